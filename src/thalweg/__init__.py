@@ -1,0 +1,3 @@
+"""Thalweg: a laboratory for training neural networks."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,70 @@
+"""The context of one pass through a network: mode, randomness and taps.
+
+A *tap* is a named value inside a network: ``dense_0.z``, ``dense_0.a``. Layers offer values by
+``context.tap(name, value)`` and use what comes back. Whoever wants values passes a context that
+collects them; whoever wants gradients at a tap passes a nudge of zeros for it and differentiates
+with respect to the nudge. A tap nobody asks for is an identity and costs nothing once compiled.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import jax
+from jax import Array
+
+__all__ = ["Context", "Variables"]
+
+Mode = Literal["train", "evaluate"]
+
+
+class Variables(NamedTuple):
+    """What a network holds: parameters, which are trained, and state, which is not.
+
+    Both are dictionaries by layer name; state (running averages and the like) may be empty.
+    """
+
+    parameters: Any
+    state: Any
+
+
+class Context:
+    """What a layer may ask for during one pass.
+
+    Args:
+        mode: ``train`` or ``evaluate``.
+        key: random key of this pass; None where nothing is random.
+        taps: a dictionary to fill with the values of all taps, or None.
+        nudges: values to add at taps, by name.
+        prefix: names of the layers around this one, ending in a dot, or empty.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        key: Array | None = None,
+        taps: dict[str, Array] | None = None,
+        nudges: Mapping[str, Array] | None = None,
+        prefix: str = "",
+    ) -> None:
+        self.mode = mode
+        self.key = key
+        self.taps = taps
+        self.nudges = nudges or {}
+        self.prefix = prefix
+
+    def within(self, layer: str) -> Context:
+        """The context of a layer inside: its taps are prefixed and its randomness is its own."""
+        key = None if self.key is None else jax.random.fold_in(self.key, zlib.crc32(layer.encode()))
+        return Context(self.mode, key, self.taps, self.nudges, f"{self.prefix}{layer}.")
+
+    def tap(self, name: str, value: Array) -> Array:
+        """Offer a value under a name and get it back, nudged if somebody asked for that."""
+        name = self.prefix + name
+        if name in self.nudges:
+            value = value + self.nudges[name]
+        if self.taps is not None:
+            self.taps[name] = value
+        return value

@@ -1,0 +1,49 @@
+"""The dense layer: every output is a weighted sum of all inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from jax import Array
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.initializers import He, Initializer, Zero
+from thalweg.part import choice, part
+
+__all__ = ["Dense"]
+
+
+@part
+class Dense:
+    """Maps inputs linearly to units.
+
+    Formula: z = x W + b
+    Choices: units: number of outputs; kernel: where W starts; bias: where b starts, none without
+    Shapes: [batch, ..., input] → [batch, ..., unit]; W [input, unit], b [unit]
+    Watch for: texts that write z = W x store Wᵀ.
+    Source: standard; Goodfellow, Bengio & Courville, Deep Learning, 2016, equation 6.40
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> layer = Dense(units=3)
+        >>> variables = layer.init(jax.random.key(0), jnp.ones((1, 2)))
+        >>> layer.apply(variables, jnp.ones((4, 2)), Context("evaluate"))[0].shape
+        (4, 3)
+    """
+
+    units: int = choice(low=1)
+    kernel: Initializer = choice(He())
+    bias: Initializer | None = choice(Zero())
+
+    def init(self, key: Array, example: Any) -> Variables:
+        for_kernel, for_bias = jax.random.split(key)
+        parameters = {"kernel": self.kernel.sample(for_kernel, (example.shape[-1], self.units))}
+        if self.bias is not None:
+            parameters["bias"] = self.bias.sample(for_bias, (self.units,))
+        return Variables(parameters, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        z = x @ variables.parameters["kernel"]
+        if self.bias is not None:
+            z = z + variables.parameters["bias"]
+        return context.tap("z", z), {}

@@ -1,0 +1,47 @@
+"""Dropout: silencing random units while training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.part import Number, number, part
+
+__all__ = ["Dropout"]
+
+
+@part
+class Dropout:
+    """Silences each unit with a given probability, in training only.
+
+    Formula: a ← a · m / (1 − rate), m ~ Bernoulli(1 − rate); the identity in evaluation
+    Numbers: rate: probability of silence
+    Shapes: any → the same
+    Watch for: the division keeps the mean, so evaluation needs no factor (some texts multiply by
+        1 − rate there instead). A silenced weight still moves under momentum, Adam and decay.
+    Source: Srivastava et al., Dropout, 2014, section 4 (inverted form, section 10)
+    Example:
+        >>> layer, x = Dropout(rate=0.5), jnp.ones(1000)
+        >>> y, _ = layer.apply(Variables({}, {}), x, Context("train", jax.random.key(0)))
+        >>> sorted(set(y.tolist())), bool(abs(y.mean() - 1) < 0.1)
+        ([0.0, 2.0], True)
+    """
+
+    rate: Number = number(0.5, low=0, below=1, search=(0, 0.8))
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        if context.mode == "evaluate":
+            return x, {}
+        if context.key is None:
+            raise ValueError("Dropout needs a key in training; pass Context('train', key)")
+        # 16 random bits a unit are plenty for a mask and half the price of 32.
+        bits = jax.random.bits(context.key, x.shape, jnp.uint16)
+        kept = bits >= jnp.asarray(self.rate * 65536, jnp.float32).astype(jnp.uint16)
+        return jnp.where(kept, x / (1 - self.rate), jnp.zeros_like(x)), {}

@@ -1,0 +1,106 @@
+"""Optimizers with a learning rate per parameter, from past squared gradients."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.optimizers.optimizer import Update
+from thalweg.part import Number, choice, number, part
+
+__all__ = ["AdaGrad", "RMSProp", "root"]
+
+State = dict[str, Array]
+EpsilonIn = Literal["sum", "root"]
+
+
+def root(square: Array, epsilon: Number, epsilon_in: EpsilonIn) -> Array:
+    """√s + ε (``sum``) or √(s + ε) (``root``): the two denominators in print.
+
+    They differ by orders of magnitude where s is far below ε: at s = 0 by ε against √ε.
+    """
+    if epsilon_in == "root":
+        return jnp.sqrt(square + epsilon)
+    return jnp.sqrt(square) + epsilon
+
+
+def _scaled(rule: AdaGrad | RMSProp, gradient: Array, square: Array, state: State) -> Update:
+    """The step −η g / √s, carried on by momentum if the rule has it."""
+    rate = rule.learning_rate / root(square, rule.epsilon, rule.epsilon_in)
+    quantities = {"effective_learning_rate": rate}
+    if rule.momentum is None:
+        return Update(-rate * gradient, {"square": square}, quantities)
+    velocity = rule.momentum * state["velocity"] - rate * gradient
+    return Update(velocity, {"square": square, "velocity": velocity}, quantities)
+
+
+@part(name="adagrad")
+class AdaGrad:
+    """Divides by the root of all squared gradients so far.
+
+    Formula: s ← s + g²;  θ ← θ − η g / (√s + ε), or η g / √(s + ε);
+        with momentum: v ← α v − η g / (√s + ε);  θ ← θ + v
+    Numbers: learning_rate: η; epsilon: ε; initial: s at the start; momentum: α, no velocity
+        without it
+    Choices: epsilon_in: added to the root (``sum``) or under it (``root``)
+    Shapes: those of the parameters; one array of state each, two with momentum
+    Watch for: the rate only ever falls, soon to nothing in long runs. Libraries disagree on the
+        defaults: torch has ε = 1e-10, optax starts s at 0.1.
+    Source: Duchi, Hazan & Singer, Adaptive Subgradient Methods, 2011, figure 1
+    Example:
+        >>> rule, g = AdaGrad(learning_rate=0.1), jnp.array([1e-3, 1.0])
+        >>> rule.update(g, rule.init(g), g, 1).increment.round(4)
+        Array([-0.1, -0.1], dtype=float32)
+    """
+
+    learning_rate: Number = number(0.01, low=0, scale="log", search=(1e-4, 1))
+    epsilon: Number = number(1e-7, above=0, scale="log", search=(1e-10, 1e-3))
+    initial: Number = number(0.0, low=0)
+    momentum: Number = number(None, low=0, below=1)
+    epsilon_in: EpsilonIn = choice("sum")
+
+    def init(self, parameter: Array) -> State:
+        state = {"square": jnp.full_like(parameter, self.initial)}
+        if self.momentum is not None:
+            state["velocity"] = jnp.zeros_like(parameter)
+        return state
+
+    def update(self, gradient: Array, state: State, parameter: Array, count: Array) -> Update:
+        return _scaled(self, gradient, state["square"] + gradient * gradient, state)
+
+
+@part(name="rmsprop")
+class RMSProp:
+    """Divides by the root of a moving average of squared gradients.
+
+    Formula: s ← ρ s + (1 − ρ) g²;  θ ← θ − η g / (√s + ε), or η g / √(s + ε);
+        with momentum: v ← α v − η g / (√s + ε);  θ ← θ + v
+    Numbers: learning_rate: η; rho: ρ; epsilon: ε; momentum: α, no velocity without it
+    Choices: epsilon_in: added to the root (``sum``, as in torch) or under it (``root``)
+    Shapes: those of the parameters; one array of state each, two with momentum
+    Watch for: s starts at 0, so the first steps are 1 / √(1 − ρ) times too long. The usual ε is
+        1e-6 under the root and 1e-8 beside it.
+    Source: Tieleman & Hinton, Lecture 6.5, Neural Networks for Machine Learning, 2012
+    Example:
+        >>> rule, g = RMSProp(learning_rate=0.1), jnp.array([1e-3, 1.0])
+        >>> rule.update(g, rule.init(g), g, 1).increment.round(3)
+        Array([-0.316, -0.316], dtype=float32)
+    """
+
+    learning_rate: Number = number(0.01, low=0, scale="log", search=(1e-5, 1))
+    rho: Number = number(0.9, low=0, below=1)
+    epsilon: Number = number(1e-8, above=0, scale="log", search=(1e-10, 1e-3))
+    momentum: Number = number(None, low=0, below=1)
+    epsilon_in: EpsilonIn = choice("sum")
+
+    def init(self, parameter: Array) -> State:
+        state = {"square": jnp.zeros_like(parameter)}
+        if self.momentum is not None:
+            state["velocity"] = jnp.zeros_like(parameter)
+        return state
+
+    def update(self, gradient: Array, state: State, parameter: Array, count: Array) -> Update:
+        square = self.rho * state["square"] + (1 - self.rho) * gradient * gradient
+        return _scaled(self, gradient, square, state)

@@ -1,0 +1,42 @@
+"""Every error Thalweg raises on purpose, on one screen.
+
+ThalwegError
+├── SpecError      the specification asks for something that cannot be
+├── DataError      bytes from outside are not what they should be
+├── RecordError    the record cannot be read or written
+└── MissingExtra   an optional dependency is not installed
+
+A run that diverges is not an error: it is an outcome, in a column of the record.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DataError", "MissingExtra", "RecordError", "SpecError", "ThalwegError"]
+
+
+class ThalwegError(Exception):
+    """An error with a sentence for the user; the command line prints it without a traceback."""
+
+
+class SpecError(ThalwegError):
+    """One or more things wrong with a specification, all reported at once.
+
+    Args:
+        problems: one sentence each, with the place (file and line) in front where it is known.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class DataError(ThalwegError):
+    """Data are missing, malformed or unsuitable for the task."""
+
+
+class RecordError(ThalwegError):
+    """The record is unreadable, locked, full or of a newer format."""
+
+
+class MissingExtra(ThalwegError):
+    """An optional dependency is needed; the message names the extra that installs it."""
