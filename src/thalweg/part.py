@@ -444,7 +444,8 @@ def _fits(value: Any, hint: Any) -> bool:
 
 def _say(hint: Any) -> str:
     """An annotation in words."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    arguments: tuple[Any, ...] = typing.get_args(hint)
     if hint is None or hint is types.NoneType:
         return "none"
     if origin is Literal:

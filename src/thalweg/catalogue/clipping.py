@@ -44,7 +44,7 @@ class ClipByNorm:
         [Array([0.6, 0.8], dtype=float32)]
     """
 
-    limit: Number = number(1.0, above=0, scale="log", search=(1e-2, 1e2))
+    limit: Number = number(default=1.0, above=0, scale="log", search=(1e-2, 1e2))
 
     def clip(self, gradient: Any) -> Any:
         length = norm(gradient)
@@ -66,7 +66,7 @@ class ClipByValue:
         [Array([ 1. , -0.5], dtype=float32)]
     """
 
-    limit: Number = number(1.0, above=0, scale="log", search=(1e-2, 1e2))
+    limit: Number = number(default=1.0, above=0, scale="log", search=(1e-2, 1e2))
 
     def clip(self, gradient: Any) -> Any:
         return jax.tree.map(lambda g: jnp.clip(g, -self.limit, self.limit), gradient)

@@ -81,10 +81,10 @@ class Constant:
         Array([0.1, 0.1], dtype=float32)
     """
 
-    value: Number = number(0.1, search=(-1, 1))
+    value: Number = number(default=0.1, search=(-1, 1))
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
-        return jnp.full(shape, self.value)
+        return jnp.full(shape, self.value, float)
 
 
 @part
@@ -101,7 +101,7 @@ class Normal:
         2.0
     """
 
-    deviation: Number = number(0.05, low=0, scale="log", search=(1e-3, 3))
+    deviation: Number = number(default=0.05, low=0, scale="log", search=(1e-3, 3))
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         return _spread(key, shape, "normal", self.deviation)
@@ -121,7 +121,7 @@ class Uniform:
         True
     """
 
-    bound: Number = number(0.05, low=0, scale="log", search=(1e-3, 3))
+    bound: Number = number(default=0.05, low=0, scale="log", search=(1e-3, 3))
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         return self.bound * jax.random.uniform(key, shape, minval=-1, maxval=1)
@@ -143,8 +143,8 @@ class Fan:
         0.1
     """
 
-    gain: Number = number(1.0, low=0, scale="log", search=(0.1, 3))
-    distribution: Distribution = choice("normal")
+    gain: Number = number(default=1.0, low=0, scale="log", search=(0.1, 3))
+    distribution: Distribution = choice(default="normal")
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         inputs, _ = fans(shape)
@@ -167,8 +167,8 @@ class Glorot:
         0.05
     """
 
-    gain: Number = number(1.0, low=0, scale="log", search=(0.1, 3))
-    distribution: Distribution = choice("uniform")
+    gain: Number = number(default=1.0, low=0, scale="log", search=(0.1, 3))
+    distribution: Distribution = choice(default="uniform")
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         return _spread(key, shape, self.distribution, self.gain * math.sqrt(2 / sum(fans(shape))))
@@ -189,8 +189,8 @@ class He:
         0.1
     """
 
-    gain: Number = number(1.0, low=0, scale="log", search=(0.1, 3))
-    distribution: Distribution = choice("normal")
+    gain: Number = number(default=1.0, low=0, scale="log", search=(0.1, 3))
+    distribution: Distribution = choice(default="normal")
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         inputs, _ = fans(shape)
@@ -213,7 +213,7 @@ class Orthogonal:
         True
     """
 
-    gain: Number = number(1.0, low=0, scale="log", search=(0.1, 3))
+    gain: Number = number(default=1.0, low=0, scale="log", search=(0.1, 3))
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         if len(shape) < 2:

@@ -78,7 +78,7 @@ class SquaredError:
         Array([0., 4.], dtype=float32)
     """
 
-    factor: float = choice(1.0, options=(1.0, 0.5))
+    factor: float = choice(default=1.0, options=(1.0, 0.5))
     tasks = ("regression",)
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
@@ -105,7 +105,7 @@ class BinaryCrossEntropy:
         Array([0.6931, 0.1269], dtype=float32)
     """
 
-    smoothing: Number = number(0.0, low=0, below=1, search=(0, 0.3))
+    smoothing: Number = number(default=0.0, low=0, below=1, search=(0, 0.3))
     tasks = ("binary",)
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
@@ -139,7 +139,7 @@ class CategoricalCrossEntropy:
         Array([0.2395], dtype=float32)
     """
 
-    smoothing: Number = number(0.0, low=0, below=1, search=(0, 0.3))
+    smoothing: Number = number(default=0.0, low=0, below=1, search=(0, 0.3))
     tasks = ("binary", "multiclass")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
@@ -170,7 +170,7 @@ class Hinge:
         Array([0.5, 0. ], dtype=float32)
     """
 
-    several: Literal["sum", "largest"] = choice("sum")
+    several: Literal["sum", "largest"] = choice(default="sum")
     tasks = ("binary", "multiclass")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:

@@ -83,8 +83,8 @@ class MinMax:
                [0.5]])
     """
 
-    low: Number = number(0.0)
-    high: Number = number(1.0)
+    low: Number = number(default=0.0)
+    high: Number = number(default=1.0)
 
     def check(self) -> None:
         if not self.low < self.high:

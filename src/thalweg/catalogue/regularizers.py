@@ -61,8 +61,8 @@ class L1:
         0.3
     """
 
-    strength: Number = number(1e-4, low=0, scale="log", search=(1e-6, 1e-1))
-    biases: bool = choice(False)
+    strength: Number = number(default=1e-4, low=0, scale="log", search=(1e-6, 1e-1))
+    biases: bool = choice(default=False)
 
     def penalty(self, parameters: Any) -> Any:
         return self.strength * sum(jnp.abs(w).sum() for _, w in _held(parameters, self.biases))
@@ -87,9 +87,9 @@ class L2:
         0.25
     """
 
-    strength: Number = number(1e-4, low=0, scale="log", search=(1e-6, 1e-1))
-    factor: float = choice(0.5, options=(0.5, 1.0))
-    biases: bool = choice(False)
+    strength: Number = number(default=1e-4, low=0, scale="log", search=(1e-6, 1e-1))
+    factor: float = choice(default=0.5, options=(0.5, 1.0))
+    biases: bool = choice(default=False)
 
     def penalty(self, parameters: Any) -> Any:
         squares = sum((w * w).sum() for _, w in _held(parameters, self.biases))
@@ -116,9 +116,9 @@ class DecoupledDecay:
         {'kernel': Array([[0.1]], dtype=float32)}
     """
 
-    strength: Number = number(1e-2, low=0, below=1, scale="log", search=(1e-5, 1e-1))
-    times_learning_rate: bool = choice(True)
-    biases: bool = choice(False)
+    strength: Number = number(default=1e-2, low=0, below=1, scale="log", search=(1e-5, 1e-1))
+    times_learning_rate: bool = choice(default=True)
+    biases: bool = choice(default=False)
 
     def penalty(self, parameters: Any) -> Any:
         return 0.0

@@ -92,9 +92,9 @@ class ExponentialDecay:
         0.3679
     """
 
-    initial: Number = number(0.1, low=0, scale="log", search=(1e-4, 1))
-    rate: Number = number(0.01, low=0, scale="log", search=(1e-4, 1))
-    per: Literal["epoch", "step"] = choice("epoch")
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    rate: Number = number(default=0.01, low=0, scale="log", search=(1e-4, 1))
+    per: Literal["epoch", "step"] = choice(default="epoch")
 
     def value_at(self, progress: Progress) -> Any:
         return settle(self.initial, progress) * jnp.exp(-self.rate * _elapsed(progress, self.per))
@@ -116,9 +116,9 @@ class InverseDecay:
         0.5
     """
 
-    initial: Number = number(0.1, low=0, scale="log", search=(1e-4, 1))
-    rate: Number = number(0.01, low=0, scale="log", search=(1e-4, 1))
-    per: Literal["epoch", "step"] = choice("epoch")
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    rate: Number = number(default=0.01, low=0, scale="log", search=(1e-4, 1))
+    per: Literal["epoch", "step"] = choice(default="epoch")
 
     def value_at(self, progress: Progress) -> Any:
         return settle(self.initial, progress) / (1 + self.rate * _elapsed(progress, self.per))
@@ -139,10 +139,10 @@ class StepDecay:
         0.25
     """
 
-    initial: Number = number(0.1, low=0, scale="log", search=(1e-4, 1))
-    factor: Number = number(0.5, above=0, high=1)
-    every: int = choice(5, low=1)
-    per: Literal["epoch", "step"] = choice("epoch")
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    factor: Number = number(default=0.5, above=0, high=1)
+    every: int = choice(default=5, low=1)
+    per: Literal["epoch", "step"] = choice(default="epoch")
 
     def value_at(self, progress: Progress) -> Any:
         drops = _elapsed(progress, self.per) // self.every
@@ -167,9 +167,9 @@ class ReduceOnPlateau:
         0.01
     """
 
-    initial: Number = number(0.1, low=0, scale="log", search=(1e-4, 1))
-    factor: Number = number(0.1, above=0, below=1)
-    patience: int = choice(3, low=1)
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    factor: Number = number(default=0.1, above=0, below=1)
+    patience: int = choice(default=3, low=1)
 
     def value_at(self, progress: Progress) -> Any:
         plateaus = progress.reductions.get(self.patience, 0)
@@ -190,8 +190,8 @@ class CosineDecay:
         0.5
     """
 
-    initial: Number = number(0.1, low=0, scale="log", search=(1e-4, 1))
-    final: Number = number(0.0, low=0)
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    final: Number = number(default=0.0, low=0)
 
     def value_at(self, progress: Progress) -> Any:
         initial = settle(self.initial, progress)
@@ -214,9 +214,9 @@ class Warmup:
         0.5
     """
 
-    after: Number = number(0.1, low=0, scale="log", search=(1e-4, 1))
-    length: int = choice(100, low=1)
-    per: Literal["epoch", "step"] = choice("step")
+    after: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    length: int = choice(default=100, low=1)
+    per: Literal["epoch", "step"] = choice(default="step")
 
     def value_at(self, progress: Progress) -> Any:
         rise = jnp.minimum((_elapsed(progress, self.per) + 1) / self.length, 1.0)

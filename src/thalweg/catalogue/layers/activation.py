@@ -28,7 +28,7 @@ class Activate:
         Array([0., 2.], dtype=float32)
     """
 
-    function: Activation = choice(ReLU())
+    function: Activation = choice(default=ReLU())
 
     def init(self, key: Array, example: Any) -> Variables:
         return Variables({}, {})

@@ -32,8 +32,8 @@ class Dense:
     """
 
     units: int = choice(low=1)
-    kernel: Initializer = choice(He())
-    bias: Initializer | None = choice(Zero())
+    kernel: Initializer = choice(default=He())
+    bias: Initializer | None = choice(default=Zero())
 
     def init(self, key: Array, example: Any) -> Variables:
         for_kernel, for_bias = jax.random.split(key)

@@ -31,7 +31,7 @@ class Dropout:
         ([0.0, 2.0], True)
     """
 
-    rate: Number = number(0.5, low=0, below=1, search=(0, 0.8))
+    rate: Number = number(default=0.5, low=0, below=1, search=(0, 0.8))
 
     def init(self, key: Array, example: Any) -> Variables:
         return Variables({}, {})

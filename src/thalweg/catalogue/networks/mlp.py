@@ -36,12 +36,12 @@ class MLP:
         658
     """
 
-    hidden: tuple[int, ...] = choice((32, 16), low=1)
-    activation: Activation = choice(ReLU())
-    kernel: Initializer = choice(He())
-    bias: Initializer = choice(Zero())
-    dropout: Number = number(None, low=0, below=1, search=(0, 0.8))
-    outputs: int | None = choice(None, low=1)
+    hidden: tuple[int, ...] = choice(default=(32, 16), low=1)
+    activation: Activation = choice(default=ReLU())
+    kernel: Initializer = choice(default=He())
+    bias: Initializer = choice(default=Zero())
+    dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
+    outputs: int | None = choice(default=None, low=1)
 
     def layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""

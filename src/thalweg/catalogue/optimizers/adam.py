@@ -61,12 +61,12 @@ class Adam:
         Array([-0.1, -0.1], dtype=float32)
     """
 
-    learning_rate: Number = number(1e-3, low=0, scale="log", search=(1e-5, 1e-1))
-    beta1: Number = number(0.9, low=0, below=1)
-    beta2: Number = number(0.999, low=0, below=1)
-    epsilon: Number = number(1e-8, above=0, scale="log", search=(1e-10, 1e-3))
-    bias_correction: Literal["both", "first", "none"] = choice("both")
-    epsilon_in: EpsilonIn = choice("sum")
+    learning_rate: Number = number(default=1e-3, low=0, scale="log", search=(1e-5, 1e-1))
+    beta1: Number = number(default=0.9, low=0, below=1)
+    beta2: Number = number(default=0.999, low=0, below=1)
+    epsilon: Number = number(default=1e-8, above=0, scale="log", search=(1e-10, 1e-3))
+    bias_correction: Literal["both", "first", "none"] = choice(default="both")
+    epsilon_in: EpsilonIn = choice(default="sum")
 
     def init(self, parameter: Array) -> State:
         return _zeros(parameter)
@@ -91,11 +91,11 @@ class AdamW:
         Array([-0.1], dtype=float32)
     """
 
-    learning_rate: Number = number(1e-3, low=0, scale="log", search=(1e-5, 1e-1))
-    beta1: Number = number(0.9, low=0, below=1)
-    beta2: Number = number(0.999, low=0, below=1)
-    epsilon: Number = number(1e-8, above=0, scale="log", search=(1e-10, 1e-3))
-    weight_decay: Number = number(1e-2, low=0, scale="log", search=(1e-5, 1))
+    learning_rate: Number = number(default=1e-3, low=0, scale="log", search=(1e-5, 1e-1))
+    beta1: Number = number(default=0.9, low=0, below=1)
+    beta2: Number = number(default=0.999, low=0, below=1)
+    epsilon: Number = number(default=1e-8, above=0, scale="log", search=(1e-10, 1e-3))
+    weight_decay: Number = number(default=1e-2, low=0, scale="log", search=(1e-5, 1))
 
     def init(self, parameter: Array) -> State:
         return _zeros(parameter)

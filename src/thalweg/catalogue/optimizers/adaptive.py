@@ -55,11 +55,11 @@ class AdaGrad:
         Array([-0.1, -0.1], dtype=float32)
     """
 
-    learning_rate: Number = number(0.01, low=0, scale="log", search=(1e-4, 1))
-    epsilon: Number = number(1e-7, above=0, scale="log", search=(1e-10, 1e-3))
-    initial: Number = number(0.0, low=0)
-    momentum: Number = number(None, low=0, below=1)
-    epsilon_in: EpsilonIn = choice("sum")
+    learning_rate: Number = number(default=0.01, low=0, scale="log", search=(1e-4, 1))
+    epsilon: Number = number(default=1e-7, above=0, scale="log", search=(1e-10, 1e-3))
+    initial: Number = number(default=0.0, low=0)
+    momentum: Number = number(default=None, low=0, below=1)
+    epsilon_in: EpsilonIn = choice(default="sum")
 
     def init(self, parameter: Array) -> State:
         state = {"square": jnp.full_like(parameter, self.initial)}
@@ -89,11 +89,11 @@ class RMSProp:
         Array([-0.316, -0.316], dtype=float32)
     """
 
-    learning_rate: Number = number(0.01, low=0, scale="log", search=(1e-5, 1))
-    rho: Number = number(0.9, low=0, below=1)
-    epsilon: Number = number(1e-8, above=0, scale="log", search=(1e-10, 1e-3))
-    momentum: Number = number(None, low=0, below=1)
-    epsilon_in: EpsilonIn = choice("sum")
+    learning_rate: Number = number(default=0.01, low=0, scale="log", search=(1e-5, 1))
+    rho: Number = number(default=0.9, low=0, below=1)
+    epsilon: Number = number(default=1e-8, above=0, scale="log", search=(1e-10, 1e-3))
+    momentum: Number = number(default=None, low=0, below=1)
+    epsilon_in: EpsilonIn = choice(default="sum")
 
     def init(self, parameter: Array) -> State:
         state = {"square": jnp.zeros_like(parameter)}

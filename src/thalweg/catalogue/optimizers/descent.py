@@ -34,7 +34,7 @@ class GradientDescent:
         Array([-1.], dtype=float32)
     """
 
-    learning_rate: Number = number(0.1, low=0, scale="log", search=(1e-4, 10))
+    learning_rate: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 10))
 
     def init(self, parameter: Array) -> State:
         return {}
@@ -62,9 +62,9 @@ class Momentum:
         Array([-1.], dtype=float32)
     """
 
-    learning_rate: Number = number(0.01, low=0, scale="log", search=(1e-4, 1))
-    momentum: Number = number(0.9, low=0, below=1)
-    learning_rate_in: Literal["velocity", "step"] = choice("velocity")
+    learning_rate: Number = number(default=0.01, low=0, scale="log", search=(1e-4, 1))
+    momentum: Number = number(default=0.9, low=0, below=1)
+    learning_rate_in: Literal["velocity", "step"] = choice(default="velocity")
 
     def init(self, parameter: Array) -> State:
         return {"velocity": jnp.zeros_like(parameter)}
@@ -97,9 +97,9 @@ class Nesterov:
         Array([1.5], dtype=float32)
     """
 
-    learning_rate: Number = number(0.01, low=0, scale="log", search=(1e-4, 1))
-    momentum: Number = number(0.9, low=0, below=1)
-    form: Literal["lookahead", "stored_point"] = choice("lookahead")
+    learning_rate: Number = number(default=0.01, low=0, scale="log", search=(1e-4, 1))
+    momentum: Number = number(default=0.9, low=0, below=1)
+    form: Literal["lookahead", "stored_point"] = choice(default="lookahead")
 
     def init(self, parameter: Array) -> State:
         return {"velocity": jnp.zeros_like(parameter)}

@@ -102,8 +102,9 @@ def take_step(
     """
     leaves, structure = jax.tree.flatten(parameters)
     point = parameters
-    if hasattr(rule, "lookahead"):
-        point = structure.unflatten(map(rule.lookahead, leaves, state))
+    lookahead = getattr(rule, "lookahead", None)
+    if lookahead is not None:
+        point = structure.unflatten(map(lookahead, leaves, state))
     (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(point)
     gradient = clip(gradient)
     updates = [
