@@ -30,7 +30,7 @@ import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform
+from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform, overload
 
 import jax
 import numpy as np
@@ -41,6 +41,7 @@ __all__ = [
     "Each",
     "Number",
     "Range",
+    "allowed",
     "choice",
     "declaration",
     "declarations",
@@ -82,7 +83,7 @@ class Declaration:
     def allowed(self) -> str:
         """The bounds in words: ``> 0 and < 1``."""
         bounds = ((">=", self.low), (">", self.above), ("<=", self.high), ("<", self.below))
-        return " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+        return " and ".join(f"{sign} {bound:.12g}" for sign, bound in bounds if bound is not None)
 
     def admits(self, value: float) -> bool:
         """Whether a finite value lies within the bounds."""
@@ -140,6 +141,10 @@ def choice(
     return dataclasses.field(default=default, metadata={"thalweg": declared})
 
 
+@overload
+def part(cls: type[T], /) -> type[T]: ...
+@overload
+def part(*, name: str) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(number, choice))
 def part(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
     """Make a class a part: frozen, keyword-only, checked when constructed, and a JAX pytree.
@@ -185,6 +190,17 @@ def declarations(cls: type) -> dict[str, Declaration]:
 def declaration(cls: type, field: str) -> Declaration:
     """The declaration of one field."""
     return declarations(cls)[field]
+
+
+def allowed(cls: type, field: str) -> str:
+    """What one field may be, in words: ``a whole number >= 1``."""
+    declared = declaration(cls, field)
+    if declared.options is not None:
+        return "one of " + ", ".join(map(repr, declared.options))
+    hint = _hints(cls)[field]
+    if declared.kind == "number":
+        hint = float | None if declared.default is None else float
+    return _say(hint, f" {declared.allowed}" if declared.allowed else "")
 
 
 def replace(value: T, **changes: Any) -> T:
@@ -315,14 +331,14 @@ def _check_fields(self: Any) -> None:
     if problems:
         raise SpecError(*problems)
     # A part may state a law between its fields; it is asked only when each field is sound and
-    # none still stands for several values.
+    # none still stands for several values, a schedule, or a value inside a program.
     law = getattr(type(self), "check", None)
-    if law is not None and not any(_is_sweep(getattr(self, n)) for n in declarations(type(self))):
+    if law is not None and not any(_is_open(getattr(self, n)) for n in declarations(type(self))):
         law(self)
 
 
-def _is_sweep(value: object) -> bool:
-    return isinstance(value, Each | Range)
+def _is_open(value: object) -> bool:
+    return isinstance(value, Each | Range | jax.Array) or hasattr(type(value), "value_at")
 
 
 def _normalise(owner: Any, name: str, declared: Declaration, value: Any) -> Any:
@@ -333,7 +349,7 @@ def _normalise(owner: Any, name: str, declared: Declaration, value: Any) -> Any:
         return Each(_normalise_one(owner, name, declared, item, place) for item in value)
     if declared.kind == "number" and isinstance(value, str) and ".." in value:
         value = Range.parse(value)
-    if isinstance(value, Range):
+    if declared.kind == "number" and isinstance(value, Range):
         for end in (value.low, value.high):
             _check_number(declared, end, place)
         return value
@@ -346,6 +362,8 @@ def _normalise_one(owner: Any, name: str, declared: Declaration, value: Any, pla
     hint = _hints(type(owner)).get(name, Any)
     if not _fits(value, hint):
         raise SpecError(f"{place} must be {_say(hint)}, got {value!r}{_suggest(value, hint)}")
+    if hint is float:
+        value = float(value)  # 1 and 1.0 must print and be stored alike
     if declared.options is not None and value not in declared.options:
         options = ", ".join(map(repr, declared.options))
         raise SpecError(f"{place} must be one of {options}, got {value!r}")
@@ -363,12 +381,13 @@ def _check_number(declared: Declaration, value: Any, place: str) -> Any:
     if isinstance(value, jax.Array):
         return value  # inside a program; its values were checked before they were stacked
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise SpecError(f"{place} must be a number, got {value!r}")
+        remedy = "; write a list to try each of them" if isinstance(value, tuple) else ""
+        raise SpecError(f"{place} must be a number, got {value!r}{remedy}")
     value = float(value)
     if not math.isfinite(value):
         raise SpecError(f"{place} must be finite, got {value}")
     if not declared.admits(value):
-        raise SpecError(f"{place} must be {declared.allowed}, got {value:g}")
+        raise SpecError(f"{place} must be {declared.allowed}, got {value:.12g}")
     return value
 
 
@@ -442,34 +461,39 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-def _say(hint: Any) -> str:
-    """An annotation in words."""
+def _say(hint: Any, bounds: str = "") -> str:
+    """An annotation in words; bounds are said of the numbers in it."""
     origin = typing.get_origin(hint)
-    arguments: tuple[Any, ...] = typing.get_args(hint)
+    arguments = typing.get_args(hint)
     if hint is None or hint is types.NoneType:
         return "none"
     if origin is Literal:
-        return (
-            "one of " + ", ".join(map(repr, arguments))
-            if len(arguments) > 1
-            else repr(arguments[0])
-        )
+        options = ", ".join(map(repr, arguments))
+        return f"one of {options}" if len(arguments) > 1 else options
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(map(_say, arguments))
-    if origin is tuple:
-        return f"a tuple of {_say(arguments[0])}"
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    if hint in words:
-        return words[hint]
-    name = getattr(hint, "__name__", str(hint))
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {_snake_case(name).replace('_', ' ')}"
+        return " or ".join(_say(argument, bounds) for argument in arguments)
+    if origin is tuple and arguments:
+        count = "" if arguments[-1] is Ellipsis else f"{len(arguments)} "
+        return f"a tuple of {count}{_noun(arguments[0])}s{bounds}"
+    if hint is bool:
+        return "true or false"
+    noun = _noun(hint)
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}{bounds if hint in (int, float) else ''}"
+
+
+def _noun(hint: Any) -> str:
+    words = {int: "whole number", float: "number", str: "text"}
+    return words.get(hint) or _snake_case(getattr(hint, "__name__", str(hint))).replace("_", " ")
 
 
 def _suggest(value: object, hint: Any) -> str:
+    """What was probably meant: a close word, or a tuple where a list was taken apart."""
     options = [o for o in typing.get_args(hint) if isinstance(o, str)]
     if typing.get_origin(hint) is Literal and isinstance(value, str):
         close = difflib.get_close_matches(value, options, n=1, cutoff=0.5)
         return f"; did you mean {close[0]!r}?" if close else ""
+    if typing.get_origin(hint) is tuple and not isinstance(value, tuple):
+        return "; one value is a tuple, and a list means each of its items"
     return ""
 
 

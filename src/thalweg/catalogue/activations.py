@@ -28,7 +28,8 @@ class Activation(Protocol):
     limits of the function; an activation without limits has an empty tuple.
     """
 
-    saturates_at: tuple[float, ...]
+    @property
+    def saturates_at(self) -> tuple[float, ...]: ...
 
     def __call__(self, z: Array) -> Array: ...
 
@@ -91,7 +92,7 @@ class Tanh:
         return jnp.tanh(z)
 
 
-@part
+@part(name="relu")
 class ReLU:
     """Keeps positive values and silences negative ones.
 
@@ -114,7 +115,7 @@ class ReLU:
         return jax.nn.relu(z)
 
 
-@part
+@part(name="leaky_relu")
 class LeakyReLU:
     """Lets a small share of negative values through.
 
@@ -170,8 +171,8 @@ class GELU:
         Error Linear Unit; "Gradient Error" is a misprint.
     Source: Hendrycks & Gimpel, Gaussian Error Linear Units, 2016, section 2
     Example:
-        >>> GELU()(jnp.array([-1.0, 2.0]))
-        Array([-0.1587, 1.9545], dtype=float32)
+        >>> GELU()(jnp.array([-1.0, 2.0])).round(4)
+        Array([-0.1587,  1.9545], dtype=float32)
     """
 
     form: Literal["erf", "tanh", "tanh_rounded"] = choice(default="erf")
@@ -193,7 +194,7 @@ class Softmax:
     Watch for: a loss "from logits" applies it itself; doing so twice flattens every gradient.
     Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs, 1990
     Example:
-        >>> Softmax()(jnp.array([0.0, 1.0]))
+        >>> Softmax()(jnp.array([0.0, 1.0])).round(4)
         Array([0.2689, 0.7311], dtype=float32)
     """
 

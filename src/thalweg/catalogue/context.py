@@ -49,7 +49,7 @@ class Context:
         nudges: Mapping[str, Array] | None = None,
         prefix: str = "",
     ) -> None:
-        self.mode = mode
+        self.mode: Mode = mode
         self.key = key
         self.taps = taps
         self.nudges = nudges or {}

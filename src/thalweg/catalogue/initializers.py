@@ -34,7 +34,8 @@ class Initializer(Protocol):
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Number of inputs and outputs of one unit of a kernel of this shape."""
     if len(shape) < 2:
-        return (shape[0] if shape else 1,) * 2
+        length = shape[0] if shape else 1
+        return length, length
     spatial = math.prod(shape[:-2])
     return spatial * shape[-2], spatial * shape[-1]
 

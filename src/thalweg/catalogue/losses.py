@@ -25,11 +25,13 @@ class Loss(Protocol):
     """A loss per example.
 
     Laws: finite for finite outputs; never negative (up to rounding); averaging is left to the
-    objective. ``outputs`` says how many outputs a network needs for a number of classes, and
-    ``classes_of`` turns outputs into a predicted class.
+    objective. ``outputs`` says how many outputs a network needs for a number of classes, or of
+    target values; ``probabilities`` turns outputs [batch, output] into one probability per class
+    [batch, class], or for regression leaves them alone.
     """
 
-    tasks: tuple[Task, ...]
+    @property
+    def tasks(self) -> tuple[Task, ...]: ...
 
     def __call__(self, outputs: Array, targets: Array) -> Array: ...
 
@@ -56,11 +58,11 @@ def chosen_for(task: Task) -> tuple[Loss, str]:
     )
 
 
-def one_hot(targets: Array, classes: int, dtype: jnp.dtype) -> Array:
+def one_hot(targets: Array, outputs: Array) -> Array:
     """Targets as probabilities [batch, class]; those that are already so pass through."""
-    if targets.ndim and jnp.issubdtype(targets.dtype, jnp.integer):
-        return jax.nn.one_hot(targets, classes, dtype=dtype)
-    return targets.astype(dtype)
+    if targets.ndim < outputs.ndim:
+        return jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
+    return targets.astype(outputs.dtype)
 
 
 @part
@@ -69,7 +71,7 @@ class SquaredError:
 
     Formula: ℓ = factor · Σ_k (ŷ_k − y_k)² / K over K outputs
     Choices: factor: 1, or ½, which cancels the 2 of the derivative
-    Shapes: outputs and targets [batch, output] → [batch]
+    Shapes: outputs [batch, output], targets the same, or [batch] for one output → [batch]
     Watch for: with ½ the loss is half what "mean squared error" means elsewhere, and so are its
         gradients.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 5.1.4
@@ -82,7 +84,9 @@ class SquaredError:
     tasks = ("regression",)
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
-        return self.factor * jnp.mean((outputs - targets) ** 2, axis=-1)
+        # Reshaped, so that targets [batch] cannot silently meet outputs [batch, 1] as a table.
+        error = outputs - targets.reshape(outputs.shape)
+        return self.factor * jnp.mean(error**2, axis=-1)
 
     def outputs(self, targets: int) -> int:
         return targets
@@ -143,9 +147,9 @@ class CategoricalCrossEntropy:
     tasks = ("binary", "multiclass")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
-        y = one_hot(targets, outputs.shape[-1], outputs.dtype)
+        y = one_hot(targets, outputs)
         y = y * (1 - self.smoothing) + self.smoothing / outputs.shape[-1] * y.sum(-1, keepdims=True)
-        return jax.nn.logsumexp(outputs, axis=-1) * y.sum(-1) - (y * outputs).sum(-1)
+        return -(y * jax.nn.log_softmax(outputs, axis=-1)).sum(-1)
 
     def outputs(self, targets: int) -> int:
         return targets
@@ -161,7 +165,8 @@ class Hinge:
     Formula: two classes: ℓ = max(0, 1 − y z), y = ±1;
         several: ℓ = Σ_{k ≠ y} max(0, 1 + z_k − z_y) or its largest term
     Choices: several: ``sum`` (Weston & Watkins) or ``largest`` (Crammer & Singer)
-    Shapes: scores [batch, 1] or [batch, class], targets integers [batch] → [batch]
+    Shapes: scores [batch, 1] or [batch, class], targets integers [batch], or one-hot
+        [batch, class] → [batch]
     Watch for: at the kink automatic differentiation takes half of each side's slope; printed
         rules take either. No example sits there by chance, but a zero network does.
     Source: Cortes & Vapnik, Support-Vector Networks, 1995; Crammer & Singer, 2001
@@ -178,7 +183,7 @@ class Hinge:
             z = outputs[..., 0]
             y = 2 * targets.astype(z.dtype).reshape(z.shape) - 1
             return jnp.maximum(0, 1 - y * z)
-        y = one_hot(targets, outputs.shape[-1], outputs.dtype)
+        y = one_hot(targets, outputs)
         right = (y * outputs).sum(-1, keepdims=True)
         violation = jnp.maximum(0, 1 + outputs - right) * (1 - y)
         return violation.sum(-1) if self.several == "sum" else violation.max(-1)

@@ -21,7 +21,7 @@ class Affine(NamedTuple):
     """A fitted scaling per feature: x ← (x − shift) · scale, missing values becoming ``missing``.
 
     Args:
-        shift, scale, missing: float32 [feature, ...], the shape of one example.
+        shift, scale, missing: float64 [feature, ...], the shape of one example.
     """
 
     shift: Any
@@ -33,7 +33,8 @@ class Affine(NamedTuple):
 class Preprocessing(Protocol):
     """A scaling learned from training rows.
 
-    Laws: fitting sees only the rows it is given; a constant feature does not become non-finite.
+    Laws: fitting sees only the rows it is given; a feature that is constant, or that no row has,
+    does not become non-finite.
     """
 
     def fit(self, inputs: np.ndarray) -> Affine: ...
@@ -41,7 +42,7 @@ class Preprocessing(Protocol):
 
 def fill_only(inputs: np.ndarray) -> Affine:
     """No scaling; missing values become the mean of the training rows."""
-    mean = np.nanmean(inputs, axis=0)
+    mean = np.nanmean(_table(inputs), axis=0).reshape(inputs.shape[1:])
     return Affine(np.zeros_like(mean), np.ones_like(mean), mean)
 
 
@@ -61,10 +62,10 @@ class Standardize:
     """
 
     def fit(self, inputs: np.ndarray) -> Affine:
-        scaler = StandardScaler().fit(_flat(inputs))
+        scaler = StandardScaler().fit(_table(inputs))
         shape = inputs.shape[1:]
-        shift, scale = scaler.mean_.reshape(shape), 1 / scaler.scale_.reshape(shape)
-        return Affine(shift, scale, np.zeros(shape))
+        mean, deviation = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
+        return Affine(mean.reshape(shape), 1 / deviation.reshape(shape), np.zeros(shape))
 
 
 @part
@@ -91,13 +92,16 @@ class MinMax:
             raise SpecError(f"MinMax.high must be > MinMax.low, got {self.low:g} and {self.high:g}")
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        table = _table(inputs)
+        scaler = MinMaxScaler((self.low, self.high)).fit(table)
+        shift = -scaler.min_ / scaler.scale_
+        missing = (np.nanmean(table, axis=0) - shift) * scaler.scale_
         shape = inputs.shape[1:]
-        scaler = MinMaxScaler((self.low, self.high)).fit(_flat(inputs))
-        scale = scaler.scale_.reshape(shape)
-        shift = -scaler.min_.reshape(shape) / scale
-        mean = np.nanmean(inputs, axis=0)
-        return Affine(shift, scale, (mean - shift) * scale)
+        return Affine(shift.reshape(shape), scaler.scale_.reshape(shape), missing.reshape(shape))
 
 
-def _flat(inputs: np.ndarray) -> np.ndarray:
-    return inputs.reshape(len(inputs), -1).astype(np.float64)
+def _table(inputs: np.ndarray) -> np.ndarray:
+    """Inputs as float64 [row, feature]; a feature that no row has counts as zero everywhere."""
+    table = inputs.reshape(len(inputs), -1).astype(np.float64)
+    table[:, np.isnan(table).all(axis=0)] = 0.0
+    return table

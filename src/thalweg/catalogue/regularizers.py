@@ -25,7 +25,8 @@ class Regularizer(Protocol):
     the optimizer's update, which it does not pass through. Each is zero where it does not apply.
     """
 
-    biases: bool
+    @property
+    def biases(self) -> bool: ...
 
     def penalty(self, parameters: Any) -> Any: ...
 

@@ -18,7 +18,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Experiment", "Outcome", "Program", "Run", "RunUpdate", "SeriesChunk"]
+__all__ = [
+    "ArraysUpdate",
+    "Checkpoint",
+    "Experiment",
+    "Outcome",
+    "Program",
+    "Run",
+    "RunUpdate",
+    "SeriesChunk",
+]
 
 # waiting: nothing recorded yet; training: some chunks recorded; the other three are final.
 Outcome = Literal["waiting", "training", "finished", "diverged", "stopped"]
@@ -83,6 +92,39 @@ class SeriesChunk:
     name: str
     steps: np.ndarray
     values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a wave of lanes in flight: what training needs to go on where it was cut off.
+
+    Args:
+        id: name of the wave; a later checkpoint of the same id replaces this one.
+        runs: ids of the runs in the lanes.
+        step: steps taken.
+        arrays: the state, by name; of any shapes.
+        extra: whatever else the engine must know, as JSON data.
+    """
+
+    id: str
+    runs: tuple[str, ...]
+    step: int
+    arrays: Mapping[str, np.ndarray]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ArraysUpdate:
+    """Arrays of several runs: parameters, landscapes.
+
+    Args:
+        runs: ids of the runs.
+        arrays: by name, stacked on the first axis: row i belongs to ``runs[i]``. An array replaces
+            an earlier one of the same run and name.
+    """
+
+    runs: tuple[str, ...]
+    arrays: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Comparison", "Context", "Interval", "LevelSummary", "Observation", "Pair", "Survival",
-           "TuningCurve"]
+__all__ = [
+    "Comparison",
+    "Context",
+    "Interval",
+    "LevelSummary",
+    "Observation",
+    "Pair",
+    "Survival",
+    "TuningCurve",
+]
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,31 @@ class Observation:
     steps: int = 0
     seconds: float = 0.0
     target_step: int | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and how strictly it is answered.
+
+    Args:
+        metric: the reported metric: ``test.accuracy``.
+        higher_is_better: its direction.
+        margin: differences up to this size do not matter.
+        alpha: family-wise error rate in each context.
+        tuned: names of the tuned numbers.
+        target: value of the metric to be reached; None where the time to it is not asked for.
+        resamples: bootstrap resamples.
+        seed: seed of all resampling.
+    """
+
+    metric: str
+    higher_is_better: bool
+    margin: float = 0.0
+    alpha: float = 0.05
+    tuned: tuple[str, ...] = ()
+    target: float | None = None
+    resamples: int = 9999
+    seed: int = 0
 
 
 @dataclass(frozen=True)

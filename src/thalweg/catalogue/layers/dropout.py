@@ -22,7 +22,8 @@ class Dropout:
     Numbers: rate: probability of silence
     Shapes: any → the same
     Watch for: the division keeps the mean, so evaluation needs no factor (some texts multiply by
-        1 − rate there instead). A silenced weight still moves under momentum, Adam and decay.
+        1 − rate there instead). A silenced weight still moves under momentum, Adam and decay. The
+        rate is rounded to a multiple of 1/65536.
     Source: Srivastava et al., Dropout, 2014, section 4 (inverted form, section 10)
     Example:
         >>> layer, x = Dropout(rate=0.5), jnp.ones(1000)
@@ -41,7 +42,9 @@ class Dropout:
             return x, {}
         if context.key is None:
             raise ValueError("Dropout needs a key in training; pass Context('train', key)")
-        # 16 random bits a unit are plenty for a mask and half the price of 32.
+        # 16 random bits a unit are plenty for a mask and half the price of 32. The factor comes
+        # from the rounded rate, as the mask does, so that the mean is kept whatever the rate.
         bits = jax.random.bits(context.key, x.shape, jnp.uint16)
-        kept = bits >= jnp.asarray(self.rate * 65536, jnp.float32).astype(jnp.uint16)
-        return jnp.where(kept, x / (1 - self.rate), jnp.zeros_like(x)), {}
+        silenced = jnp.clip(jnp.round(self.rate * 65536), 0, 65535).astype(jnp.uint16)
+        factor = (65536 / (65536 - silenced.astype(jnp.float32))).astype(x.dtype)
+        return jnp.where(bits >= silenced, x * factor, jnp.zeros_like(x)), {}

@@ -60,11 +60,12 @@ class Rule(Protocol):
 
     Laws: ``init`` depends on shape and type only; ``update`` is elementwise in the sense that
     splitting a parameter in two splits its state and increment; a zero gradient on fresh state
-    gives a zero increment. ``count`` is 1 on the first step. A rule that wants its gradient
-    elsewhere has ``lookahead(parameter, state)``.
+    gives a zero increment, weight decay apart. ``count`` is 1 on the first step. A rule that
+    wants its gradient elsewhere has ``lookahead(parameter, state)``.
     """
 
-    learning_rate: Any
+    @property
+    def learning_rate(self) -> Any: ...
 
     def init(self, parameter: Array) -> dict[str, Array]: ...
 
@@ -73,8 +74,9 @@ class Rule(Protocol):
     ) -> Update: ...
 
 
-# The family; second-order members will keep a wider contract of their own, with ``step``.
-Optimizer = Rule
+@runtime_checkable
+class Optimizer(Rule, Protocol):
+    """The family; second-order members will keep a wider contract of their own, with ``step``."""
 
 
 def init_state(rule: Rule, parameters: Any) -> Any:

@@ -1,0 +1,64 @@
+"""Where arrays come from, with licence and source.
+
+dataset.py     what a source yields, ``Dataset``, and what a source is, ``Source``
+sources/       the sources: parts, found by name through ``thalweg.data.sources.__all__``
+split.py       which rows are for training, validation and test
+tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
+idx.py         the file format of MNIST
+fetch.py       downloading MNIST, when asked
+inventory.py   what data there are
+"""
+
+from __future__ import annotations
+
+from thalweg.data.dataset import Dataset, Source
+from thalweg.data.fetch import fetch_mnist
+from thalweg.data.idx import read_idx
+from thalweg.data.inventory import inventory
+from thalweg.data.sources import (
+    CSV,
+    MNIST,
+    Blobs,
+    BreastCancer,
+    Circles,
+    Diabetes,
+    Digits,
+    Houses,
+    Insurance13,
+    Insurance15,
+    Iris,
+    Line5,
+    Moons,
+    Parquet,
+    SixPoints,
+    Spirals,
+    Wine,
+)
+from thalweg.data.split import Split, split_rows
+
+__all__ = [
+    "CSV",
+    "MNIST",
+    "Blobs",
+    "BreastCancer",
+    "Circles",
+    "Dataset",
+    "Diabetes",
+    "Digits",
+    "Houses",
+    "Insurance13",
+    "Insurance15",
+    "Iris",
+    "Line5",
+    "Moons",
+    "Parquet",
+    "SixPoints",
+    "Source",
+    "Spirals",
+    "Split",
+    "Wine",
+    "fetch_mnist",
+    "inventory",
+    "read_idx",
+    "split_rows",
+]

@@ -1,0 +1,157 @@
+"""What a source yields, ``Dataset``, and what a source is, ``Source``.
+
+A data set is checked when it is made, so that nothing behind it has to ask again: shapes agree,
+numbers are finite (NaN alone may stand for a missing cell of a table), every class has rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from thalweg.errors import DataError
+
+__all__ = ["Dataset", "Shares", "Source", "Task"]
+
+Task: TypeAlias = Literal["binary", "multiclass", "regression"]
+
+# Shares of the rows for training, validation and test.
+Shares: TypeAlias = tuple[float, float, float]
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A part that yields a data set.
+
+    Laws: ``load`` yields the same arrays each time; nothing is downloaded; ``split`` says how the
+    rows are divided, where 0 leaves a part empty. The Source section of the part's card names the
+    origin, then ``Licence:``.
+    """
+
+    @property
+    def split(self) -> Shares: ...
+
+    def load(self) -> Dataset: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Inputs, targets and what they mean; arrays are read-only.
+
+    Args:
+        inputs: float32 [rows, features] or [rows, height, width, channel]; NaN where a cell of a
+            table is missing.
+        targets: int32 [rows], positions in ``class_names``, or float32 [rows, outputs].
+        task: what is to be predicted.
+        feature_names: one for each feature of a table; empty for images.
+        class_names: one for each class; empty for regression.
+        fixed_test: this many of the last rows are an official test set.
+        notes: what was inferred or left out, to be shown to the user.
+
+    Raises:
+        DataError: where arrays and meaning do not agree.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    task: Task
+    feature_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    fixed_test: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        target_type = np.float32 if self.task == "regression" else np.int32
+        object.__setattr__(self, "inputs", _read_only(self.inputs, np.float32))
+        object.__setattr__(self, "targets", _read_only(self.targets, target_type))
+        self._check_inputs()
+        self._check_targets()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.inputs)
+
+    @property
+    def features(self) -> int:
+        """Numbers in one row of the inputs; pixels count one by one."""
+        return int(np.prod(self.inputs.shape[1:]))
+
+    @property
+    def outputs(self) -> int:
+        """Number of classes, or of target columns for regression."""
+        return self.targets.shape[1] if self.task == "regression" else len(self.class_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of arrays and meaning; notes are left out, as their wording changes no result."""
+        meaning = [self.task, self.feature_names, self.class_names, self.fixed_test]
+        shapes = [self.inputs.shape, self.targets.shape]
+        digest = hashlib.sha256(json.dumps(meaning + shapes).encode())
+        digest.update(self.inputs.data)
+        digest.update(self.targets.data)
+        return digest.hexdigest()
+
+    def _check_inputs(self) -> None:
+        if self.inputs.ndim not in (2, 4):
+            raise DataError(
+                "inputs must be [rows, features] or [rows, height, width, channel], "
+                f"got shape {self.inputs.shape}"
+            )
+        if not self.inputs.size:
+            raise DataError(f"inputs hold no numbers: their shape is {self.inputs.shape}")
+        if self.feature_names and len(self.feature_names) != self.features:
+            raise DataError(f"{self.features} features cannot have {len(self.feature_names)} names")
+        if not 0 <= self.fixed_test < self.rows:
+            raise DataError(
+                f"the official test set must leave rows to train on, "
+                f"got {self.fixed_test} of {self.rows} rows"
+            )
+        sound = ~np.isinf(self.inputs) if self.inputs.ndim == 2 else np.isfinite(self.inputs)
+        if not sound.all():
+            row, *place = np.argwhere(~sound)[0]
+            name = self.feature_names[place[0]] if self.feature_names else tuple(map(int, place))
+            raise DataError(
+                f"inputs must be finite, got {self.inputs[row, *place]} in row {row + 1}, "
+                f"feature {name!r}"
+            )
+
+    def _check_targets(self) -> None:
+        if len(self.targets) != self.rows:
+            raise DataError(f"{self.rows} rows of inputs cannot have {len(self.targets)} targets")
+        if self.task == "regression":
+            if self.targets.ndim != 2:
+                raise DataError(f"targets must be [rows, outputs], got shape {self.targets.shape}")
+            if self.class_names:
+                raise DataError(f"regression has no classes, got {', '.join(self.class_names)}")
+            if not np.isfinite(self.targets).all():
+                row = np.argwhere(~np.isfinite(self.targets))[0, 0]
+                raise DataError(f"targets must be finite, got {self.targets[row]} in row {row + 1}")
+            return
+        classes = len(self.class_names)
+        if self.targets.ndim != 1:
+            raise DataError(f"targets must be [rows], got shape {self.targets.shape}")
+        if classes < 2:
+            raise DataError(f"at least two classes are needed, got {self.class_names}")
+        if (self.task == "binary") != (classes == 2):
+            raise DataError(f"task {self.task} does not go with {classes} classes")
+        if self.targets.min() < 0 or self.targets.max() >= classes:
+            raise DataError(
+                f"targets must be >= 0 and < {classes}, "
+                f"got {self.targets.min()} to {self.targets.max()}"
+            )
+        absent = np.flatnonzero(np.bincount(self.targets, minlength=classes) == 0)
+        if len(absent):
+            raise DataError(f"class {self.class_names[absent[0]]!r} has no rows")
+
+
+def _read_only(array: np.ndarray, dtype: type) -> np.ndarray:
+    # A view, so that the caller's own array stays writable.
+    made = np.ascontiguousarray(array, dtype).view()
+    made.flags.writeable = False
+    return made

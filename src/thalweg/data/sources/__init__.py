@@ -1,0 +1,36 @@
+"""Every source of data; text forms find a source by its ``part_name`` among these.
+
+generated.py   made by a formula: moons, circles, spirals, blobs
+small.py       tables to work through by hand
+bundled.py     classics that scikit-learn carries
+mnist.py       MNIST from its files
+files.py       your own CSV and Parquet files
+"""
+
+from __future__ import annotations
+
+from thalweg.data.sources.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
+from thalweg.data.sources.files import CSV, Parquet
+from thalweg.data.sources.generated import Blobs, Circles, Moons, Spirals
+from thalweg.data.sources.mnist import MNIST
+from thalweg.data.sources.small import Houses, Insurance13, Insurance15, Line5, SixPoints
+
+__all__ = [
+    "CSV",
+    "MNIST",
+    "Blobs",
+    "BreastCancer",
+    "Circles",
+    "Diabetes",
+    "Digits",
+    "Houses",
+    "Insurance13",
+    "Insurance15",
+    "Iris",
+    "Line5",
+    "Moons",
+    "Parquet",
+    "SixPoints",
+    "Spirals",
+    "Wine",
+]

@@ -1,0 +1,125 @@
+"""Which rows are for training, validation and test.
+
+Sizes depend on the number of rows and the shares alone; the seed decides which rows. The test rows
+are drawn first, so they stay the same when the share for validation changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from thalweg.data.dataset import Dataset, Shares, Source
+from thalweg.errors import DataError, SpecError
+
+__all__ = ["Split", "check_shares", "split_rows"]
+
+PARTS = ("training", "validation", "test")
+
+# The number that sets this use of a run's seed apart from every other use; changing it changes
+# every recorded split.
+STREAM = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row numbers, int32 and ascending; ``validation`` and ``test`` may be empty."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def check_shares(source: Source) -> None:
+    """The law of every source's ``split``; sources use it as their ``check``."""
+    _check_shares(source.split, f"{type(source).__name__}.split")
+
+
+def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
+    """Divide the rows of a data set; classes keep their proportions in every part.
+
+    Args:
+        dataset: the rows; an official test set stays whole, and the fractions divide the rest.
+        fractions: shares for training, validation and test; with an official test set the third
+            must be 0.
+        seed: the run's seed; the same seed gives the same rows.
+
+    Raises:
+        SpecError: fractions that cannot be.
+        DataError: a part would be without rows or without a class.
+    """
+    _check_shares(fractions, "split")
+    if dataset.fixed_test and fractions[2]:
+        raise SpecError(
+            f"split must give 0 to the test set, got {fractions}; the data come with an official "
+            f"test set of {dataset.fixed_test} rows"
+        )
+    free = dataset.rows - dataset.fixed_test
+    labels = None if dataset.task == "regression" else dataset.targets
+    randoms = np.random.SeedSequence((seed, STREAM)).generate_state(2)
+    train, drawn = np.arange(free, dtype=np.int32), []
+    for size, random in zip(_sizes(free, fractions), randoms, strict=True):
+        if size and labels is not None and not _can_hold(labels[train], size):
+            raise _too_small(dataset, fractions)
+        train, rows = _draw(train, size, labels, int(random))
+        drawn.append(rows)
+    test, validation = drawn
+    if dataset.fixed_test:
+        test = np.arange(free, dataset.rows, dtype=np.int32)
+    if labels is not None:
+        for rows in (train, validation, test):
+            if len(rows) and len(np.unique(labels[rows])) < dataset.outputs:
+                raise _too_small(dataset, fractions)
+    return Split(train, validation, test)
+
+
+def _draw(
+    rows: np.ndarray, size: int, labels: np.ndarray | None, random: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that stay, and ``size`` rows drawn from them."""
+    if size == 0:
+        return rows, rows[:0]
+    stay, drawn = train_test_split(
+        rows,
+        test_size=size,
+        random_state=random,
+        stratify=None if labels is None else labels[rows],
+    )
+    return np.sort(stay), np.sort(drawn)
+
+
+def _can_hold(labels: np.ndarray, size: int) -> bool:
+    """Whether ``size`` rows, and those that stay, have room for every class."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return min(size, len(labels) - size) >= len(counts) and counts.min() >= 2
+
+
+def _sizes(rows: int, fractions: Shares) -> tuple[int, int]:
+    """Numbers of rows for test and validation; training has the rest."""
+    validation, test = (int(share * rows + 0.5) for share in fractions[1:])
+    sizes = (rows - validation - test, validation, test)
+    for part, share, size in zip(PARTS, fractions, sizes, strict=True):
+        if share and size < 1:
+            raise DataError(f"split {fractions} of {rows} rows leaves none for {part}")
+    return test, validation
+
+
+def _check_shares(fractions: Shares, place: str) -> None:
+    if not abs(sum(fractions) - 1) < 1e-9:  # false for NaN too
+        raise SpecError(f"{place} must be three shares that add up to 1, got {fractions}")
+    if min(fractions) < 0 or fractions[0] == 0:
+        raise SpecError(
+            f"{place} must be three shares >= 0, the first (training) > 0, got {fractions}"
+        )
+
+
+def _too_small(dataset: Dataset, fractions: Shares) -> DataError:
+    counts = np.bincount(dataset.targets, minlength=dataset.outputs)
+    rarest = int(counts.argmin())
+    return DataError(
+        f"split {fractions} of {dataset.rows} rows is too small to hold every class in every part: "
+        f"there are {dataset.outputs} classes, and {dataset.class_names[rarest]!r} has "
+        f"{counts[rarest]} rows; leave a part out (share 0) or make it larger"
+    )

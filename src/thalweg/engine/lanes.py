@@ -1,0 +1,242 @@
+"""What one run does inside a program, as pure functions of one lane.
+
+``start``, ``train_step``, ``evaluate`` and ``look`` know nothing of other runs, devices or the
+host; ``program.py`` maps them over lanes and compiles them. Read ``Lane`` and ``State`` first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.clipping import Clipping
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.losses import Loss
+from thalweg.catalogue.networks.network import Network
+from thalweg.catalogue.optimizers.optimizer import Optimizer, Step, init_state, take_step
+from thalweg.catalogue.preprocessing import Affine
+from thalweg.catalogue.regularizers import Regularizer
+from thalweg.catalogue.schedules import Progress, settle, settled
+from thalweg.engine import streams
+from thalweg.engine.shuffle import position_after_shuffle
+
+__all__ = ["Lane", "Rows", "Shape", "State", "evaluate", "objective_at", "start", "train_step"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The whole numbers a program is compiled for; the same for all its lanes.
+
+    Args:
+        batch_size: rows a step.
+        training_rows: rows trained on.
+        steps: steps planned.
+        task: ``binary``, ``multiclass`` or ``regression``.
+        patiences: patiences of the plateau schedules in use.
+    """
+
+    batch_size: int
+    training_rows: int
+    steps: int
+    task: str
+    patiences: tuple[int, ...] = ()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.training_rows // self.batch_size)
+
+
+class Rows(NamedTuple):
+    """Row numbers of the splits of a run in the program's pool of data, int32 [row]."""
+
+    train: Array
+    validation: Array
+    test: Array
+
+
+class Lane(NamedTuple):
+    """What a run is given and does not change: its recipe's numbers, seed, rows and scaling."""
+
+    network: Network
+    loss: Loss
+    optimizer: Optimizer
+    regularizers: tuple[Regularizer, ...]
+    clipping: Clipping | None
+    seed: Array
+    rows: Rows
+    scaling: Affine | None
+
+
+class State(NamedTuple):
+    """What a run carries from step to step."""
+
+    parameters: Any
+    network_state: Any
+    optimizer_state: Any
+
+
+class Pool(NamedTuple):
+    """All rows of all data sets of a program: inputs [row, feature, ...], targets [row, ...]."""
+
+    inputs: Array
+    targets: Array
+
+
+def scaled(lane: Lane, inputs: Array) -> Array:
+    """Inputs as the network sees them."""
+    if lane.scaling is None:
+        return inputs
+    shift, scale, missing = lane.scaling
+    return jnp.where(jnp.isnan(inputs), missing, (inputs - shift) * scale)
+
+
+def start(lane: Lane, pool: Pool) -> State:
+    """The state before the first step."""
+    example = jax.ShapeDtypeStruct((1, *pool.inputs.shape[1:]), pool.inputs.dtype)
+    variables = lane.network.init(streams.initialization_key(lane.seed), example)
+    return State(
+        variables.parameters, variables.state, init_state(lane.optimizer, variables.parameters)
+    )
+
+
+def batch_at(lane: Lane, pool: Pool, shape: Shape, step: Array) -> tuple[Array, Array, Array]:
+    """Inputs, targets and weights of the mini-batch of a step.
+
+    The last batch of an epoch may be short; it is filled with repeated rows of weight zero.
+    """
+    rows, size = shape.training_rows, shape.batch_size
+    if size == rows:
+        chosen, weights = lane.rows.train, jnp.ones(rows, pool.inputs.dtype)
+    else:
+        epoch, within = step // shape.steps_per_epoch, step % shape.steps_per_epoch
+        position = within * size + jnp.arange(size)
+        weights = (position < rows).astype(pool.inputs.dtype)
+        position = jnp.minimum(position, rows - 1)
+        key = streams.order_key(lane.seed, epoch)
+        chosen = lane.rows.train[position_after_shuffle(position, rows, key)]
+    return scaled(lane, pool.inputs[chosen]), pool.targets[chosen], weights
+
+
+def progress_at(shape: Shape, step: Array, reductions: Array) -> Progress:
+    """Where a run is at a step; ``reductions`` int32 [patience]."""
+    counts = {patience: reductions[i] for i, patience in enumerate(shape.patiences)}
+    return Progress(step, shape.steps_per_epoch, shape.steps, counts)
+
+
+def objective_at(
+    lane: Lane,
+    pool: Pool,
+    shape: Shape,
+    network_state: Any,
+    step: Array,
+    progress: Progress,
+    taps: dict[str, Array] | None = None,
+) -> Any:
+    """The objective on the mini-batch of a step, as a function of the parameters."""
+    inputs, targets, weights = batch_at(lane, pool, shape, step)
+    network, loss = settled(lane.network, progress), settled(lane.loss, progress)
+    penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
+    key = streams.noise_key(lane.seed, step)
+
+    def objective(parameters: Any) -> tuple[Array, Any]:
+        context = Context("train", key, taps)
+        outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
+        data = jnp.sum(weights * loss(outputs, targets)) / jnp.sum(weights)
+        penalty = sum(regularizer.penalty(parameters) for regularizer in penalties)
+        return data + penalty, (new_state, context.taps)
+
+    return objective
+
+
+def _step(
+    lane: Lane,
+    pool: Pool,
+    shape: Shape,
+    state: State,
+    step: Array,
+    reductions: Array,
+    taps: dict[str, Array] | None = None,
+) -> Step:
+    """One optimizer step with decoupled shrinkage; the auxiliary result is (state, taps)."""
+    progress = progress_at(shape, step, reductions)
+    rule = settled(lane.optimizer, progress)
+    clipping = settled(lane.clipping, progress) if lane.clipping is not None else None
+    taken = take_step(
+        rule,
+        objective_at(lane, pool, shape, state.network_state, step, progress, taps),
+        state.parameters,
+        state.optimizer_state,
+        step + 1,
+        clipping.clip if clipping is not None else lambda gradient: gradient,
+    )
+    parameters = taken.parameters
+    for regularizer in lane.regularizers:
+        rate = settle(getattr(lane.optimizer, "learning_rate", 1.0), progress)
+        shrinkage = settled(regularizer, progress).shrinkage(state.parameters, rate)
+        parameters = jax.tree.map(jnp.subtract, parameters, shrinkage)
+    return taken._replace(parameters=parameters)
+
+
+def train_step(
+    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, reductions: Array
+) -> tuple[State, Array]:
+    """The state after one more step, and the objective before it."""
+    taken = _step(lane, pool, shape, state, step, reductions)
+    network_state, _ = taken.auxiliary
+    return State(taken.parameters, network_state, taken.state), taken.value
+
+
+def next_objective(
+    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, reductions: Array
+) -> Array:
+    """The objective that the next step would start from."""
+    progress = progress_at(shape, step, reductions)
+    objective = objective_at(lane, pool, shape, state.network_state, step, progress)
+    return objective(state.parameters)[0]
+
+
+# Rows evaluated at once: enough for large products, little enough to stay in the cache.
+EVALUATION_ROWS = 1024
+
+
+def evaluate(lane: Lane, pool: Pool, task: str, state: State, rows: Array) -> Array:
+    """Sums over the rows of one split: [loss, hits] for classes, [loss, squared error] otherwise.
+
+    Args:
+        rows: int32 [row], may be empty.
+    """
+    if rows.shape[0] == 0:
+        return jnp.zeros(2, pool.inputs.dtype)
+    size = min(EVALUATION_ROWS, rows.shape[0])
+    count = -(-rows.shape[0] // size)
+    padded = jnp.pad(rows, (0, count * size - rows.shape[0]))
+    counted = jnp.arange(count * size) < rows.shape[0]
+
+    def portion(given: tuple[Array, Array]) -> Array:
+        chosen, mask = given
+        inputs, targets = scaled(lane, pool.inputs[chosen]), pool.targets[chosen]
+        variables = Variables(state.parameters, state.network_state)
+        outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
+        if task == "regression":
+            second = jnp.mean((outputs - targets) ** 2, axis=-1)
+        else:
+            predicted = jnp.argmax(lane.loss.probabilities(outputs), axis=-1)
+            second = (predicted == targets).astype(outputs.dtype)
+        both = jnp.stack([lane.loss(outputs, targets), second])
+        return jnp.where(mask, both, 0).sum(axis=1)
+
+    if count == 1:
+        return portion((padded, counted))
+    parts = jax.lax.map(portion, (padded.reshape(count, size), counted.reshape(count, size)))
+    return parts.sum(axis=0)
+
+
+def predict(lane: Lane, state: State, inputs: Array) -> Array:
+    """Probabilities (or values) for inputs [row, feature, ...] as they come from the data."""
+    variables = Variables(state.parameters, state.network_state)
+    outputs, _ = lane.network.apply(variables, scaled(lane, inputs), Context("evaluate"))
+    return lane.loss.probabilities(outputs)

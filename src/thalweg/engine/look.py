@@ -1,0 +1,72 @@
+"""Probes: what is seen in every layer at one step, without disturbing the run.
+
+A probe repeats the step that is about to be taken, with taps, and keeps numbers instead of the
+new state. Training itself runs the same program whether anybody looks or not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.clipping import norm
+from thalweg.engine.lanes import Lane, Pool, Shape, State, _step
+
+__all__ = ["look"]
+
+# A unit counts as saturated within this distance of a limit of its activation.
+SATURATED_WITHIN = 0.01
+
+
+def look(
+    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, reductions: Array
+) -> dict[str, Array]:
+    """Scalars by name, ``<quantity>.<layer>``.
+
+    For every layer with parameters: ``gradient_norm``, ``weight_norm`` and ``update_ratio``
+    (length of the update over length of the weights). For every activation: ``activation_mean``,
+    ``activation_deviation``, ``zero_share`` (of all outputs), ``saturated_share`` (outputs close
+    to a limit), ``dead_units`` (share of units that are zero on the whole mini-batch).
+    """
+    taps: dict[str, Array] = {}
+    taken = _step(lane, pool, shape, state, step, reductions, taps)
+    _, taps = taken.auxiliary
+    seen: dict[str, Array] = {}
+    for layer, before in state.parameters.items():
+        weights = norm(before)
+        update = norm(jax.tree.map(jnp.subtract, taken.parameters[layer], before))
+        seen[f"gradient_norm.{layer}"] = norm(taken.gradient[layer])
+        seen[f"weight_norm.{layer}"] = weights
+        seen[f"update_ratio.{layer}"] = update / jnp.maximum(weights, jnp.finfo(weights.dtype).tiny)
+    limits = _limits(lane.network)
+    for name, value in taps.items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "a":
+            seen |= _activation(layer, value, limits.get(layer, ()))
+    return seen
+
+
+def _activation(layer: str, value: Array, limits: tuple[float, ...]) -> dict[str, Array]:
+    zero = value == 0
+    seen = {
+        f"activation_mean.{layer}": value.mean(),
+        f"activation_deviation.{layer}": value.std(),
+        f"zero_share.{layer}": zero.mean(dtype=value.dtype),
+        f"dead_units.{layer}": zero.all(axis=0).mean(dtype=value.dtype),
+    }
+    if limits:
+        distance = jnp.min(jnp.stack([jnp.abs(value - limit) for limit in limits]), axis=0)
+        near = distance < SATURATED_WITHIN
+        seen[f"saturated_share.{layer}"] = near.mean(dtype=value.dtype)
+    return seen
+
+
+def _limits(network: Any) -> dict[str, tuple[float, ...]]:
+    """For each activation layer of a network, the finite limits of its function."""
+    layers = network.layers() if hasattr(network, "layers") else ()
+    return {
+        name: layer.function.saturates_at for name, layer in layers if hasattr(layer, "function")
+    }

@@ -1,0 +1,54 @@
+"""Decision boundaries: what a network says all over a two-dimensional input space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.engine import program
+from thalweg.engine.lanes import Lane, State
+from thalweg.engine.plan import Job
+from thalweg.record.tables import ArraysUpdate
+
+__all__ = ["decision_arrays"]
+
+GRID = 64
+
+
+def decision_arrays(
+    jobs: Sequence[Job], positions: np.ndarray, lane: Lane, state: State
+) -> Iterator[ArraysUpdate]:
+    """Grids of class probabilities for the runs that are to be pictured.
+
+    Yields, per run: ``decision_grid`` uint8 [row, column, class], probability times 255, rows by
+    second input ascending; ``decision_extent`` float32 [4], x from, x to, y from, y to;
+    ``decision_points`` float32 [row, 2], ``decision_labels`` int32 [row] and ``decision_split``
+    uint8 [row] (0 training, 1 validation, 2 test) of the data.
+    """
+    dataset = jobs[0].dataset
+    wanted = [run for run, job in enumerate(jobs) if job.pictured]
+    if not wanted or dataset.inputs.shape[1:] != (2,) or dataset.task == "regression":
+        return
+    inputs = np.concatenate([jobs[run].dataset.inputs for run in wanted])
+    low, high = np.nanmin(inputs, axis=0), np.nanmax(inputs, axis=0)
+    margin = 0.08 * (high - low)
+    low, high = low - margin, high + margin
+    x, y = np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+    outputs = program.predict(lane, state, jnp.asarray(grid))
+    flat = outputs.reshape(-1, *outputs.shape[2:])[positions]
+    for run in wanted:
+        job = jobs[run]
+        split = np.full(len(job.dataset.inputs), 0, np.uint8)
+        split[job.split.validation], split[job.split.test] = 1, 2
+        probabilities = np.clip(np.nan_to_num(flat[run]), 0, 1)
+        arrays = {
+            "decision_grid": np.round(probabilities * 255).astype(np.uint8).reshape(GRID, GRID, -1),
+            "decision_extent": np.array([low[0], high[0], low[1], high[1]], np.float32),
+            "decision_points": job.dataset.inputs,
+            "decision_labels": job.dataset.targets.astype(np.int32),
+            "decision_split": split,
+        }
+        yield ArraysUpdate((job.id,), {name: array[None] for name, array in arrays.items()})

@@ -1,0 +1,229 @@
+"""What has to be trained: runs resolved against their data, and grouped into programs.
+
+Runs share a program when their parts have the same structure and everything that is compiled in
+(batch size, numbers of rows and steps, shapes of the data) is the same. Nothing here trains.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from thalweg.catalogue import losses, schedules
+from thalweg.catalogue.context import Context, Variables
+from thalweg.data import Dataset
+from thalweg.data.split import Split, split_rows
+from thalweg.engine.lanes import Lane, Rows, Shape
+from thalweg.errors import SpecError
+from thalweg.part import declarations, is_part, replace
+from thalweg.spec.experiment import Recipe
+from thalweg.spec.identity import run_id, run_spec
+
+__all__ = ["Group", "Job", "group", "resolve"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be trained.
+
+    Args:
+        id: its name in the record.
+        spec: its canonical spec.
+        recipe: with loss and outputs filled in from the data.
+        dataset: what it trains on.
+        seed: of its random streams.
+        pictured: whether its decision boundary is to be kept.
+    """
+
+    id: str
+    spec: Mapping[str, Any]
+    recipe: Recipe
+    dataset: Dataset
+    seed: int
+    pictured: bool = False
+
+    @property
+    def split(self) -> Split:
+        """Which rows it trains, validates and tests on."""
+        return _split(self.dataset, self.recipe.data.split, self.seed)
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows in the training, validation and test splits; the same for every seed."""
+        split = _split(self.dataset, self.recipe.data.split, 0)
+        return len(split.train), len(split.validation), len(split.test)
+
+
+@lru_cache(maxsize=4096)
+def _split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Split:
+    # Data sets hash by identity, so runs that share one share its splits too.
+    return split_rows(dataset, shares, seed)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that share a program.
+
+    Args:
+        shape: what is compiled in.
+        jobs: the runs, in the order of the plan.
+        parameters: trained numbers per run.
+        flops: floating-point operations of one step of one run, roughly.
+        epochs, evaluate_every, probes: of the training all of them share.
+    """
+
+    shape: Shape
+    jobs: tuple[Job, ...]
+    parameters: int
+    flops: float
+
+    @property
+    def training(self) -> Any:
+        return self.jobs[0].recipe.training
+
+
+def resolve(recipe: Recipe, dataset: Dataset, seed: int, pictured: bool = False) -> Job:
+    """A run with everything filled in that its data decide.
+
+    Raises:
+        SpecError: the loss does not fit the task, or a schedule needs validation data.
+    """
+    loss = recipe.loss or losses.chosen_for(dataset.task)[0]
+    if dataset.task not in loss.tasks:
+        raise SpecError(
+            f"{type(loss).__name__} fits {' and '.join(loss.tasks)} tasks, but the data of "
+            f"{type(recipe.data).__name__} are {dataset.task}; leave loss out to have it chosen"
+        )
+    network: Any = recipe.network
+    if "outputs" in declarations(type(network)) and network.outputs is None:
+        network = replace(network, outputs=loss.outputs(dataset.outputs))
+    filled = replace(recipe, loss=loss, network=network)
+    needs = any(True for _ in _plateaus(filled)) or recipe.training.early_stopping is not None
+    if needs and recipe.data.split[1] == 0:
+        raise SpecError(
+            f"early stopping and plateau schedules need validation data; give "
+            f"{type(recipe.data).__name__}.split a second share above 0"
+        )
+    spec = run_spec(filled, dataset.fingerprint, seed)
+    return Job(run_id(spec), spec, filled, dataset, seed, pictured)
+
+
+def group(jobs: Sequence[Job]) -> list[Group]:
+    """Programs for runs, in order of their first run."""
+    gathered: dict[Any, list[Job]] = {}
+    for job in jobs:
+        gathered.setdefault(_key(job), []).append(job)
+    return [_group(members) for members in gathered.values()]
+
+
+def lane_parts(recipe: Recipe) -> tuple[Any, ...]:
+    """The parts of a recipe that enter a program as trees."""
+    return (
+        recipe.network,
+        recipe.loss,
+        recipe.optimizer,
+        recipe.regularizers,
+        recipe.training.clipping,
+    )
+
+
+def _key(job: Job) -> Any:
+    """Everything that runs of one program must have in common."""
+    recipe, training = job.recipe, job.recipe.training
+    return (
+        jax.tree.structure(lane_parts(recipe)),
+        job.dataset.inputs.shape,
+        job.dataset.targets.shape,
+        job.dataset.task,
+        recipe.data.split,
+        is_scaled(job),
+        training.batch_size,
+        training.epochs,
+        training.evaluate_every,
+        training.probes,
+        training.early_stopping,
+    )
+
+
+def is_scaled(job: Job) -> bool:
+    """Whether inputs change on their way to the network: scaled, or missing values filled."""
+    return job.recipe.preprocessing is not None or _has_missing(job.dataset)
+
+
+@lru_cache(maxsize=256)
+def _has_missing(dataset: Dataset) -> bool:
+    return bool(np.isnan(dataset.inputs).any())
+
+
+def _group(jobs: list[Job]) -> Group:
+    recipe, sizes = jobs[0].recipe, jobs[0].sizes
+    training = recipe.training
+    batch = sizes[0] if training.batch_size == "full" else min(training.batch_size, sizes[0])
+    patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
+    steps = training.epochs * -(-sizes[0] // batch)
+    shape = Shape(batch, sizes[0], steps, jobs[0].dataset.task, patiences)
+    parameters, flops = _cost(recipe, jobs[0].dataset, batch)
+    return Group(shape, tuple(jobs), parameters, flops)
+
+
+def _plateaus(value: Any) -> Any:
+    """Every plateau schedule in a tree of parts."""
+    if isinstance(value, schedules.ReduceOnPlateau):
+        yield value
+    held = value if isinstance(value, tuple) else ()
+    if is_part(value):
+        held = (getattr(value, name) for name in declarations(type(value)))
+    for inner in held:
+        yield from _plateaus(inner)
+
+
+def _cost(recipe: Recipe, dataset: Dataset, batch: int) -> tuple[int, float]:
+    """Trained numbers of a network, and operations of one training step, from shapes alone.
+
+    A step costs about three forward passes (forward, and two products backward), a forward pass
+    two operations per weight and example where every weight is used once per example.
+    """
+    example = jax.ShapeDtypeStruct((batch, *dataset.inputs.shape[1:]), np.float32)
+    variables = jax.eval_shape(lambda key: recipe.network.init(key, example), jax.random.key(0))
+    count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables.parameters))
+    return count, 6.0 * count * batch
+
+
+def check_network(job: Job) -> None:
+    """Refuse a network whose outputs do not fit the task, before anything is compiled."""
+    recipe, dataset = job.recipe, job.dataset
+    example = jax.ShapeDtypeStruct((2, *dataset.inputs.shape[1:]), np.float32)
+
+    def forward(key: Any, x: Any) -> Any:
+        variables: Variables = recipe.network.init(key, example)
+        return recipe.network.apply(variables, x, Context("evaluate"))[0]
+
+    outputs = jax.eval_shape(forward, jax.random.key(0), example)
+    assert recipe.loss is not None
+    wanted = recipe.loss.outputs(dataset.outputs)
+    if outputs.shape != (2, wanted):
+        raise SpecError(
+            f"{type(recipe.network).__name__} gives outputs of shape {outputs.shape[1:]}, but "
+            f"{type(recipe.loss).__name__} on {type(recipe.data).__name__} needs ({wanted},)"
+        )
+
+
+def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows], scalings: Sequence[Any]) -> Lane:
+    """Lanes of several runs as one tree whose leaves have a leading run axis."""
+    trees = [
+        Lane(*lane_parts(job.recipe), np.uint32(job.seed), row, scaling)
+        for job, row, scaling in zip(jobs, rows, scalings, strict=True)
+    ]
+    return jax.tree.map(lambda *leaves: np.stack([_leaf(leaf) for leaf in leaves]), *trees)
+
+
+def _leaf(leaf: Any) -> np.ndarray:
+    """A number as an array of the type programs compute in."""
+    array = np.asarray(leaf)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))

@@ -1,0 +1,215 @@
+"""Programs: the lane functions mapped over many runs, compiled, and spread over the devices.
+
+The structure, the same on every device::
+
+    split along runs over devices  →  chunks of a fixed number of lanes, one after the other
+        →  steps, one after the other  →  lanes of the chunk together
+
+The number of lanes in a chunk (the *width*) is fixed per program. It is at once the fastest shape
+on a CPU, because a chunk's state stays in the cache, and what makes a run's numbers independent
+of its company: the same lane in the same width computes the same bits whatever the other lanes
+hold. How many steps a chunk takes is given at run time, so a chunk without live runs costs nothing.
+
+All functions here are module-level and compiled per structure and shape, so programs that differ
+only in their optimizer share the compiled evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from thalweg.engine import lanes as lane_functions
+from thalweg.engine.devices import ALONG_RUNS, EVERYWHERE, compiler_options, mesh
+from thalweg.engine.lanes import Lane, Pool, Shape, State
+from thalweg.engine.look import look
+
+__all__ = ["advance", "best_of", "evaluate", "looks", "predict", "start", "width_for"]
+
+Tree = Any
+
+
+def width_for(flops: float) -> int:
+    """Lanes in a chunk, from the floating-point operations of one step of one lane.
+
+    Small networks share the cost of each instruction over several lanes; large ones fill the
+    cache alone. The rule is part of a run's numerical identity, so it depends on nothing else.
+    """
+    if flops > 8e6:
+        return 1
+    return 4
+
+
+def _spread(function: Callable[..., Any], static: tuple[Any, ...]) -> Callable[..., Any]:
+    """Compile a function of one chunk for all chunks of all devices.
+
+    The function takes trees with a leading lane axis, then one int32 [chunk-wise] number of
+    steps, then the pool, which every device holds in full. Arrays arrive as [chunk, lane, ...].
+    """
+
+    def local(chunked: Tree, shared: Tree) -> Tree:
+        return lax.map(lambda own: function(*static, own, shared), chunked)
+
+    mapped = jax.shard_map(
+        local,
+        mesh=mesh(),
+        in_specs=(ALONG_RUNS, EVERYWHERE),
+        out_specs=ALONG_RUNS,
+        check_vma=False,
+    )
+    return jax.jit(mapped, compiler_options=compiler_options())
+
+
+# ------------------------------------------------------------------------------------------- start
+
+
+@cache
+def _start() -> Callable[..., Any]:
+    def chunk(lane: Lane, pool: Pool) -> State:
+        return jax.vmap(lambda one: lane_functions.start(one, pool))(lane)
+
+    return _spread(chunk, ())
+
+
+def start(lane: Lane, pool: Pool) -> State:
+    """States before the first step, [chunk, lane, ...]."""
+    return _start()(lane, pool)
+
+
+# ----------------------------------------------------------------------------------------- advance
+
+
+@cache
+def _advance(shape: Shape, longest: int) -> Callable[..., Any]:
+    return _spread(_advance_chunk, (shape, longest))
+
+
+def _advance_chunk(shape: Shape, longest: int, given: Tree, pool: Pool) -> Tree:
+    lane, state, live, reductions, begin, count = given
+
+    def take(i: Array) -> Callable[..., Any]:
+        return jax.vmap(
+            lambda own, at, plateaus: lane_functions.train_step(
+                own, pool, shape, at, begin + i, plateaus
+            )
+        )
+
+    def body(i: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
+        state, objectives = carried
+        state, value = take(i)(lane, state, reductions)
+        return state, objectives.at[i].set(value)
+
+    width = live.shape[0]
+    buffer = jnp.zeros((longest, width), pool.inputs.dtype)
+    moved, objectives = lax.fori_loop(0, count, body, (state, buffer))
+    after = jax.vmap(
+        lambda own, at, plateaus: lane_functions.next_objective(
+            own, pool, shape, at, begin + count, plateaus
+        )
+    )(lane, moved, reductions)
+    kept = jax.tree.map(partial(_where_lane, live), moved, state)
+    return kept, objectives, after
+
+
+def _where_lane(mask: Array, new: Array, old: Array) -> Array:
+    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)
+
+
+def advance(
+    shape: Shape,
+    longest: int,
+    lane: Lane,
+    state: State,
+    live: Array,
+    reductions: Array,
+    begin: Array,
+    count: Array,
+    pool: Pool,
+) -> tuple[State, Array, Array]:
+    """Take some steps in every chunk.
+
+    Args:
+        shape: what the program is compiled for.
+        longest: the most steps one call can take.
+        lane, state: [chunk, lane, ...].
+        live: bool [chunk, lane]; the states of other lanes stay as they are.
+        reductions: int32 [chunk, lane, patience].
+        begin, count: int32 [chunk]: first step, and number of steps, of each chunk.
+        pool: the data.
+
+    Returns:
+        States, the objective before each step [chunk, longest, lane], and the objective that the
+        step after the last would start from [chunk, lane].
+    """
+    return _advance(shape, longest)((lane, state, live, reductions, begin, count), pool)
+
+
+# ------------------------------------------------------------------------------ evaluation, probes
+
+
+@cache
+def _evaluate(task: str) -> Callable[..., Any]:
+    def chunk(task: str, given: Tree, pool: Pool) -> Array:
+        lane, state = given
+
+        def one(lane: Lane, state: State) -> Array:
+            sums = [lane_functions.evaluate(lane, pool, task, state, rows) for rows in lane.rows]
+            return jnp.stack(sums)
+
+        return jax.vmap(one)(lane, state)
+
+    return _spread(chunk, (task,))
+
+
+def evaluate(task: str, lane: Lane, state: State, pool: Pool) -> np.ndarray:
+    """Sums over each split, float [chunk, lane, split, 2]; see ``lanes.evaluate``."""
+    # Only what evaluation reads goes in, so that programs with different optimizers share it.
+    bare = lane._replace(optimizer=None, regularizers=(), clipping=None)
+    state = State(state.parameters, state.network_state, ())
+    return np.asarray(_evaluate(task)((bare, state), pool))
+
+
+@cache
+def _looks(shape: Shape) -> Callable[..., Any]:
+    def chunk(shape: Shape, given: Tree, pool: Pool) -> dict[str, Array]:
+        lane, state, reductions, begin = given
+        return jax.vmap(lambda own, at, plateaus: look(own, pool, shape, at, begin, plateaus))(
+            lane, state, reductions
+        )
+
+    return _spread(chunk, (shape,))
+
+
+def looks(
+    shape: Shape, lane: Lane, state: State, reductions: Array, begin: Array, pool: Pool
+) -> dict[str, np.ndarray]:
+    """What probes see before the step ``begin``, by name, float [chunk, lane]."""
+    seen = _looks(shape)((lane, state, reductions, begin), pool)
+    return {name: np.asarray(value) for name, value in seen.items()}
+
+
+@cache
+def _predict() -> Callable[..., Any]:
+    def chunk(given: Tree, inputs: Array) -> Array:
+        return jax.vmap(lambda lane, state: lane_functions.predict(lane, state, inputs))(*given)
+
+    return _spread(chunk, ())
+
+
+def predict(lane: Lane, state: State, inputs: Array) -> np.ndarray:
+    """Probabilities or values for the same inputs from every lane, [chunk, lane, row, output]."""
+    bare = lane._replace(optimizer=None, regularizers=(), clipping=None)
+    state = State(state.parameters, state.network_state, ())
+    return np.asarray(_predict()((bare, state), inputs))
+
+
+@jax.jit
+def best_of(improved: Array, new: Tree, best: Tree) -> Tree:
+    """The new trees where a run improved, the best so far elsewhere; improved [chunk, lane]."""
+    return jax.tree.map(partial(_where_lane, improved), new, best)

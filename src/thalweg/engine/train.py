@@ -1,0 +1,241 @@
+"""Train runs: program after program, wave after wave, everything into the record.
+
+``train`` is a generator; the command line and the web page loop over it. Closing it (or killing
+the process) loses at most what one wave did since its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.catalogue.preprocessing import Affine, fill_only
+from thalweg.engine import devices, program
+from thalweg.engine.compilation import compile_seconds
+from thalweg.engine.devices import ALONG_RUNS, EVERYWHERE, mesh, put
+from thalweg.engine.lanes import Lane, Pool, Rows
+from thalweg.engine.plan import Group, Job, group, is_scaled, stack_lanes
+from thalweg.engine.timetable import timetable
+from thalweg.engine.wave import Progress, Wave, device_positions
+from thalweg.record.store import Record
+from thalweg.record.tables import Checkpoint, Program
+
+__all__ = ["capacity", "train"]
+
+# Bytes that states, gradients and activations of one wave may take, and the most lanes of a wave.
+MEMORY = 2**31
+MOST_LANES = 512
+# Floating-point operations of one call of a program, roughly: some tenths of a second on two
+# cores, long enough that the host's part is small and short enough to follow on a screen.
+CALL_FLOPS = 5e9
+# Overhead of one step of one lane in the same unit; small networks are bound by it.
+STEP_FLOPS = 2e5
+
+
+@dataclass(frozen=True)
+class _Room:
+    """How many lanes a program has, how wide its chunks are, how long its calls."""
+
+    width: int
+    lanes: int
+    longest: int
+
+
+def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
+    """Train runs that the record does not have, and yield progress.
+
+    Args:
+        jobs: the runs, already known to the record (``Record.add_experiment``).
+        record: open for writing.
+    """
+    devices.prepare()
+    waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
+    groups = group(jobs)
+    pools = _Pools(groups)
+    for members in groups:
+        yield from _train_group(members, pools, record, waiting)
+
+
+def _train_group(
+    members: Group, pools: _Pools, record: Record, waiting: dict[str, Checkpoint]
+) -> Iterator[Progress]:
+    room = capacity(members)
+    compiled = compile_seconds()
+    identity = program_id(members, room)
+    pool = pools.of(members)
+    description = _description(members, room)
+    record.add_programs([Program(identity, description)])
+    for jobs, checkpoint in _waves(members.jobs, room, waiting):
+        lanes = _lanes_for(len(jobs), room)
+        wave = _wave(members, jobs, pools, pool, room, lanes, record, identity)
+        yield from wave.train(record.checkpoint(checkpoint) if checkpoint else None)
+    record.add_programs([Program(identity, description, compile_seconds() - compiled)])
+
+
+def _waves(
+    jobs: Sequence[Job], room: _Room, waiting: dict[str, Checkpoint]
+) -> Iterator[tuple[Sequence[Job], str]]:
+    """Interrupted waves first, in the company they had; then the others, in order."""
+    by_id = {job.id: job for job in jobs}
+    for id_, checkpoint in waiting.items():
+        if all(run in by_id for run in checkpoint.runs):
+            yield [by_id.pop(run) for run in checkpoint.runs], id_
+    rest = list(by_id.values())
+    for begin in range(0, len(rest), room.lanes):
+        yield rest[begin : begin + room.lanes], ""
+
+
+def capacity(members: Group) -> _Room:
+    """Lanes, chunk width and call length of a program, from its size alone."""
+    width = program.width_for(members.flops)
+    flops = members.flops + STEP_FLOPS
+    # Parameters, gradients, optimizer state and best parameters, twice for the copy a call makes.
+    lane_bytes = 4 * (14 * members.parameters + 6 * members.flops / 6 / 64)
+    fitting = max(1, int(MEMORY / max(lane_bytes, 1.0)))
+    lanes = _lanes_for(min(len(members.jobs), fitting, MOST_LANES), _Room(width, MOST_LANES, 1))
+    longest = int(np.clip(CALL_FLOPS / (flops * lanes), 50, 2000))
+    return _Room(width, lanes, min(longest, members.shape.steps))
+
+
+def _lanes_for(runs: int, room: _Room) -> int:
+    """Lanes that hold some runs: whole chunks on every device, a power of two of them.
+
+    Powers of two, so that programs with more or fewer runs share what is compiled.
+    """
+    per_device = -(-runs // (room.width * mesh().size))
+    return min(room.lanes, room.width * mesh().size * 2 ** (per_device - 1).bit_length())
+
+
+def program_id(members: Group, room: _Room) -> str:
+    """The name of a program: all that its numbers can depend on."""
+    text = json.dumps(_description(members, room), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _description(members: Group, room: _Room) -> dict[str, Any]:
+    recipe = members.jobs[0].recipe
+    return {
+        "network": repr(recipe.network),
+        "loss": type(recipe.loss).__name__,
+        "optimizer": type(recipe.optimizer).__name__,
+        "batch_size": members.shape.batch_size,
+        "steps": members.shape.steps,
+        "rows": members.jobs[0].sizes,
+        "parameters": members.parameters,
+        "width": room.width,
+        "options": devices.compiler_options(),
+        "machine": devices.describe(),
+    }
+
+
+def _wave(
+    members: Group,
+    jobs: Sequence[Job],
+    pools: _Pools,
+    pool: Pool,
+    room: _Room,
+    lanes: int,
+    record: Record,
+    identity: str,
+) -> Wave:
+    positions = device_positions(len(jobs), lanes, room.width)
+    stacked = stack_lanes(jobs, [pools.rows(job) for job in jobs], [_scaling(job) for job in jobs])
+    # Padding lanes hold copies of the first run and are never live.
+    source = np.zeros(lanes, int)
+    source[positions] = np.arange(len(jobs))
+    lane: Lane = jax.tree.map(
+        lambda leaf: put(
+            leaf[source].reshape(-1, room.width, *leaf.shape[1:]),
+            ALONG_RUNS,
+        ),
+        stacked,
+    )
+    shape = members.shape
+    return Wave(
+        group=members,
+        jobs=jobs,
+        lane=lane,
+        pool=pool,
+        positions=positions,
+        lanes=lanes,
+        width=room.width,
+        timetable=timetable(members.training, shape.steps, shape.steps_per_epoch, room.longest),
+        sizes=jobs[0].sizes,
+        spread=np.array([_spread(job) for job in jobs]),
+        record=record,
+        program_id=identity,
+    )
+
+
+def _scaling(job: Job) -> Affine | None:
+    """The scaling of a run's inputs, fitted on its training rows."""
+    if not is_scaled(job):
+        return None
+    rows = job.dataset.inputs[job.split.train]
+    preprocessing = job.recipe.preprocessing
+    fitted = preprocessing.fit(rows) if preprocessing is not None else fill_only(rows)
+    return Affine(*(np.asarray(array, np.float32) for array in fitted))
+
+
+def _spread(job: Job) -> list[float]:
+    """Per split, the squared distances of the targets from their mean, for R²."""
+    if job.dataset.task != "regression":
+        return [0.0, 0.0, 0.0]
+    spread = []
+    for rows in (job.split.train, job.split.validation, job.split.test):
+        targets = job.dataset.targets[rows].astype(np.float64)
+        spread.append(float(((targets - targets.mean(0)) ** 2).mean(1).sum()) if len(rows) else 0.0)
+    return spread
+
+
+class _Pools:
+    """The data of all programs on the devices: data sets of one shape in one array.
+
+    Runs name rows of it, so that runs on data that differ only in values share a program, and
+    programs that train on the same data share its memory.
+    """
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._offsets: dict[str, int] = {}
+        self._members: dict[Any, list[Any]] = {}
+        self._made: dict[Any, Pool] = {}
+        for members in groups:
+            for job in members.jobs:
+                dataset = job.dataset
+                if dataset.fingerprint not in self._offsets:
+                    together = self._members.setdefault(_pool_key(job), [])
+                    self._offsets[dataset.fingerprint] = sum(len(d.inputs) for d in together)
+                    together.append(dataset)
+
+    def rows(self, job: Job) -> Rows:
+        """Row numbers of a run's splits in its pool."""
+        offset = self._offsets[job.dataset.fingerprint]
+        split = job.split
+        return Rows(split.train + offset, split.validation + offset, split.test + offset)
+
+    def of(self, members: Group) -> Pool:
+        """The pool that the runs of a program train on."""
+        key = _pool_key(members.jobs[0])
+        if key not in self._made:
+            together = self._members[key]
+            inputs = np.concatenate([dataset.inputs for dataset in together])
+            targets = np.concatenate([dataset.targets for dataset in together])
+            self._made[key] = put(Pool(jnp.asarray(inputs), jnp.asarray(targets)), EVERYWHERE)
+        return self._made[key]
+
+
+def _pool_key(job: Job) -> Any:
+    return job.dataset.inputs.shape, job.dataset.targets.shape, job.dataset.task
+
+
+def now() -> str:
+    """The time of day, for the environment of an experiment."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

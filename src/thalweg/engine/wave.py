@@ -1,0 +1,369 @@
+"""One wave: some runs of a program, trained from start to end together.
+
+A wave is a generator. Between calls of the compiled program it hands out a ``Progress``, writes to
+the record what happened (with a checkpoint, so that an interrupted wave goes on from there), and
+decides which runs go on. The order of events at a step is always: probe, advance, check for
+divergence, evaluate, decide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from thalweg.engine import program
+from thalweg.engine.compilation import compile_seconds
+from thalweg.engine.curves import Curves
+from thalweg.engine.devices import ALONG_RUNS, mesh, put
+from thalweg.engine.lanes import Lane, Pool, State
+from thalweg.engine.monitor import Monitor
+from thalweg.engine.pictures import decision_arrays
+from thalweg.engine.plan import Group, Job
+from thalweg.engine.timetable import Timetable
+from thalweg.record.store import Record
+from thalweg.record.tables import ArraysUpdate, Checkpoint, RunUpdate
+
+__all__ = ["Progress", "Wave", "wave_id"]
+
+SPLITS = ("train", "validation", "test")
+
+# Seconds between writes to the record while a wave goes on: what a killed process loses at most,
+# unless one call of the program takes longer.
+WRITE_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is, after a call of a program.
+
+    Args:
+        finished: ids and outcomes of runs that ended since the last progress.
+        steps: run-steps taken since then.
+        finals: final metrics of the runs that ended, in the order of ``finished``.
+    """
+
+    steps: int
+    finished: tuple[tuple[str, str], ...] = ()
+    finals: tuple[dict[str, float], ...] = ()
+
+
+def wave_id(jobs: Sequence[Job]) -> str:
+    """The name of a wave: its runs, in order."""
+    return hashlib.sha256(" ".join(job.id for job in jobs).encode()).hexdigest()[:16]
+
+
+@dataclass
+class Wave:
+    """The runs of one wave and everything the host knows about them.
+
+    Args:
+        group: the program's runs, of which these are some.
+        jobs: the runs of this wave; lanes beyond them are padding.
+        lane: their recipes, rows and scalings, [chunk, lane, ...].
+        pool: the data.
+        positions: for each run, its flat lane number.
+        lanes: number of lanes, padding included.
+        width: lanes a chunk.
+        timetable: when what happens.
+        spread: per split, the sum of squares of the targets around their mean, for each run.
+        record: where results go.
+        program_id: under which the program is recorded.
+    """
+
+    group: Group
+    jobs: Sequence[Job]
+    lane: Lane
+    pool: Pool
+    positions: np.ndarray
+    lanes: int
+    width: int
+    timetable: Timetable
+    sizes: tuple[int, int, int]
+    spread: np.ndarray
+    record: Record
+    program_id: str
+    _seconds: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self.shape = self.group.shape
+        self.stopping = self.group.training.early_stopping
+        self.restores = self.stopping is not None and self.stopping.restore_best
+        self.id = wave_id(self.jobs)
+        self.curves = Curves([job.id for job in self.jobs])
+        bounds = [float(job.recipe.training.diverged_above) for job in self.jobs]
+        self.bound = np.array(bounds)
+
+    # ------------------------------------------------------------------------------------ training
+
+    def train(self, resume: Checkpoint | None = None) -> Iterator[Progress]:
+        """Train all runs, from the start or from a checkpoint."""
+        begin = self._prepare(resume)
+        clock, compiled = time.perf_counter(), compile_seconds()
+        due = clock + WRITE_EVERY
+        if begin == 0:
+            self._evaluate(0)
+        for begin_, count in self.timetable.calls(begin):
+            if not self.live.any():
+                break
+            if begin_ in self.timetable.probes:
+                self._probe(begin_)
+            taken = self._advance(begin_, count)
+            end = begin_ + count
+            if end in self.timetable.evaluations:
+                self._evaluate(end)
+            now = time.perf_counter()
+            self._seconds += max(0.0, now - clock - (compile_seconds() - compiled))
+            clock, compiled = now, compile_seconds()
+            if now > due and end < self.timetable.steps and self.live.any():
+                self._write(end)
+                clock = time.perf_counter()
+                # A large state takes long to write; it is written the less often.
+                due = clock + max(WRITE_EVERY, 20 * (clock - now))
+            yield Progress(taken)
+        yield self._finish()
+
+    def _prepare(self, resume: Checkpoint | None) -> int:
+        """Set up states and monitors; the step to begin with."""
+        runs = len(self.jobs)
+        self.state: State = program.start(self.lane, self.pool)
+        self.best = self.state if self.restores else None
+        self.monitor = Monitor(runs, self.shape.patiences)
+        self.live = np.ones(runs, bool)
+        self.outcome = np.full(runs, "training", dtype="<U8")
+        self.reached = np.zeros(runs, np.int32)  # steps of the state a run ends with
+        if resume is None:
+            return 0
+        arrays = dict(resume.arrays)
+        self.state = _filled(self.state, arrays, "state")
+        if self.best is not None:
+            self.best = _filled(self.best, arrays, "best")
+        self.monitor.restore(arrays)
+        self.live, self.reached = arrays["live"].astype(bool), arrays["reached"].copy()
+        self.outcome = np.array(resume.extra["outcome"], dtype="<U8")
+        return resume.step
+
+    def _advance(self, begin: int, count: int) -> int:
+        """Take the steps of one call; freeze the runs that diverge in it."""
+        before = self.state
+        self.state, objectives, after = self._call(before, self.live, begin, count)
+        seen = np.asarray(objectives).swapaxes(1, 2).reshape(self.lanes, -1)[self.positions, :count]
+        last = np.asarray(after).reshape(-1)[self.positions]
+        values = np.concatenate([seen, last[:, None]], axis=1)
+        bad = ~(np.abs(values) <= self.bound[:, None])  # NaN compares false, so it is bad too
+        diverged = self.live & bad.any(axis=1)
+        good = np.where(diverged, np.maximum(bad.argmax(axis=1) - 1, 0), count)
+        if diverged.any():
+            self._roll_back(before, begin, diverged, good)
+        self._keep_curve(begin, seen, np.where(diverged, bad.argmax(axis=1), count))
+        taken = int(good[self.live].sum())
+        self.reached[self.live] = begin + good[self.live]
+        self.outcome[diverged] = "diverged"
+        self.live &= ~diverged
+        return taken
+
+    def _call(self, state: State, live: np.ndarray, begin: int, count: Any) -> Any:
+        """One call of the program; ``count`` is one number, or one per chunk."""
+        chunks = self.lanes // self.width
+        flat = np.zeros(self.lanes, bool)
+        flat[self.positions] = live
+        alive = flat.reshape(chunks, self.width)
+        counts = np.where(alive.any(axis=1), np.broadcast_to(count, (chunks,)), 0)
+        return program.advance(
+            self.shape,
+            self.timetable.longest,
+            self.lane,
+            state,
+            put(alive, ALONG_RUNS),
+            put(self._reductions(), ALONG_RUNS),
+            put(np.full(chunks, begin, np.int32), ALONG_RUNS),
+            put(counts.astype(np.int32), ALONG_RUNS),
+            self.pool,
+        )
+
+    def _roll_back(self, before: State, begin: int, diverged: np.ndarray, good: np.ndarray) -> None:
+        """Take each diverged run from the state before the call to its last good step.
+
+        The same program takes the same steps, only fewer of them; a chunk with several diverged
+        runs is repeated for each. Runs that are well keep what they have.
+        """
+        waiting = [int(run) for run in np.flatnonzero(diverged)]
+        while waiting:
+            chunks_used: set[int] = set()
+            now = [
+                run
+                for run in waiting
+                if (chunk := self.positions[run] // self.width) not in chunks_used
+                and not chunks_used.add(chunk)
+            ]
+            waiting = [run for run in waiting if run not in now]
+            counts = np.zeros(self.lanes // self.width, np.int32)
+            counts[self.positions[now] // self.width] = good[now]
+            chosen = np.zeros(len(self.jobs), bool)
+            chosen[now] = True
+            back, _, _ = self._call(before, chosen, begin, counts)
+            self.state = program.best_of(self._mask(chosen), back, self.state)
+
+    def _mask(self, runs: np.ndarray) -> jax.Array:
+        flat = np.zeros(self.lanes, bool)
+        flat[self.positions] = runs
+        return put(flat.reshape(-1, self.width), ALONG_RUNS)
+
+    def _reductions(self) -> np.ndarray:
+        flat = np.zeros((self.lanes, len(self.shape.patiences)), np.int32)
+        flat[self.positions] = self.monitor.reductions
+        return flat.reshape(self.lanes // self.width, self.width, len(self.shape.patiences))
+
+    # ---------------------------------------------------------------------------------- looking on
+
+    def _keep_curve(self, begin: int, seen: np.ndarray, valid: np.ndarray) -> None:
+        """Add the batch losses of a call to the curves, averaged over a few steps each."""
+        edges = [*range(0, seen.shape[1], self.timetable.curve), seen.shape[1]]
+        steps = np.array([begin + edge for edge in edges[1:]], np.int32)
+        starts = np.array(edges[:-1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            means = np.add.reduceat(seen, starts, axis=1) / np.diff(edges)
+        whole = np.searchsorted(edges[1:], valid, side="right")
+        self.curves.add("batch.loss", steps, means, np.where(self.live, whole, 0))
+
+    def _probe(self, step: int) -> None:
+        chunks = self.lanes // self.width
+        begin = put(np.full(chunks, step, np.int32), ALONG_RUNS)
+        reductions = put(self._reductions(), ALONG_RUNS)
+        seen = program.looks(self.shape, self.lane, self.state, reductions, begin, self.pool)
+        for name, values in seen.items():
+            self.curves.add_point(name, step, values.reshape(-1)[self.positions], self.live)
+
+    def _measure(self, state: State) -> dict[str, np.ndarray]:
+        """Metrics on every split that has rows, by name, float64 [run]."""
+        sums = program.evaluate(self.shape.task, self.lane, state, self.pool)
+        flat = sums.reshape(self.lanes, len(SPLITS), 2)[self.positions].astype(np.float64)
+        measured: dict[str, np.ndarray] = {}
+        for i, (split, rows) in enumerate(zip(SPLITS, self.sizes, strict=True)):
+            if not rows:
+                continue
+            loss, second = flat[:, i].T
+            measured[f"{split}.loss"] = loss / rows
+            if self.shape.task == "regression":
+                measured[f"{split}.rmse"] = np.sqrt(second / rows)
+                if self.spread[:, i].all():
+                    measured[f"{split}.r2"] = 1 - second / self.spread[:, i]
+            else:
+                measured[f"{split}.accuracy"] = second / rows
+        return measured
+
+    def _evaluate(self, step: int) -> None:
+        """Evaluate all data, keep the curves, and stop the runs that no longer improve."""
+        measured = self._measure(self.state)
+        for name, values in measured.items():
+            self.curves.add_point(name, step, values, self.live)
+        if step == 0 or not self.sizes[1]:
+            return
+        losses = measured["validation.loss"]
+        improved = self.monitor.observe(np.where(np.isfinite(losses), losses, np.inf)) & self.live
+        if self.best is not None and improved.any():
+            self.best = program.best_of(self._mask(improved), self.state, self.best)
+        if self.stopping is not None:
+            out_of_patience = self.live & (self.monitor.since_best >= self.stopping.patience)
+            self.outcome[out_of_patience] = "stopped"
+            self.live &= ~out_of_patience
+
+    # -------------------------------------------------------------------------------------- record
+
+    def _updates(self) -> list[RunUpdate]:
+        share = self._seconds / len(self.jobs)
+        self._seconds = 0.0
+        return [
+            RunUpdate(job.id, str(self.outcome[run]), int(self.reached[run]), share)  # type: ignore[arg-type]
+            for run, job in enumerate(self.jobs)
+        ]
+
+    def _write(self, step: int) -> None:
+        """Record everything up to a step, with the state to go on from."""
+        arrays = {**_named(self.state, "state"), **self.monitor.arrays()}
+        if self.best is not None:
+            arrays |= _named(self.best, "best")
+        arrays |= {"live": self.live, "reached": self.reached}
+        extra = {"outcome": self.outcome.tolist()}
+        runs = tuple(job.id for job in self.jobs)
+        # A run that has ended within a wave is only final in the record when the wave is, for its
+        # parameters are written then.
+        updates = [
+            RunUpdate(update.run, "training", update.step, update.train_seconds)
+            for update in self._updates()
+        ]
+        checkpoint = Checkpoint(self.id, runs, step, arrays, extra)
+        self.record.write(
+            updates=updates,
+            series=self.curves.take(),
+            program=self.program_id,
+            checkpoint=checkpoint,
+        )
+
+    def _finish(self) -> Progress:
+        """Final metrics and parameters of every run, into the record."""
+        final = self.state
+        well = self.outcome != "diverged"
+        if self.best is not None:
+            seen_best = well & np.isfinite(self.monitor.best)
+            final = program.best_of(self._mask(seen_best), self.best, self.state)
+        measured = self._measure(final)
+        finals = [
+            {name: float(values[run]) for name, values in measured.items()}
+            for run in range(len(self.jobs))
+        ]
+        self.outcome[self.outcome == "training"] = "finished"
+        updates = [
+            RunUpdate(u.run, u.outcome, u.step, u.train_seconds, finals[run])
+            for run, u in enumerate(self._updates())
+        ]
+        parameters = jax.tree_util.tree_leaves_with_path(final.parameters)
+        arrays = {
+            "parameters." + ".".join(str(key.key) for key in path): self._rows(leaf)
+            for path, leaf in parameters
+        }
+        runs = tuple(job.id for job in self.jobs)
+        self.record.write(
+            updates=updates,
+            series=self.curves.take(),
+            program=self.program_id,
+            finished_checkpoint=self.id,
+            arrays=ArraysUpdate(runs, arrays),
+        )
+        for update in decision_arrays(self.jobs, self.positions, self.lane, final):
+            self.record.write(arrays=update)
+        ended = tuple((u.run, u.outcome) for u in updates)
+        return Progress(0, ended, tuple(finals))
+
+    def _rows(self, leaf: Any) -> np.ndarray:
+        array = np.asarray(leaf)
+        return array.reshape(self.lanes, *array.shape[2:])[self.positions]
+
+
+def _named(tree: Any, prefix: str) -> dict[str, np.ndarray]:
+    return {f"{prefix}.{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
+
+
+def _filled(tree: Any, arrays: dict[str, np.ndarray], prefix: str) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    restored = [put(arrays[f"{prefix}.{i}"], ALONG_RUNS) for i in range(len(leaves))]
+    return structure.unflatten(restored)
+
+
+def device_positions(runs: int, lanes: int, width: int) -> np.ndarray:
+    """Flat lane numbers for runs, so that chunks fill the devices in turn.
+
+    Args:
+        runs: runs to place.
+        lanes: lanes there are, over all devices.
+        width: lanes a chunk.
+    """
+    devices = mesh().size
+    chunks = np.arange(lanes // width).reshape(devices, -1).T.reshape(-1)
+    flat = (chunks[:, None] * width + np.arange(width)).reshape(-1)
+    return flat[:runs]

@@ -1,0 +1,396 @@
+"""Where an experiment is planned, run, compared and reported.
+
+The only module that knows spec, engine, record, statistics and report at once; it holds no
+mathematics of its own, only the order of things: tune first, on tuning seeds and validation data;
+then report what was chosen, on fresh seeds; then compare.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from thalweg.data import Dataset
+from thalweg.engine import devices
+from thalweg.engine.plan import Group, Job, check_network, group, resolve
+from thalweg.engine.train import capacity, now, train
+from thalweg.engine.wave import Progress
+from thalweg.errors import SpecError
+from thalweg.part import replace
+from thalweg.record.store import Record
+from thalweg.record.tables import Experiment as Recorded
+from thalweg.record.tables import Run
+from thalweg.spec.expand import Point, count_points, expand, label, varying
+from thalweg.spec.experiment import Experiment, Recipe
+from thalweg.spec.identity import experiment_id
+from thalweg.spec.text import to_data
+from thalweg.statistics.compare import compare
+from thalweg.statistics.comparison import Comparison, Observation
+from thalweg.statistics.tuning import choose
+
+__all__ = ["FIRST_TUNING_SEED", "Laboratory", "Plan"]
+
+# Tuning seeds start here, so that they never meet the reporting seeds 0, 1, 2, ...
+FIRST_TUNING_SEED = 1000
+
+# Share of the training rows that validate while tuning, where the spec has no validation split.
+TUNING_VALIDATION = 0.2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of an experiment: a point, a phase, and the job that trains it."""
+
+    point: Point
+    phase: str
+    job: Job
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment will train.
+
+    Args:
+        points: distinct points.
+        duplicates: points that were written more than once.
+        trials: the runs of the phases known so far; of the reporting phase of a tuned comparison,
+            those of every configuration are counted but only the chosen ones will run.
+        groups: programs.
+        varied: paths that take several values.
+        reporting: runs that the reporting phase adds once tuning has chosen.
+        recorded: how many of the trials the record has already.
+        notes: what was inferred: task, loss, losses of rows.
+    """
+
+    points: int
+    duplicates: int
+    trials: tuple[Trial, ...]
+    groups: tuple[Group, ...]
+    varied: tuple[str, ...]
+    reporting: int
+    recorded: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        """All runs, those of the reporting phase included."""
+        return len(self.trials) + self.reporting
+
+    @property
+    def steps(self) -> int:
+        """Run-steps of the trials known so far."""
+        return sum(g.shape.steps * len(g.jobs) for g in self.groups)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the largest wave and the data need, roughly."""
+        waves = [capacity(g).lanes * 4 * 14 * g.parameters for g in self.groups]
+        data = {id(t.job.dataset): t.job.dataset.inputs.nbytes for t in self.trials}
+        return max(waves, default=0) + sum(data.values())
+
+
+@dataclass
+class Laboratory:
+    """An experiment, and the project folder that has its record.
+
+    Args:
+        experiment: what shall run.
+        project: folder of the record.
+        source: text of the spec file, to be shown in the report.
+    """
+
+    experiment: Experiment
+    project: Path = Path(".thalweg")
+    source: str = ""
+    _datasets: dict[Any, Dataset] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        devices.prepare()
+
+    # -------------------------------------------------------------------------------------- points
+
+    def size(self) -> int:
+        """How many runs there are at most, counted without making them."""
+        compare_ = self.experiment.compare
+        seeds = compare_.seeds.report if compare_ else self.experiment.seeds
+        if compare_ and compare_.tune:
+            seeds = compare_.seeds.tune
+        return count_points(self.experiment) * seeds
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """The points of the experiment, checked against what is to be compared."""
+        points = expand(self.experiment)
+        asked = self.experiment.compare
+        if asked is not None:
+            self._check_compare(varying(points))
+        return points
+
+    def _check_compare(self, varied: list[str]) -> None:
+        asked = self.experiment.compare
+        assert asked is not None
+        if asked.factor not in varied:
+            options = ", ".join(varied) or "nothing varies"
+            raise SpecError(
+                f"Compare.factor must be something that varies ({options}), got {asked.factor!r}"
+            )
+        for name in asked.tune:
+            if not any(path == name or path.endswith(f".{name}") for path in varied):
+                raise SpecError(f"Compare.tune must name numbers that vary, got {name!r}")
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """Paths that take several values over the points."""
+        return varying(self.points)
+
+    def _dataset(self, recipe: Recipe) -> Dataset:
+        source: Any = recipe.data
+        source = replace(source, split=(1.0, 0.0, 0.0))  # what is loaded does not depend on it
+        if source not in self._datasets:
+            self._datasets[source] = source.load()
+        return self._datasets[source]
+
+    def _tuned(self, path: str) -> bool:
+        asked = self.experiment.compare
+        return asked is not None and any(
+            path == name or path.endswith(f".{name}") for name in asked.tune
+        )
+
+    def _trials(self, points: Sequence[Point], phase: str) -> list[Trial]:
+        asked = self.experiment.compare
+        first, count = 0, self.experiment.seeds
+        if asked is not None:
+            count = asked.seeds.report
+        if phase == "tune":
+            assert asked is not None
+            first, count = FIRST_TUNING_SEED, asked.seeds.tune
+        trials = []
+        for point in points:
+            recipe = _with_validation(point.recipe) if phase == "tune" else point.recipe
+            dataset = self._dataset(recipe)
+            for seed in range(first, first + count):
+                job = resolve(recipe, dataset, seed, pictured=phase == "report" and seed == 0)
+                trials.append(Trial(point, phase, job))
+        return trials
+
+    # ---------------------------------------------------------------------------------------- plan
+
+    def plan(self) -> Plan:
+        """What would run now, without running anything."""
+        tuned = bool(self.experiment.compare and self.experiment.compare.tune)
+        trials = self._trials(self.points, "tune" if tuned else "report")
+        groups = group([trial.job for trial in trials])
+        for members in groups:
+            check_network(members.jobs[0])
+        self._check_metric(trials[0].job)
+        asked = self.experiment.compare
+        reporting = 0
+        if tuned:
+            assert asked is not None
+            chosen = {at[::2] for point in self.points for at in self._coordinates(point)}
+            reporting = len(chosen) * asked.seeds.report
+        notes = dict.fromkeys(note for data in self._datasets.values() for note in data.notes)
+        return Plan(
+            points=len(self.points),
+            duplicates=count_points(self.experiment) - len(self.points),
+            trials=tuple(trials),
+            groups=tuple(groups),
+            varied=tuple(self.varied),
+            reporting=reporting,
+            recorded=self._recorded(trials),
+            notes=tuple(notes),
+        )
+
+    def _recorded(self, trials: Sequence[Trial]) -> int:
+        if not (self.project / "record.sqlite").exists():
+            return 0
+        with Record.open(self.project) as record:
+            outcomes = record.outcomes([trial.job.id for trial in trials])
+        return sum(outcome in FINAL for outcome in outcomes.values())
+
+    @cached_property
+    def metric(self) -> str:
+        """The metric that is compared, or that runs are ranked by."""
+        asked = self.experiment.compare
+        if asked is not None and asked.metric is not None:
+            return asked.metric
+        job = self._trials(self.points[:1], "report")[0].job
+        split = ("test", "validation", "train")[
+            next(i for i, size in enumerate(job.sizes[::-1]) if size)
+        ]
+        return f"{split}.{'r2' if job.dataset.task == 'regression' else 'accuracy'}"
+
+    def _check_metric(self, job: Job) -> None:
+        names = ("loss", "rmse", "r2") if job.dataset.task == "regression" else ("loss", "accuracy")
+        splits = [s for s, n in zip(("train", "validation", "test"), job.sizes, strict=True) if n]
+        valid = [f"{split}.{name}" for split in splits for name in names]
+        if self.metric not in valid:
+            raise SpecError(
+                f"Compare.metric must be one of {', '.join(valid)}, got {self.metric!r}"
+            )
+
+    # ----------------------------------------------------------------------------------------- run
+
+    def run(self) -> Iterator[Progress]:
+        """Train what the record does not have; a generator of progress.
+
+        Ending it early, by an interrupt or otherwise, loses at most the chunk in flight.
+        """
+        self.plan()
+        with Record.open(self.project, write=True) as record:
+            asked = self.experiment.compare
+            if asked is None or not asked.tune:
+                yield from self._train(self._trials(self.points, "report"), record)
+                return
+            tuning = self._trials(self.points, "tune")
+            yield from self._train(tuning, record)
+            chosen = self._chosen(self._recorded_experiment(record))
+            yield from self._train([*tuning, *self._trials(chosen, "report")], record)
+
+    def _train(self, trials: Sequence[Trial], record: Record) -> Iterator[Progress]:
+        record.add_experiment(self._experiment(trials))
+        jobs = list({trial.job.id: trial.job for trial in trials}.values())
+        outcomes = record.outcomes([job.id for job in jobs])
+        done = [(job.id, outcomes[job.id]) for job in jobs if outcomes.get(job.id) in FINAL]
+        if done:
+            yield Progress(0, tuple(done))
+        yield from train([job for job in jobs if outcomes.get(job.id) not in FINAL], record)
+
+    def _experiment(self, trials: Sequence[Trial]) -> Recorded:
+        """The experiment as the record keeps it."""
+        runs = {}
+        for trial in trials:
+            factors = {
+                path: _plain(value)
+                for path, value in trial.point.factors.items()
+                if path in self.varied
+            }
+            job = trial.job
+            steps = job.recipe.training.epochs
+            runs[job.id] = Run(
+                job.id,
+                job.spec,
+                job.seed,
+                steps=steps,
+                phase=trial.phase,
+                factors=factors,  # type: ignore[arg-type]
+            )
+        spec = to_data(self.experiment, full=False)
+        asked = to_data(self.experiment.compare) if self.experiment.compare else None
+        environment = {**devices.describe(), "date": now(), "source": self.source}
+        return Recorded(
+            experiment_id(self.experiment),
+            self.experiment.question,
+            spec,
+            asked,
+            environment,
+            tuple(runs.values()),
+        )
+
+    # ------------------------------------------------------------------------------------- compare
+
+    def _recorded_experiment(self, record: Record) -> Recorded:
+        return record.experiment(experiment_id(self.experiment))
+
+    def record(self) -> Recorded:
+        """The experiment as recorded."""
+        with Record.open(self.project) as record:
+            return self._recorded_experiment(record)
+
+    def _coordinates(self, point: Point) -> list[tuple[str, str, str]]:
+        """Level, configuration and context of a point, once for each context it is part of."""
+        asked = self.experiment.compare
+        assert asked is not None
+        level = label(point.factors.get(asked.factor))
+        found = []
+        for factors in point.occurrences:
+            own = {path: value for path, value in factors.items() if path in self.varied}
+            tuned = {path: value for path, value in own.items() if self._tuned(path)}
+            fixed = {p: v for p, v in own.items() if p not in tuned and p != asked.factor}
+            base = "base" if self.experiment.vary else ""
+            found.append((level, _settings(tuned), _settings(fixed) or base))
+        return found
+
+    def _observations(self, recorded: Recorded) -> list[Observation]:
+        """The recorded runs, as the comparison sees them: once in each context."""
+        asked = self.experiment.compare
+        assert asked is not None
+        runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
+        selection = "validation." + self.metric.partition(".")[2]
+        seen = []
+        for phase in ("tune", "report") if asked.tune else ("report",):
+            for trial in self._trials(self.points, phase):
+                run = runs.get(trial.job.id)
+                for level, configuration, context in self._coordinates(trial.point) if run else ():
+                    seen.append(
+                        Observation(
+                            level=level,
+                            configuration=configuration,
+                            context=context,
+                            seed=run.seed,
+                            phase=phase,
+                            value=run.finals.get(self.metric, float("nan")),
+                            selection=run.finals.get(selection, float("nan")),
+                            failed=run.outcome == "diverged",
+                            steps=run.step,
+                            seconds=run.train_seconds,
+                        )
+                    )
+        return seen
+
+    def _chosen(self, recorded: Recorded) -> list[Point]:
+        """For every level and context, the point that tuning chose."""
+        chosen = choose(self._observations(recorded), higher_is_better=self._higher_is_better)
+        return [
+            point
+            for point in self.points
+            if any(
+                chosen[context, level].configuration == configuration
+                for level, configuration, context in self._coordinates(point)
+            )
+        ]
+
+    @property
+    def _higher_is_better(self) -> bool:
+        return self.metric.partition(".")[2] in ("accuracy", "r2")
+
+    def compare(self) -> Comparison | None:
+        """The comparison the experiment asks for, from the runs recorded so far."""
+        if self.experiment.compare is None:
+            return None
+        asked = self.experiment.compare
+        return compare(
+            self._observations(self.record()),
+            factor=asked.factor,
+            metric=self.metric,
+            higher_is_better=self._higher_is_better,
+            margin=asked.margin,
+            alpha=asked.alpha,
+            tuned=asked.tune,
+        )
+
+
+FINAL = ("finished", "diverged", "stopped")
+
+
+def _with_validation(recipe: Recipe) -> Recipe:
+    """A recipe for tuning: where it has no validation rows, some of the training rows become so."""
+    train_share, validation, test = recipe.data.split
+    if validation:
+        return recipe
+    held = round(train_share * TUNING_VALIDATION, 12)
+    data: Any = recipe.data
+    return replace(recipe, data=replace(data, split=(1 - held - test, held, test)))
+
+
+def _settings(factors: dict[str, Any]) -> str:
+    """Factors in a few words: ``learning_rate=0.01, batch_size=32``."""
+    return ", ".join(f"{path.rpartition('.')[2]}={label(value)}" for path, value in factors.items())
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=label))

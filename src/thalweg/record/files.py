@@ -1,0 +1,146 @@
+"""What stands beside the database: the writer's lock, and arrays as safetensors files.
+
+A file is complete before a transaction names it, never changes, has a name no other file ever had,
+and is deleted only once no row names it. So whoever finds a name in the database finds the file,
+unless it was superseded in between; then the database knows a newer one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from thalweg.errors import RecordError
+
+__all__ = [
+    "FileMissing",
+    "StoredArrays",
+    "delete_files",
+    "list_files",
+    "lock_for_writing",
+    "read_places",
+    "save_arrays",
+]
+
+
+def lock_for_writing(project: Path) -> int:
+    """Take the project's only writing place; returns a descriptor to close when done.
+
+    The operating system frees it when the process ends, however it ends.
+
+    Raises:
+        RecordError: another process (or another ``Record`` of this one) holds it.
+    """
+    descriptor = os.open(project / "writer.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 20, 0).decode()
+        os.close(descriptor)
+        raise RecordError(
+            f"another process (pid {holder or 'unknown'}) is writing {project}; wait until it is "
+            f"done, stop it, or choose another project folder"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Write arrays to a new file that is complete and on disk on return; returns its name."""
+    name = f"{uuid.uuid4().hex}.safetensors"
+    partial = folder / f"{name}.partial"
+    try:
+        # safetensors takes the memory as it lies, so arrays must be in C order.
+        data = save({key: np.asarray(array, order="C") for key, array in arrays.items()})
+    except SafetensorError as error:
+        raise RecordError(f"arrays {', '.join(arrays)} cannot be recorded: {error}") from error
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, folder / name)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(folder)
+    return name
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder as durable as the contents of its files."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def delete_files(folder: Path, names: Iterable[str]) -> None:
+    """Delete files; those already gone do not matter."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+
+
+def list_files(folder: Path) -> list[str]:
+    """Names of all array files, complete or not."""
+    return [path.name for path in folder.glob("*.safetensors*")]
+
+
+def read_places(folder: Path, places: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:
+    """Arrays by name, each from a row of the array of that name in a file; nothing else is read."""
+    arrays = {}
+    for file, row in dict.fromkeys(places.values()):
+        with _opened(folder / file) as opened:
+            for name, place in places.items():
+                if place == (file, row):
+                    arrays[name] = np.asarray(opened.get_slice(name)[row])
+    return {name: arrays[name] for name in places}
+
+
+class StoredArrays(Mapping[str, np.ndarray]):
+    """The arrays of a file, each read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        with _opened(self._path) as file:
+            if name not in file.keys():  # noqa: SIM118 (not a dict)
+                raise KeyError(name)
+            return file.get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        with _opened(self._path) as file:
+            return iter(file.keys())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class FileMissing(RecordError):
+    """A file is not there; either superseded since its name was read, or lost."""
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="numpy")
+    except FileNotFoundError as error:
+        raise FileMissing(
+            f"{path} is missing, although the record names it; put the folder arrays back beside "
+            f"record.sqlite, or train its runs again in another project folder"
+        ) from error
+    except SafetensorError as error:
+        raise RecordError(
+            f"{path} is damaged ({error}); restore it from a backup, or train its runs again in "
+            f"another project folder"
+        ) from error

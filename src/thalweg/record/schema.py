@@ -1,0 +1,229 @@
+"""The database of a record: its tables, how it is opened, and what its failures mean.
+
+Runs trained together form a *cohort*: an ordered list of runs that were written in one go. One
+stretch of one curve of a whole cohort is one row of ``curve``: its steps once, its values as a
+matrix [run, step]. So hundreds of short curves cost one row, and are written and read as one.
+The rows of ``cohort_run`` say which row of those matrices (and of files in ``array_file``) is
+which run's.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from thalweg.errors import RecordError
+
+__all__ = ["FORMAT_VERSION", "connected", "explained", "no_record"]
+
+FORMAT_VERSION = 1  # kept in the file as `pragma user_version`
+APPLICATION_ID = 0x54686C77  # "Thlw": tells a record from any other SQLite file
+
+SCHEMA = """
+create table program (
+    key integer primary key,
+    id text not null unique,
+    description text not null,              -- JSON, as are spec, finals, factors, extra, names
+    compile_seconds real not null
+);
+create table run (
+    key integer primary key,
+    id text not null unique,
+    spec text not null,
+    seed integer not null,
+    outcome text not null,
+    step integer not null,
+    steps integer not null,
+    program text not null,                  -- id of the program, empty while waiting
+    train_seconds real not null,
+    finals text not null
+);
+create table experiment (
+    key integer primary key,                -- grows: the experiment added last has the largest
+    id text not null unique,
+    question text not null,
+    spec text not null,
+    compare text not null,
+    environment text not null,
+    created text not null                   -- ISO 8601, UTC
+);
+create table member (
+    experiment integer not null references experiment,
+    position integer not null,              -- place in the plan
+    run integer not null references run,
+    phase text not null,
+    factors text not null,
+    primary key (experiment, position)
+) without rowid;
+create table cohort_run (
+    run integer not null references run,
+    cohort integer not null,
+    row integer not null,                   -- of the cohort's matrices
+    primary key (run, cohort)
+) without rowid;
+create index cohort_run_by_cohort on cohort_run (cohort, row, run);
+create table curve (
+    key integer primary key,                -- grows: order of first appearance
+    cohort integer not null,
+    name text not null,
+    last integer not null,                  -- last of the steps
+    step_blob blob not null,                -- int32, little-endian, [step]
+    value_blob blob not null                -- float32, little-endian, [run, step]
+);
+create index curve_by_cohort on curve (cohort, name, last);
+create table checkpoint (
+    id text primary key,
+    runs text not null,
+    step integer not null,
+    file text not null,
+    extra text not null
+) without rowid;
+create table array_file (
+    key integer primary key,                -- grows: a later file supersedes an earlier one
+    cohort integer not null,
+    file text not null unique,
+    names text not null
+);
+create index array_file_by_cohort on array_file (cohort);
+"""
+
+
+@contextmanager
+def connected(database: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
+    """Open the database, for writing make it if it is not there; refuse what is not a record."""
+    with _opened(database, "mode=rwc" if write else _reading_mode(database)) as connection:
+        held = _holds_tables(connection, database)
+        if write:
+            # Every commit is synced. kill -9 alone would not need it, but files that a transaction
+            # supersedes are deleted after it, so a loss of power must not undo it.
+            connection.execute("pragma synchronous = full")
+            if not held:
+                _create(connection)
+        elif not held:
+            raise no_record(database.parent)
+        yield connection
+
+
+def _reading_mode(database: Path) -> str:
+    """How to open for reading.
+
+    Reading a WAL database takes a place for its shared memory, which a folder without write
+    permission may not have. Without a log there is no writer either, and nothing to recover: then
+    the file can be read as one that never changes.
+    """
+    try:
+        with _opened(database, "mode=ro") as connection:
+            connection.execute("pragma user_version")
+    except sqlite3.OperationalError:
+        log = database.with_name(database.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            raise
+        return "immutable=1"
+    return "mode=ro"
+
+
+def no_record(project: Path) -> RecordError:
+    """The error of a folder without a record."""
+    return RecordError(
+        f"{project} holds no record; run an experiment with `thalweg run SPEC --project {project}`"
+    )
+
+
+def _opened(database: Path, mode: str) -> closing[sqlite3.Connection]:
+    # Transactions are begun and committed in so many words (isolation_level=None). A record may
+    # be handed from thread to thread, e.g. to a server's workers, one at a time.
+    return closing(
+        sqlite3.connect(
+            f"{database.absolute().as_uri()}?{mode}",
+            uri=True,
+            timeout=30,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    )
+
+
+def _holds_tables(connection: sqlite3.Connection, database: Path) -> bool:
+    """Whether the file is a record (True) or still empty (False)."""
+    [version] = connection.execute("pragma user_version").fetchone()
+    [application] = connection.execute("pragma application_id").fetchone()
+    [tables] = connection.execute("select count(*) from sqlite_master").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise RecordError(
+            f"{database} is a database of another program; choose another project folder"
+        )
+    if version > FORMAT_VERSION:
+        raise RecordError(
+            f"{database} has format version {version}, and this Thalweg reads versions up to "
+            f"{FORMAT_VERSION}; upgrade Thalweg, or choose another project folder"
+        )
+    return tables > 0
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("pragma journal_mode = wal")
+    connection.executescript(
+        f"begin; {SCHEMA}; pragma application_id = {APPLICATION_ID};"
+        f"pragma user_version = {FORMAT_VERSION}; commit"
+    )
+
+
+# ----------------------------------------------------------------------------------------- failures
+
+_FULL = (
+    "the disk that holds {project} is full: nothing of this write was kept, and all that was "
+    "recorded before is safe; free some space and run again"
+)
+_FORBIDDEN = "{project} cannot be written to ({error}); choose another project folder"
+_DAMAGED = (
+    "{project}/record.sqlite is damaged or is not a database ({error}); restore it from a backup, "
+    "or choose another project folder"
+)
+_UNOPENED = (
+    "{project}/record.sqlite cannot be opened ({error}); if its folder is read-only, copy the "
+    "folder to where you may write"
+)
+
+_SQLITE = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _FORBIDDEN,
+    sqlite3.SQLITE_PERM: _FORBIDDEN,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CANTOPEN: _UNOPENED,
+}
+_SYSTEM = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENOTDIR: _FORBIDDEN,
+    errno.EEXIST: _FORBIDDEN,
+}
+
+
+@contextmanager
+def explained(project: Path) -> Iterator[None]:
+    """Turn failures of the database and of the disk into sentences with what to do.
+
+    Raises:
+        RecordError: in place of any error of SQLite or of the operating system.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        # An extended code keeps its family in the low byte.
+        sentence = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        raise _record_error(sentence, project, str(error)) from error
+    except OSError as error:
+        sentence = _SYSTEM.get(error.errno or 0)
+        raise _record_error(sentence, project, error.strerror or str(error)) from error
+
+
+def _record_error(sentence: str | None, project: Path, error: str) -> RecordError:
+    fallback = "the record in {project} cannot be used: {error}"
+    return RecordError((sentence or fallback).format(project=project, error=error))

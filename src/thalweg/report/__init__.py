@@ -1,0 +1,18 @@
+"""What is looked at: a page made from a record, as HTML, text or Markdown, and its figures alone.
+
+``parts`` says what a page is made of. ``build`` makes one from an experiment, its comparison and
+its curves (``groups`` finds the runs, ``aggregate`` makes one curve of many; ``findings``,
+``contrasts``, ``training``, ``sweep``, ``decisions`` and ``accounts`` make the sections). ``html``, ``markdown``
+and ``text`` render a page. ``figure`` draws: ``svg`` and ``colours`` and ``scales`` below it, one
+module per kind of panel (``plots``, ``intervals``, ``heat``, ``boundaries``) between.
+"""
+
+from __future__ import annotations
+
+from thalweg.report.build import Curves, build
+from thalweg.report.figure import figure_png, figure_svg
+from thalweg.report.html import to_html
+from thalweg.report.markdown import to_markdown
+from thalweg.report.text import to_text
+
+__all__ = ["Curves", "build", "figure_png", "figure_svg", "to_html", "to_markdown", "to_text"]

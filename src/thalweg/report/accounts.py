@@ -1,0 +1,129 @@
+"""What it took and how to do it again: outcomes, budget, environment and specification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from thalweg.record.tables import Run
+from thalweg.report.groups import View, level_of
+from thalweg.report.parts import Code, Facts, Paragraph, Section, Table
+from thalweg.report.words import count, duration
+from thalweg.statistics.intervals import wilson
+
+__all__ = ["budget", "environment", "outcomes", "reproduction"]
+
+MOST_ROWS = 40
+
+
+def outcomes(view: View) -> Section | None:
+    """How runs ended, by level and in all, with an interval on the share that diverged."""
+    runs = view.experiment.runs
+    if not runs:
+        return None
+    held: dict[str, list[Run]] = {}
+    for run in runs:
+        if view.comparison:
+            held.setdefault(level_of(run, view.comparison), []).append(run)
+    if not view.comparison:
+        held = {group.name: list(group.runs) for group in view.groups}
+    alpha = view.comparison.alpha if view.comparison else 0.05
+    rows = [_outcome_row(name, some, alpha) for name, some in list(held.items())[:MOST_ROWS]]
+    if len(held) > 1:
+        rows.append(_outcome_row("all", runs, alpha))
+    unfinished = any(run.outcome in ("waiting", "training") for run in runs)
+    columns = ["", "runs", "finished", "diverged", "stopped early"]
+    columns += ["not finished"] * unfinished + [f"share diverged [{100 * (1 - alpha):g} %]"]
+    kept = [row if unfinished else (*row[:5], row[6]) for row in rows]
+    alignment = "l" + "r" * (len(columns) - 1)
+    what = "tuning and reported runs" if view.comparison and view.comparison.tuned else "all runs"
+    caption = f"How {what} ended. Diverged runs count in every result above."
+    parts = [Table(tuple(columns), tuple(kept), alignment, caption)]
+    if len(held) > MOST_ROWS:
+        rest = len(held) - MOST_ROWS
+        return Section("Outcomes", (*parts, Paragraph(f"{rest} more left out.", "note")))
+    return Section("Outcomes", tuple(parts))
+
+
+def _outcome_row(name: str, runs: Sequence[Run], alpha: float) -> tuple[str, ...]:
+    counts = {
+        kind: sum(run.outcome == kind for run in runs)
+        for kind in ("finished", "diverged", "stopped", "waiting", "training")
+    }
+    ended = counts["finished"] + counts["diverged"] + counts["stopped"]
+    share = wilson(counts["diverged"], ended, 1 - alpha)
+    words = f"{share.estimate:.0%} [{share.low:.0%}, {share.high:.0%}]" if ended else "–"
+    return (
+        name,
+        f"{len(runs):,}",
+        f"{counts['finished']:,}",
+        f"{counts['diverged']:,}",
+        f"{counts['stopped']:,}",
+        f"{counts['waiting'] + counts['training']:,}",
+        words,
+    )
+
+
+def budget(view: View) -> Section | None:
+    """Runs, steps and time spent: in all, on compilation, and by level."""
+    experiment = view.experiment
+    if not experiment.runs:
+        return None
+    facts = [
+        ("runs", f"{len(experiment.runs):,}"),
+        ("training steps", f"{sum(run.step for run in experiment.runs):,}"),
+        ("training", duration(sum(run.train_seconds for run in experiment.runs))),
+    ]
+    if experiment.programs:
+        seconds = sum(program.compile_seconds for program in experiment.programs)
+        text = f"{duration(seconds)} for {count(len(experiment.programs), 'program')}"
+        facts.append(("compilation", text))
+    parts: list[Any] = [Facts(tuple(facts))]
+    context = view.context
+    if context is not None and any(level.budget for level in context.levels):
+        columns = ("level", "configurations", "tuning runs", "reported runs", "steps", "time")
+        rows = tuple(
+            (
+                level.level,
+                f"{level.configurations:,}",
+                *(f"{level.budget.get(p, {}).get('runs', 0):,.0f}" for p in ("tune", "report")),
+                f"{_total(level.budget, 'steps'):,.0f}",
+                duration(_total(level.budget, "seconds")),
+            )
+            for level in context.levels[:MOST_ROWS]
+        )
+        caption = "What each level was given"
+        caption += f" at {context.label}." if context.label else "."
+        parts.append(Table(columns, rows, "lrrrrr", caption))
+    return Section("Budget", tuple(parts))
+
+
+def _total(spent: Mapping[str, Mapping[str, float]], what: str) -> float:
+    return sum(spent.get(phase, {}).get(what, 0.0) for phase in ("tune", "report"))
+
+
+def environment(view: View) -> Section | None:
+    """What it ran on."""
+    items = tuple(_flat(view.experiment.environment))
+    return Section("Environment", (Facts(items),)) if items else None
+
+
+def _flat(held: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in held.items():
+        words = f"{prefix}{str(name).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{words}: ")
+        elif isinstance(value, list | tuple):
+            yield words, ", ".join(map(str, value))
+        else:
+            yield words, str(value)
+
+
+def reproduction(view: View, source: str) -> Section:
+    """The specification that gives these results again."""
+    text = Paragraph("Running this specification again repeats every run above, seeds included.")
+    if source:
+        return Section("Reproduce it", (text, Code(source.strip("\n"), "toml")), folded=True)
+    spec = json.dumps(view.experiment.spec, indent=2, ensure_ascii=False, default=str)
+    return Section("Reproduce it", (text, Code(spec, "json")), folded=True)

@@ -1,0 +1,57 @@
+"""From a record to a page: which sections there are, and in which order.
+
+The question and its answer come first, then what the answer rests on, then how training went, then
+what it took. Each section is made by one function of the modules beside this one; one that has
+nothing to show is left out.
+"""
+
+from __future__ import annotations
+
+from thalweg.record.tables import Experiment
+from thalweg.report.accounts import budget, environment, outcomes, reproduction
+from thalweg.report.contrasts import other_contexts, pairs, time_to_target, tuning
+from thalweg.report.decisions import boundaries
+from thalweg.report.findings import ranking, verdict
+from thalweg.report.groups import Curves, view
+from thalweg.report.parts import Page
+from thalweg.report.sweep import heatmap
+from thalweg.report.training import layers, learning_curves
+from thalweg.statistics.comparison import Comparison
+
+__all__ = ["Curves", "build"]
+
+
+def build(
+    experiment: Experiment, comparison: Comparison | None, curves: Curves, source: str = ""
+) -> Page:
+    """The page of an experiment.
+
+    Args:
+        experiment: what was run.
+        comparison: what was found; None where nothing was to be compared.
+        curves: where curves and arrays are read, e.g. an open record.
+        source: text of the spec file; without it the canonical spec is shown.
+
+    Returns:
+        The page, for ``to_html``, ``to_markdown`` or ``to_text``.
+    """
+    seen = view(experiment, comparison)
+    sections = (
+        verdict(seen),
+        ranking(seen),
+        learning_curves(seen, curves),
+        heatmap(seen),
+        boundaries(seen, curves),
+        layers(seen, curves),
+        time_to_target(seen),
+        tuning(seen),
+        pairs(seen),
+        other_contexts(seen),
+        outcomes(seen),
+        budget(seen),
+        environment(seen),
+        reproduction(seen, source),
+    )
+    title = experiment.question or "Training runs"
+    subtitle = f"experiment {experiment.id[:12]}"
+    return Page(title, tuple(s for s in sections if s is not None), subtitle)

@@ -1,0 +1,222 @@
+"""What was found: the verdict, and the ranking with its intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from thalweg.report.groups import Group, View
+from thalweg.report.parts import (
+    Axis,
+    Figure,
+    IntervalPanel,
+    IntervalRow,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+    Verdict,
+    VerdictKind,
+)
+from thalweg.report.words import count, decimals, fixed, interval, short
+from thalweg.statistics.comparison import Comparison, Context, LevelSummary
+
+__all__ = ["context_kind", "ranking", "sentence", "verdict"]
+
+MOST_ROWS = 40
+
+
+# ----------------------------------------------------------------------------------------- verdict
+
+
+def verdict(view: View) -> Section:
+    """The answer, what it rests on, and what the reader must know beside it."""
+    comparison, context = view.comparison, view.context
+    if comparison is None or context is None:
+        text = _plain_summary(view)
+        return Section("Summary", (Paragraph(text),))
+    warnings = [Paragraph(sentence(text), "warning") for text in context.warnings]
+    parts = (
+        Verdict(sentence(comparison.verdict), _kind(comparison)),
+        Paragraph(_basis(comparison, context)),
+        *warnings,
+    )
+    return Section("Verdict", parts)
+
+
+def _kind(comparison: Comparison) -> VerdictKind:
+    """The kind all contexts share; ``mixed`` where they, or their best levels, differ."""
+    kinds = {context_kind(context) for context in comparison.contexts}
+    best = {context.levels[0].level for context in comparison.contexts if context.levels}
+    kind = next(iter(kinds))
+    return kind if len(kinds) == 1 and (len(best) <= 1 or kind != "better") else "mixed"
+
+
+def context_kind(context: Context) -> VerdictKind:
+    """How the best level stands to the second."""
+    names = {level.level for level in context.levels[:2]}
+    found = (pair.verdict for pair in context.pairs if {pair.first, pair.second} == names)
+    return next(found, "none")
+
+
+def _basis(comparison: Comparison, context: Context) -> str:
+    direction = "higher" if comparison.higher_is_better else "lower"
+    seeds = max((len(level.seeds) for level in context.levels), default=0)
+    text = (
+        f"{count(len(context.levels), 'level')} of {comparison.factor} compared by "
+        f"{comparison.metric} ({direction} is better) on {count(seeds, 'seed')}"
+    )
+    if context.label:
+        text += f", at {context.label}"
+    if comparison.margin:
+        text += f"; differences up to {short(comparison.margin)} do not matter"
+    if comparison.tuned:
+        names = ", ".join(comparison.tuned)
+        text += f". Tuned for each level on validation data with other seeds: {names}"
+    return f"{text}. Intervals cover {100 * (1 - comparison.alpha):g} %."
+
+
+def _plain_summary(view: View) -> str:
+    runs = view.experiment.runs
+    if not runs:
+        return "No runs yet."
+    text = f"{count(len(runs), 'run')} in {count(len(view.groups), 'group')}"
+    if view.metric and view.groups:
+        best = view.groups[0]
+        values = _finite(best.runs, view.metric)
+        if values:
+            name = f"{best.name}, " if len(view.groups) > 1 else ""
+            word = "Best" if len(view.groups) > 1 else "Median"
+            text += f". {word}: {name}{view.metric} {short(float(np.median(values)), 4)}"
+    return f"{text}. Nothing was asked to be compared, so there is no verdict."
+
+
+def sentence(text: str) -> str:
+    """A clause as a sentence, without changing a name's case: only its own first letter."""
+    text = text.strip()
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+# ----------------------------------------------------------------------------------------- ranking
+
+
+def ranking(view: View) -> Section | None:
+    """All levels, best first: intervals over every seed, and the numbers."""
+    if view.comparison is not None and view.context is not None:
+        return _compared_ranking(view.comparison, view.context)
+    return _plain_ranking(view) if view.metric and view.groups else None
+
+
+def _compared_ranking(comparison: Comparison, context: Context) -> Section:
+    shown = context.levels[:MOST_ROWS]
+    places = decimals((level.mean.high - level.mean.low) / 2 for level in shown)
+    columns = ["", comparison.factor, "mean", "median", "middle half", "worst", "diverged"]
+    tuned = any(level.configuration for level in shown)
+    rows = [
+        (
+            str(rank),
+            level.level,
+            *([level.configuration] if tuned else []),
+            interval(level.mean.estimate, level.mean.low, level.mean.high, places),
+            fixed(level.median, places),
+            fixed(level.interquartile_mean, places),
+            fixed(level.worst, places),
+            f"{level.failed} of {len(level.values)}" if level.failed else "0",
+        )
+        for rank, level in enumerate(shown, 1)
+    ]
+    if tuned:
+        columns.insert(2, "chosen")
+    alignment = "rllrrrrr" if tuned else "rlrrrrr"
+    heading = f"Ranking at {context.label}" if context.label else "Ranking"
+    parts: list[Part] = [_interval_figure(comparison, shown)]
+    parts.append(Table(tuple(columns), tuple(rows), alignment, f"{comparison.metric}, best first"))
+    if len(context.levels) > len(shown):
+        rest = len(context.levels) - len(shown)
+        parts.append(Paragraph(f"The {rest} levels after these are left out.", "note"))
+    return Section(heading, tuple(parts))
+
+
+def _interval_figure(comparison: Comparison, levels: Sequence[LevelSummary]) -> Figure:
+    rows = tuple(
+        IntervalRow(
+            level.level,
+            level.mean.estimate,
+            level.mean.low,
+            level.mean.high,
+            level.values,
+            level.median,
+            rank,
+            f"✕ {level.failed} of {len(level.values)} diverged" if level.failed else "",
+        )
+        for rank, level in enumerate(levels)
+    )
+    panel = IntervalPanel("", _value_axis(comparison.metric, rows), rows)
+    cover = f"{100 * (1 - comparison.alpha):g} %"
+    caption = (
+        f"Mean with its {cover} interval (disc and bar) and median (stroke) over all seeds (dots)."
+    )
+    return Figure(f"{comparison.metric} by {comparison.factor}", caption, (panel,))
+
+
+def _value_axis(metric: str, rows: Sequence[IntervalRow]) -> Axis:
+    """Logarithmic where positive values span more than two decades, as losses may."""
+    values = [v for row in rows for v in row.points if math.isfinite(v)]
+    spans = bool(values) and min(values) > 0 and max(values) / min(values) > 100
+    return Axis(metric, "log" if spans else "linear")
+
+
+def _plain_ranking(view: View) -> Section:
+    shown = view.groups[:MOST_ROWS]
+    quartiles = [_quantiles(_finite(group.runs, view.metric)) for group in shown]
+    places = decimals((high - low) / 2 for low, _, high in quartiles)
+    rows = tuple(
+        (
+            str(group.rank + 1),
+            group.name,
+            fixed(middle, places),
+            f"{fixed(low, places)} to {fixed(high, places)}" if math.isfinite(low) else "–",
+            str(len(group.runs)),
+            str(group.diverged),
+        )
+        for group, (low, middle, high) in zip(shown, quartiles, strict=True)
+    )
+    columns = ("", "group", f"median {view.metric}", "10–90 %", "runs", "diverged")
+    table = Table(columns, rows, "rlrrrr")
+    figure_rows = tuple(
+        IntervalRow(
+            group.name,
+            middle,
+            low,
+            high,
+            tuple(_finite(group.runs, view.metric)),
+            series=group.rank,
+            note=_diverged(group),
+        )
+        for group, (low, middle, high) in zip(shown, quartiles, strict=True)
+    )
+    panel = IntervalPanel("", _value_axis(view.metric, figure_rows), figure_rows)
+    caption = "Median (disc) and 10–90 % range (bar) over all runs (dots)."
+    parts: list[Part] = [Figure(f"{view.metric} by group", caption, (panel,)), table]
+    if len(view.groups) > len(shown):
+        rest = len(view.groups) - len(shown)
+        parts.append(Paragraph(f"The {rest} groups after these are left out.", "note"))
+    return Section("Ranking", tuple(parts))
+
+
+def _diverged(group: Group) -> str:
+    return f"✕ {group.diverged} of {len(group.runs)} diverged" if group.diverged else ""
+
+
+def _finite(runs: Sequence, metric: str) -> list[float]:
+    values = (run.finals.get(metric, math.nan) for run in runs)
+    return [value for value in values if math.isfinite(value)]
+
+
+def _quantiles(values: list[float]) -> tuple[float, float, float]:
+    if not values:
+        return math.nan, math.nan, math.nan
+    low, middle, high = (float(q) for q in np.quantile(values, (0.1, 0.5, 0.9)))
+    return (low, middle, high) if len(values) > 1 else (math.nan, middle, math.nan)

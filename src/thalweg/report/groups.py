@@ -1,0 +1,175 @@
+"""Which runs a page is about, and what they are called.
+
+A *group* is all report runs that differ in nothing but their seed. With a comparison the groups of
+a page are the levels of its main context, each in the configuration reported for it; without one
+they are the combinations of everything that varies. Groups stand best first, and a group has the
+same colour in every figure: its place in that order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from thalweg.record.tables import Experiment, Run
+from thalweg.report.words import label
+from thalweg.statistics.comparison import Comparison, Context
+
+__all__ = ["Curves", "Group", "View", "factor_named", "factors_but", "view"]
+
+# Metrics of which less is better; a comparison says its direction itself.
+_SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "perplexity", "nll", "distance")
+
+
+class Curves(Protocol):
+    """Where curves and arrays of runs are read from; ``record.store.Record`` is one."""
+
+    def series(self, name: str, runs: Iterable[str]) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+        """Steps [n] and values [n] of one curve, by run; runs without it are left out."""
+        ...
+
+    def arrays(self, run: str) -> Mapping[str, np.ndarray]:
+        """All arrays of one run by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in nothing but their seed.
+
+    Args:
+        name: what a reader calls them.
+        runs: in the order of the plan.
+        rank: their place, best first, from 0.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+    rank: int
+
+    @property
+    def diverged(self) -> int:
+        return sum(run.outcome == "diverged" for run in self.runs)
+
+
+@dataclass(frozen=True)
+class View:
+    """An experiment as a page looks at it.
+
+    Args:
+        experiment: what was run.
+        comparison: what was found, or None.
+        metric: name of the reported value: ``test.accuracy``; empty if nothing was measured.
+        higher_is_better: its direction.
+        groups: best first.
+    """
+
+    experiment: Experiment
+    comparison: Comparison | None
+    metric: str
+    higher_is_better: bool
+    groups: tuple[Group, ...]
+
+    @property
+    def context(self) -> Context | None:
+        """The main context of the comparison."""
+        return self.comparison.contexts[0] if self.comparison else None
+
+    @property
+    def measure(self) -> str:
+        """The metric without its split: ``accuracy``."""
+        return self.metric.partition(".")[2] or self.metric
+
+    @property
+    def worst(self) -> float:
+        """The value of a run that has none."""
+        return -math.inf if self.higher_is_better else math.inf
+
+
+def view(experiment: Experiment, comparison: Comparison | None) -> View:
+    """Find the groups of a page."""
+    if comparison is not None and comparison.contexts:
+        groups = _compared(experiment, comparison)
+        return View(experiment, comparison, comparison.metric, comparison.higher_is_better, groups)
+    metric = _metric(experiment.runs)
+    higher = metric.partition(".")[2] not in _SMALLER_IS_BETTER
+    return View(experiment, None, metric, higher, _all_groups(experiment.runs, metric, higher))
+
+
+def factor_named(run: Run, name: str) -> object:
+    """The value of a factor, by its path or by the last word of its path; None if there is none."""
+    if name in run.factors:
+        return run.factors[name]
+    return next((v for path, v in run.factors.items() if path.rpartition(".")[2] == name), None)
+
+
+def factors_but(run: Run, left_out: Iterable[str]) -> str:
+    """The other factors of a run in words: ``noise=0.2, batch_size=16``."""
+    out = set(left_out)
+    return ", ".join(
+        f"{path.rpartition('.')[2]}={label(value)}"
+        for path, value in run.factors.items()
+        if path not in out and path.rpartition(".")[2] not in out
+    )
+
+
+def level_of(run: Run, comparison: Comparison) -> str:
+    """The level of the compared factor that a run belongs to."""
+    return label(factor_named(run, comparison.factor))
+
+
+def context_of(run: Run, comparison: Comparison) -> str:
+    """The label of the context that a run belongs to."""
+    return factors_but(run, (comparison.factor, *comparison.tuned, "seed"))
+
+
+def configuration_of(run: Run, comparison: Comparison) -> str:
+    """The label of a run's tuned numbers, as far as its level has them."""
+    pairs = ((name, factor_named(run, name)) for name in comparison.tuned)
+    return ", ".join(f"{name}={label(value)}" for name, value in pairs if value is not None)
+
+
+def _compared(experiment: Experiment, comparison: Comparison) -> tuple[Group, ...]:
+    main = comparison.contexts[0]
+    held: dict[tuple[str, str], list[Run]] = {}
+    for run in experiment.runs:
+        if run.phase == "report" and context_of(run, comparison) == main.label:
+            place = level_of(run, comparison), configuration_of(run, comparison)
+            held.setdefault(place, []).append(run)
+    return tuple(
+        Group(level.level, tuple(held.get((level.level, level.configuration), ())), rank)
+        for rank, level in enumerate(main.levels)
+    )
+
+
+def _all_groups(runs: Iterable[Run], metric: str, higher: bool) -> tuple[Group, ...]:
+    held: dict[str, list[Run]] = {}
+    for run in runs:
+        held.setdefault(factors_but(run, ("seed",)) or "all runs", []).append(run)
+    sign = -1.0 if higher else 1.0
+
+    def merit(item: tuple[str, list[Run]]) -> float:
+        """Smaller is better; a run without a value is worse than any with one."""
+        values = (sign * run.finals.get(metric, math.nan) for run in item[1])
+        ordered = sorted(value if math.isfinite(value) else math.inf for value in values)
+        return ordered[len(ordered) // 2]
+
+    ordered = sorted(held.items(), key=merit)
+    return tuple(Group(name, tuple(runs), rank) for rank, (name, runs) in enumerate(ordered))
+
+
+def _metric(runs: Iterable[Run]) -> str:
+    """What a page without a comparison ranks by: the most held-out of what was measured."""
+    names = list(dict.fromkeys(name for run in runs for name in run.finals))
+    splits = ("test", "validation", "train")
+
+    def order(name: str) -> tuple[bool, int, int]:
+        split, _, measure = name.partition(".")
+        place = splits.index(split) if split in splits else len(splits)
+        return measure == "loss", place, names.index(name)
+
+    return min(names, key=order, default="")

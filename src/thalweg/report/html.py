@@ -1,0 +1,297 @@
+"""A page as one HTML file: text, tables, its own SVG, its data, a little script; nothing fetched.
+
+A panel is drawn at up to three widths and the style sheet shows the one that fits, so text is of
+the same size on a telephone and on a wide screen. Colours are custom properties, set by the theme
+the reader prefers, or by ``data-theme`` on the root element.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib import resources
+from typing import Any
+
+from thalweg.report.colours import Theme, style_variables
+from thalweg.report.fallback import figure_tables
+from thalweg.report.figure import Key, draw, draw_key, legend
+from thalweg.report.parts import (
+    BoundaryPanel,
+    Code,
+    Facts,
+    Figure,
+    HeatPanel,
+    LinePanel,
+    Page,
+    Panel,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+    Verdict,
+)
+from thalweg.report.svg import Drawing, element
+
+__all__ = ["to_html"]
+
+_PAGE = Theme("page")
+# Widths at which panels are drawn, by how many stand side by side on a wide screen.
+_WIDTHS = {1: (340, 620, 960), 2: (340, 466), 3: (302,)}
+_BADGES = {
+    "better": "Better",
+    "tied": "Tied",
+    "undecided": "Undecided",
+    "none": "No verdict",
+    "mixed": "Depends on the context",
+}
+# A sentence longer than this is set smaller, so that it stays one glance.
+_LONG = 200
+
+
+def to_html(page: Page) -> str:
+    """A page as the text of one HTML file that needs nothing else."""
+    figures = [p for section in page.sections for p in section.parts if isinstance(p, Figure)]
+    numbers = {id(figure): index for index, figure in enumerate(figures)}
+    body = "".join(_section(section, index, numbers) for index, section in enumerate(page.sections))
+    data = json.dumps([_figure_data(figure) for figure in figures], separators=(",", ":"))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(page.title)}</title>\n<style>{_style()}</style>\n</head>\n<body>\n<main>\n"
+        f'<header><p class="subtitle">{escape(page.subtitle)}</p>'
+        f"<h1>{escape(page.title)}</h1></header>\n{_contents(page.sections)}{body}</main>\n"
+        # "<" would let data end the script early.
+        f'<script type="application/json" id="data">{data.replace("<", chr(92) + "u003c")}</script>'
+        f"\n<script>{_asset('page.js')}</script>\n</body>\n</html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files("thalweg.report").joinpath(name).read_text("utf-8")
+
+
+def _style() -> str:
+    light = f"{{{style_variables('light')}color-scheme:light}}"
+    dark = f"{{{style_variables('dark')}color-scheme:dark}}"
+    return (
+        f":root{light}@media (prefers-color-scheme:dark){{:root{dark}}}"
+        f":root[data-theme=dark]{dark}:root[data-theme=light]{light}"
+        f"@media print{{:root,:root[data-theme]{light}}}\n{_asset('page.css')}"
+    )
+
+
+def _contents(sections: Sequence[Section]) -> str:
+    if len(sections) < 4:
+        return ""
+    links = "".join(
+        f'<li><a href="#{_anchor(section, index)}">{escape(section.heading)}</a></li>'
+        for index, section in enumerate(sections)
+        if index
+    )
+    return f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n'
+
+
+def _anchor(section: Section, index: int) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or f"section-{index}"
+
+
+# ------------------------------------------------------------------------------------------- parts
+
+
+def _section(section: Section, index: int, numbers: dict[int, int]) -> str:
+    content = "\n".join(_part(part, section, numbers) for part in section.parts)
+    anchor, heading = _anchor(section, index), escape(section.heading)
+    if section.folded:
+        return (
+            f'<section id="{anchor}"><details><summary><h2>{heading}</h2></summary>\n{content}\n'
+            "</details></section>\n"
+        )
+    return f'<section id="{anchor}"><h2>{heading}</h2>\n{content}\n</section>\n'
+
+
+def _part(part: Part, section: Section, numbers: dict[int, int]) -> str:
+    match part:
+        case Verdict():
+            return _verdict(part)
+        case Paragraph():
+            return f'<p class="{part.tone}">{escape(part.text)}</p>'
+        case Table():
+            return _table(part)
+        case Figure():
+            return _figure(part, numbers[id(part)], part.title == section.heading)
+        case Code():
+            return f"<pre><code>{escape(part.text)}</code></pre>"
+        case Facts():
+            rows = "".join(
+                f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
+                for name, value in part.items
+            )
+            return f"<dl>{rows}</dl>"
+
+
+def _verdict(part: Verdict) -> str:
+    """The first sentence large, what follows it in the size of text."""
+    first, _, rest = part.sentence.partition(". ")
+    lead = f"{first}." if rest else first
+    size = "sentence long" if len(lead) > _LONG else "sentence"
+    more = f'<p class="more">{escape(rest)}</p>' if rest else ""
+    return (
+        f'<div class="verdict {part.kind}"><p class="badge">{_BADGES[part.kind]}</p>'
+        f'<p class="{size}">{escape(lead)}</p>{more}</div>'
+    )
+
+
+def _table(table: Table) -> str:
+    head = "".join(
+        f'<th scope="col" class="{side}">{escape(name)}</th>'
+        for name, side in zip(table.columns, table.sides, strict=True)
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{side}">{escape(cell)}</td>'
+            for cell, side in zip(row, table.sides, strict=True)
+        )
+        + "</tr>"
+        for row in table.rows
+    )
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    return (
+        f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+# ----------------------------------------------------------------------------------------- figures
+
+
+def _figure(figure: Figure, number: int, titled: bool) -> str:
+    """Caption, legend, panels, and the numbers for those who read them instead."""
+    title = "" if titled else f"<strong>{escape(figure.title)}</strong> "
+    columns = max(1, min(figure.columns, len(figure.panels), 3))
+    panels = "".join(
+        f'<div class="panel">{_panel(panel, figure, number, index, columns)}</div>'
+        for index, panel in enumerate(figure.panels)
+    )
+    tables = "".join(map(_table, figure_tables(figure)))
+    numbers = (
+        f"<details class=numbers><summary>Numbers of this figure</summary>{tables}</details>"
+        if tables
+        else ""
+    )
+    return (
+        f"<figure><figcaption>{title}{escape(figure.caption)}</figcaption>{_legend(figure)}"
+        f'<div class="panels columns-{columns}">{panels}</div>{numbers}</figure>'
+    )
+
+
+def _legend(figure: Figure) -> str:
+    entries = "".join(map(_legend_entry, legend(figure)))
+    return f'<ul class="legend">{entries}</ul>' if entries else ""
+
+
+def _legend_entry(key: Key) -> str:
+    mark = element(
+        "svg",
+        draw_key(key, 0, 6, _PAGE),
+        width=22,
+        height=12,
+        viewBox="0 0 22 12",
+        aria_hidden="true",
+    )
+    note = f" <small>{escape(key.note)}</small>" if key.note else ""
+    return f'<li data-line="{escape(key.name)}">{mark} <span>{escape(key.name)}{note}</span></li>'
+
+
+def _panel(panel: Panel, figure: Figure, number: int, index: int, columns: int) -> str:
+    widths = _WIDTHS[columns]
+    return "".join(
+        _svg(draw(panel, width, _PAGE), panel, figure, (number, index), place, len(widths), width)
+        for place, width in enumerate(widths)
+    )
+
+
+def _svg(
+    drawing: Drawing,
+    panel: Panel,
+    figure: Figure,
+    address: tuple[int, int],
+    place: int,
+    variants: int,
+    asked: float,
+) -> str:
+    kind = "lines" if isinstance(panel, LinePanel) else "cells"
+    least = f"min-width:{drawing.width:.0f}px;" if drawing.width > asked + 1 else ""
+    # Drawn once for many widths, a drawing may be stretched a little, but not until it shouts.
+    most = f"max-width:{1.3 * drawing.width:.0f}px"
+    read = {}
+    if drawing.x and drawing.y and drawing.box:
+        read = {
+            "data_panel": "{}.{}".format(*address),
+            "data_box": " ".join(f"{edge:.1f}" for edge in drawing.box),
+            "data_x": " ".join(map(str, drawing.x)),
+            "data_y": " ".join(map(str, drawing.y)),
+        }
+    return element(
+        "svg",
+        f"<desc>{escape(figure.caption)}</desc>{drawing.body}",
+        class_=f"{kind} of-{variants} v{place}",
+        role="img",
+        # A title element would pop up over the read-outs; a label is heard and not seen.
+        aria_label=f"{figure.title}: {panel.title}" if panel.title else figure.title,
+        viewBox=f"0 0 {drawing.width:.1f} {drawing.height:.1f}",
+        style=f"{least}{most}",
+        **read,
+    )
+
+
+def _figure_data(figure: Figure) -> dict[str, Any]:
+    """The numbers of a figure as JSON data; what is not finite is null."""
+    return {"title": figure.title, "panels": [_panel_data(panel) for panel in figure.panels]}
+
+
+def _panel_data(panel: Panel) -> dict[str, Any]:
+    data: dict[str, Any] = {"title": panel.title}
+    match panel:
+        case LinePanel():
+            data["x"] = panel.x.label
+            data["lines"] = [
+                {
+                    "name": line.name,
+                    "colour": _PAGE.series(line.series, line.place),
+                    "x": list(_numbers(line.x)),
+                    "y": list(_numbers(line.y)),
+                    "low": list(_numbers(line.low)),
+                    "high": list(_numbers(line.high)),
+                }
+                for line in panel.lines
+            ]
+        case HeatPanel():
+            data |= {"rows": panel.rows, "columns": panel.columns}
+            data["values"] = [[cell and _finite(cell.value) for cell in row] for row in panel.cells]
+        case BoundaryPanel():
+            pass  # the image and the dots are the data
+        case _:
+            data["rows"] = [
+                {
+                    "name": row.name,
+                    "estimate": _finite(row.estimate),
+                    "low": _finite(row.low),
+                    "high": _finite(row.high),
+                    "values": list(_numbers(row.points)),
+                }
+                for row in panel.rows
+            ]
+    return data
+
+
+def _numbers(values: Sequence[float]) -> Iterator[float | None]:
+    return map(_finite, values)
+
+
+def _finite(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None

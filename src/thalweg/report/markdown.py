@@ -1,0 +1,96 @@
+"""A page as GitHub Markdown: headings, tables, and figures as tables or drawn with characters."""
+
+from __future__ import annotations
+
+import re
+
+from thalweg.report.fallback import figure_tables
+from thalweg.report.parts import (
+    Code,
+    Facts,
+    Figure,
+    IntervalPanel,
+    Page,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+    Verdict,
+)
+from thalweg.report.text import interval_rows
+
+__all__ = ["to_markdown"]
+
+_KINDS = {
+    "better": "Better.",
+    "tied": "Tied.",
+    "undecided": "Undecided.",
+    "none": "No verdict.",
+    "mixed": "Depends on the context.",
+}
+
+
+def to_markdown(page: Page) -> str:
+    """A page as GitHub Markdown."""
+    blocks = [f"# {_escaped(page.title)}"]
+    if page.subtitle:
+        blocks.append(f"*{_escaped(page.subtitle)}*")
+    for section in page.sections:
+        blocks.append(f"## {_escaped(section.heading)}")
+        blocks += filter(None, (_part(part, section) for part in section.parts))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _part(part: Part, section: Section) -> str:
+    match part:
+        case Verdict():
+            return f"> **{_KINDS[part.kind]}** {_escaped(part.sentence)}"
+        case Paragraph():
+            start = "**Note.** " if part.tone == "warning" else ""
+            return start + _escaped(part.text)
+        case Table():
+            return _table(part)
+        case Figure():
+            return _figure(part, part.title == section.heading)
+        case Code():
+            # A fence longer than any in the text cannot be closed by it.
+            ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", part.text)), default=0))
+            return f"{ticks}{part.language}\n{part.text}\n{ticks}"
+        case Facts():
+            return "\n".join(f"- {_escaped(name)}: {_escaped(value)}" for name, value in part.items)
+
+
+def _figure(figure: Figure, titled: bool) -> str:
+    caption = _escaped(figure.caption)
+    blocks = [caption if titled else f"**{_escaped(figure.title)}.** {caption}"]
+    for panel in figure.panels:
+        if isinstance(panel, IntervalPanel):
+            rows = interval_rows(panel, 80)
+            blocks.append("\n".join(["```text", *rows, "```"]))
+    if not any(isinstance(panel, IntervalPanel) for panel in figure.panels):
+        blocks += map(_table, figure_tables(figure))
+    return "\n\n".join(blocks)
+
+
+def _table(table: Table) -> str:
+    lines = [
+        _row(table.columns),
+        _row("--:" if side == "r" else ":--" for side in table.sides),
+        *map(_row_escaped, table.rows),
+    ]
+    caption = [f"*{_escaped(table.caption)}*", ""] if table.caption else []
+    return "\n".join([*caption, *lines])
+
+
+def _row(cells) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _row_escaped(cells: tuple[str, ...]) -> str:
+    return _row(_escaped(cell) for cell in cells)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is; underscores inside words are safe already."""
+    text = re.sub(r"([\\`*|<>])", r"\\\1", text)
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text).replace("\n", " ")

@@ -1,0 +1,289 @@
+"""What a page is made of, as data: text, tables and figures that say nothing about how they look.
+
+``build`` makes these from a record; ``html``, ``markdown`` and ``text`` render them. Between the
+two a page can be looked at, tested and changed without a browser.
+
+Read in this order: the parts of a page, then the panels of a figure. Numbers in text and tables
+are already words here (rounded, with their units); numbers in figures are numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+__all__ = [
+    "Axis",
+    "BoundaryPanel",
+    "Code",
+    "Facts",
+    "Figure",
+    "HeatCell",
+    "HeatPanel",
+    "IntervalPanel",
+    "IntervalRow",
+    "Line",
+    "LinePanel",
+    "Page",
+    "Panel",
+    "Paragraph",
+    "Part",
+    "Section",
+    "Table",
+    "Verdict",
+    "VerdictKind",
+]
+
+# mixed: the contexts of an experiment answer differently.
+VerdictKind: TypeAlias = Literal["better", "tied", "undecided", "none", "mixed"]
+
+# --------------------------------------------------------------------------------- parts of a page
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text; a ``warning`` must be seen, a ``note`` may be skipped."""
+
+    text: str
+    tone: Literal["plain", "note", "warning"] = "plain"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to the question, in one or two sentences."""
+
+    sentence: str
+    kind: VerdictKind = "none"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words under named columns.
+
+    Args:
+        columns: names of the columns.
+        rows: one tuple per row, as long as ``columns``.
+        alignment: ``l`` (left) or ``r`` (right) for each column, ``"lrr"``; all left where empty.
+        caption: what the table shows.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    alignment: str = ""
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        wrong = [row for row in self.rows if len(row) != len(self.columns)]
+        if wrong or len(self.alignment) not in (0, len(self.columns)):
+            raise ValueError(f"a table needs {len(self.columns)} cells per row, got {wrong[:1]}")
+
+    @property
+    def sides(self) -> str:
+        """The alignment of every column."""
+        return self.alignment or "l" * len(self.columns)
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be shown and copied as it is."""
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and what they are: ``(("device", "cpu"), ...)``."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it; a folded section opens when asked for."""
+
+    heading: str
+    parts: tuple[Part, ...]
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole page.
+
+    Args:
+        title: the question, or what the page is about.
+        sections: in reading order.
+        subtitle: where the page comes from, in a few words.
+    """
+
+    title: str
+    sections: tuple[Section, ...]
+    subtitle: str = ""
+
+
+# ------------------------------------------------------------------------------ panels of a figure
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is measured along one side; limits that are None come from the data."""
+
+    label: str = ""
+    scale: Literal["linear", "log"] = "linear"
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve, with a band about it where there is one.
+
+    Args:
+        name: its name in the legend.
+        x, y: its points; a non-finite y interrupts it.
+        low, high: the band, as long as ``y``; infinite where it leaves the panel, empty without.
+        series: which of the distinct colours it has.
+        place: for members of a sequence, such as layers: 0 (first) to 1 (last), in place of series.
+        stairs: whether it keeps its value until the next point.
+        dashed: whether it is drawn dashed.
+        crosses: points (x, y) at which runs diverged; y may be non-finite (drawn at the edge).
+        note: said after its name in the legend.
+    """
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    series: int = 0
+    place: float | None = None
+    stairs: bool = False
+    dashed: bool = False
+    crosses: tuple[tuple[float, float], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class LinePanel:
+    """Curves over common axes."""
+
+    title: str
+    x: Axis
+    y: Axis
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell: its value, how many runs stand behind it, and how many of those diverged."""
+
+    value: float
+    runs: int = 1
+    diverged: int = 0
+    outlined: bool = False
+
+
+@dataclass(frozen=True)
+class HeatPanel:
+    """Values over two factors; a cell is None where nothing ran.
+
+    Args:
+        title: what the panel shows.
+        rows, columns: names of the levels, top to bottom and left to right.
+        cells: one tuple per row.
+        row_label, column_label: the factors.
+        value_label: what the values are.
+        higher_is_better: which end of the values is the bright one.
+        scale: how values spread over the colours.
+    """
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[HeatCell | None, ...], ...]
+    row_label: str = ""
+    column_label: str = ""
+    value_label: str = ""
+    higher_is_better: bool = True
+    scale: Literal["linear", "log"] = "linear"
+
+
+@dataclass(frozen=True)
+class IntervalRow:
+    """One estimate with its interval and the single values behind it.
+
+    Args:
+        name: what is estimated.
+        estimate, low, high: the estimate and its interval; NaN bounds where there is none.
+        points: the single values; non-finite ones are counted in ``note`` and not drawn.
+        median: a second mark, NaN to leave it out.
+        series: which of the distinct colours it has.
+        note: said at the end of the row.
+    """
+
+    name: str
+    estimate: float
+    low: float
+    high: float
+    points: tuple[float, ...] = ()
+    median: float = float("nan")
+    series: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class IntervalPanel:
+    """Estimates under one another along one axis."""
+
+    title: str
+    axis: Axis
+    rows: tuple[IntervalRow, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class BoundaryPanel:
+    """What a classifier says over a plane, and the points it learned from.
+
+    Args:
+        title: whose boundary it is.
+        grid: uint8 [G, G, classes], probabilities times 255; rows follow the second input upwards.
+        extent: x of the first and last column, y of the first and last row.
+        points: float [n, 2].
+        labels: int [n], class of each point.
+        seen: bool [n], whether the point was trained on.
+        note: said under the title.
+    """
+
+    title: str
+    grid: np.ndarray
+    extent: tuple[float, float, float, float]
+    points: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    note: str = ""
+
+
+Panel: TypeAlias = LinePanel | HeatPanel | IntervalPanel | BoundaryPanel
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One or more panels that are read together.
+
+    Args:
+        title: what is shown.
+        caption: what to see in it.
+        panels: in reading order.
+        columns: how many panels stand side by side where there is room.
+    """
+
+    title: str
+    caption: str
+    panels: tuple[Panel, ...]
+    columns: int = 1
+
+
+Part: TypeAlias = Paragraph | Verdict | Table | Figure | Code | Facts

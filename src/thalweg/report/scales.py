@@ -1,0 +1,118 @@
+"""Axes: limits that leave air about the data, round ticks, and what the ticks are called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from thalweg.report.parts import Axis
+from thalweg.report.words import short
+
+__all__ = ["Scale", "scale_of"]
+
+_SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Maps values from [low, high] to pixels from ``start`` to ``end``."""
+
+    low: float
+    high: float
+    log: bool
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value; infinite values lie far outside, on their side."""
+        low, high = self._inner(self.low), self._inner(self.high)
+        if math.isnan(value):
+            return math.nan
+        share = (self._inner(value) - low) / (high - low)
+        return self.start + min(max(share, -9.0), 9.0) * (self.end - self.start)
+
+    def clamped(self, value: float) -> float:
+        """The pixel of a value, at the nearer edge where it lies outside."""
+        return self(min(max(value, self.low), self.high))
+
+    def _inner(self, value: float) -> float:
+        if not self.log:
+            return value
+        return math.log10(value) if value > 0 else -math.inf
+
+    def ticks(self, count: int) -> list[tuple[float, str]]:
+        """About ``count`` round values within the limits, with their names."""
+        if self.log and self.high / self.low >= 8:
+            values = _decades(self.low, self.high, count)
+            return [(value, _log_name(value)) for value in values]
+        step = _round_step(self.high - self.low, count)
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        values = [index * step for index in range(first, last + 1)]
+        if self.log:
+            values = [value for value in values if value > 0]
+        return [(value, _name(value, step)) for value in values]
+
+
+def scale_of(axis: Axis, values: Iterable[float], start: float, end: float) -> Scale:
+    """The scale of an axis: its own limits where given, otherwise those of the finite values."""
+    log = axis.scale == "log"
+    finite = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+    low = min(finite, default=1.0 if log else 0.0) if axis.low is None else axis.low
+    high = max(finite, default=1.0) if axis.high is None else axis.high
+    low, high = min(low, high), max(low, high)
+    log = log and low > 0
+    if log:
+        if high / low < 1.05:
+            low, high = low / 1.5, high * 1.5
+    elif high - low <= 1e-9 * max(abs(low), abs(high), 1e-30):
+        air = 0.1 * abs(low) or 1.0
+        low, high = low - air, high + air
+    return Scale(low, high, log, start, end)
+
+
+def _round_step(span: float, count: int) -> float:
+    """The smallest of 1, 2, 5 times a power of ten that makes at most ``count`` intervals."""
+    raw = span / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(power * m for m in (1, 2, 5, 10) if power * m >= raw * (1 - 1e-9))
+
+
+def _decades(low: float, high: float, count: int) -> list[float]:
+    """Powers of ten, every few where there are many, with 2 and 5 between where there are few."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = max(math.ceil((math.log10(high) - math.log10(low)) / max(count, 1)), 1)
+    powers = [10.0**p for p in range(first, last + 1) if p % every == 0]
+    for multiples in ((1,), (1, 3), (1, 2, 5)):
+        finer = [m * p for p in powers for m in multiples] if every == 1 else powers
+        inside = [v for v in finer if low * (1 - 1e-9) <= v <= high * (1 + 1e-9)]
+        if len(inside) >= 3:
+            break
+    return inside
+
+
+def _log_name(value: float) -> str:
+    if 1e-3 * (1 - 1e-9) <= value < 1e3:
+        return f"{value:g}"
+    return short(value, 1) if value < 1 else _with_suffix(value, value)
+
+
+def _name(value: float, step: float) -> str:
+    """The name of a tick, with as many decimals as its step needs."""
+    if abs(value) >= 1e4 or step >= 1e4:
+        return _with_suffix(value, step)
+    if 0 < step < 1e-4:
+        return short(value, 2 + max(0, round(math.log10(max(abs(value), step) / step))))
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    return f"{value:.{places}f}".replace("-", "−") if value else "0"
+
+
+def _with_suffix(value: float, step: float) -> str:
+    if abs(value) >= 1e12:
+        return short(value, 2)
+    for size, suffix in _SUFFIXES:
+        if abs(value) >= size:
+            places = max(0, -math.floor(math.log10(step / size) + 1e-9))
+            return f"{value / size:.{min(places, 3)}f}{suffix}".replace("-", "−")
+    return f"{value:g}".replace("-", "−")

@@ -1,0 +1,190 @@
+"""A page as plain text of a given width: what the command line prints."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from thalweg.report.fallback import figure_tables
+from thalweg.report.parts import (
+    Code,
+    Facts,
+    Figure,
+    IntervalPanel,
+    IntervalRow,
+    Page,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+    Verdict,
+)
+from thalweg.report.scales import scale_of
+from thalweg.report.words import decimals, interval
+
+__all__ = ["interval_rows", "to_text"]
+
+_KINDS = {
+    "better": "BETTER",
+    "tied": "TIED",
+    "undecided": "UNDECIDED",
+    "none": "NO VERDICT",
+    "mixed": "DEPENDS ON THE CONTEXT",
+}
+_TONES = {"plain": "", "note": "", "warning": "Note. "}
+_GAP = 2
+# Columns are not squeezed below this; a table that would need it is written row by row instead.
+_NARROWEST = 12
+
+
+def to_text(page: Page, width: int = 80) -> str:
+    """A page as text whose lines are at most ``width`` columns wide (code excepted)."""
+    lines = [*textwrap.wrap(page.title, width), *textwrap.wrap(page.subtitle, width)]
+    blocks = ["\n".join([*lines, "═" * max(map(len, lines), default=0)])]
+    for section in page.sections:
+        blocks.append(f"{section.heading}\n{'─' * len(section.heading)}")
+        blocks += filter(None, (_part(part, section, width) for part in section.parts))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _part(part: Part, section: Section, width: int) -> str:
+    match part:
+        case Verdict():
+            return textwrap.fill(f"{_KINDS[part.kind]}: {part.sentence}", width)
+        case Paragraph():
+            return textwrap.fill(_TONES[part.tone] + part.text, width)
+        case Table():
+            return _table(part, width)
+        case Figure():
+            return _figure(part, width, part.title == section.heading)
+        case Code():
+            return textwrap.indent(part.text, "    ")
+        case Facts():
+            return "\n".join(_facts(part, width))
+
+
+def _facts(facts: Facts, width: int) -> Iterator[str]:
+    names = min(max((len(name) for name, _ in facts.items), default=0), width // 3)
+    for name, value in facts.items:
+        yield from textwrap.wrap(
+            value, width, initial_indent=f"{name:<{names}}  ", subsequent_indent=" " * (names + 2)
+        ) or [name]
+
+
+def _figure(figure: Figure, width: int, titled: bool) -> str:
+    caption = figure.caption if titled else f"{figure.title}. {figure.caption}"
+    blocks = [textwrap.fill(caption, width)]
+    if all(isinstance(panel, IntervalPanel) for panel in figure.panels):
+        blocks += (
+            "\n".join(interval_rows(panel, width))
+            for panel in figure.panels
+            if isinstance(panel, IntervalPanel)
+        )
+    else:
+        blocks += (_table(table, width) for table in figure_tables(figure))
+    return "\n\n".join(blocks)
+
+
+# ------------------------------------------------------------------------------------------ tables
+
+
+def _table(table: Table, width: int) -> str:
+    caption = [textwrap.fill(table.caption, width)] if table.caption else []
+    widths = _column_widths(table, width)
+    if widths is None:
+        return "\n".join([*caption, *_records(table, width)])
+    lines = [*_row(table.columns, widths, table.sides)]
+    lines.append((" " * _GAP).join("─" * w for w in widths))
+    for row in table.rows:
+        lines += _row(row, widths, table.sides)
+    return "\n".join([*caption, *lines])
+
+
+def _column_widths(table: Table, width: int) -> list[int] | None:
+    """Widths at which all columns fit, words taken over several lines; None if they cannot."""
+    widths = [
+        max(len(cell) for cell in (name, *column))
+        for name, column in zip(
+            table.columns,
+            zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns),
+            strict=True,
+        )
+    ]
+    while sum(widths) + _GAP * (len(widths) - 1) > width:
+        # Words wrap better than numbers do.
+        order = sorted(range(len(widths)), key=lambda i: (table.sides[i] == "l", widths[i]))
+        wide = [i for i in order if widths[i] > _NARROWEST]
+        if not wide:
+            return None
+        widths[wide[-1]] -= 1
+    return widths
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], sides: str) -> list[str]:
+    wrapped = [textwrap.wrap(cell, w) or [""] for cell, w in zip(cells, widths, strict=True)]
+    lines = []
+    for index in range(max(map(len, wrapped), default=0)):
+        words = (
+            f"{lines_[index] if index < len(lines_) else '':{'>' if side == 'r' else '<'}{w}}"
+            for lines_, w, side in zip(wrapped, widths, sides, strict=True)
+        )
+        lines.append((" " * _GAP).join(words).rstrip())
+    return lines
+
+
+def _records(table: Table, width: int) -> Iterator[str]:
+    """Each row as lines of ``column: value``, for tables too wide to be one."""
+    for index, row in enumerate(table.rows):
+        if index:
+            yield ""
+        for name, cell in zip(table.columns, row, strict=True):
+            if cell:
+                text = f"{name}: {cell}" if name else cell
+                yield from textwrap.wrap(text, width, subsequent_indent="  ")
+
+
+# --------------------------------------------------------------------------------------- intervals
+
+
+def interval_rows(panel: IntervalPanel, width: int) -> list[str]:
+    """Intervals drawn with characters: dots for values, a bar for the interval, ● for the mean."""
+    if not panel.rows:
+        return []
+    places = decimals((row.high - row.low) / 2 for row in panel.rows)
+    words = [interval(row.estimate, row.low, row.high, places) for row in panel.rows]
+    names = min(max(len(row.name) for row in panel.rows), max(width // 4, 8))
+    room = width - names - max(map(len, words)) - 2 * _GAP
+    if room < 12:
+        return [
+            f"{textwrap.shorten(row.name, names, placeholder='…'):<{names}}  {word}"
+            for row, word in zip(panel.rows, words, strict=True)
+        ]
+    everything = [v for row in panel.rows for v in (row.estimate, row.low, row.high, *row.points)]
+    scale = scale_of(panel.axis, everything, 0, room - 1)
+    lines = []
+    for row, word in zip(panel.rows, words, strict=True):
+        track = [" "] * room
+
+        def put(value: float, mark: str, track: list[str] = track) -> None:
+            if math.isfinite(value):
+                track[round(scale.clamped(value))] = mark
+
+        _draw_row(row, put)
+        name = row.name if len(row.name) <= names else f"{row.name[: names - 1]}…"
+        line = f"{name:<{names}}  {''.join(track)}  {word}"
+        lines.append(line.rstrip())
+    low, high = (f"{scale.low:.4g}", f"{scale.high:.4g}")
+    lines.append(f"{'':{names}}  {low}{high:>{max(room - len(low), len(high) + 1)}}")
+    return lines
+
+
+def _draw_row(row: IntervalRow, put) -> None:
+    for value in row.points:
+        put(value, "·")
+    if math.isfinite(row.low) and math.isfinite(row.high):
+        for share in range(101):
+            put(row.low + (row.high - row.low) * share / 100, "─")
+        put(row.low, "├")
+        put(row.high, "┤")
+    put(row.estimate, "●")

@@ -1,0 +1,269 @@
+"""Figures of how training went: learning curves of all groups, of each group, and inside layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from thalweg.report.aggregate import Summary, summarise
+from thalweg.report.groups import Curves, Group, View
+from thalweg.report.parts import Axis, Figure, Line, LinePanel, Paragraph, Part, Section
+
+__all__ = ["layers", "learning_curves"]
+
+MOST_GROUPS = 8
+MOST_SINGLE = 9
+MOST_LAYERS = 10
+MOST_LAYER_PANELS = 6
+
+_SPLITS = ("train", "validation", "test")
+_QUANTITIES = {
+    "gradient_norm": (
+        "Gradient norms",
+        "Norm of the gradient in each layer, first to last "
+        "(blue to amber). Lines that drift apart by powers of ten are gradients that "
+        "vanish or explode on their way through the network.",
+    ),
+    "update_ratio": (
+        "Update ratios",
+        "Size of a step over the size of the parameters, by layer. "
+        "Around 10⁻³ is usual; far less barely learns, far more is unstable.",
+    ),
+    "zero_share": ("Share of zero activations", "Share of a layer's activations that are zero."),
+    "saturated_share": (
+        "Share of saturated activations",
+        "Share of a layer's activations in the "
+        "flat part of its activation function, where gradients vanish.",
+    ),
+    "dead_units": ("Dead units", "Units of a layer that are zero for every example."),
+}
+
+
+def learning_curves(view: View, curves: Curves) -> Section | None:
+    """Median and band of losses and of the metric against steps, all groups and then each."""
+    shown = view.groups[:MOST_GROUPS]
+    columns = [_panel(view, shown, name, curves) for name in _series_names(view)]
+    panels = _worth_showing([panel for panel in columns if panel is not None])
+    if not panels:
+        return None
+    # One column per split, so that losses stand above the metric on the same data.
+    splits = {panel.title.split()[0] for panel in panels}
+    parts: list[Part] = [
+        Figure("Learning curves", _caption(view, shown), tuple(panels), min(len(splits), 3))
+    ]
+    if len(view.groups) > len(shown):
+        parts.insert(0, _left_out(view, len(shown)))
+    single = _one_by_one(view, curves)
+    if single is not None:
+        parts.append(single)
+    return Section("Learning curves", tuple(parts))
+
+
+def layers(view: View, curves: Curves) -> Section | None:
+    """What probes saw in every layer, a panel for each group and a figure for each quantity."""
+    shown = [group for group in view.groups if _layer_names(group)][:MOST_LAYER_PANELS]
+    parts: list[Part] = []
+    for quantity, (heading, caption) in _QUANTITIES.items():
+        panels = [_layer_panel(quantity, group, curves) for group in shown]
+        kept = [panel for panel in panels if panel is not None]
+        if kept:
+            parts.append(Figure(heading, caption, tuple(_alike(kept)), 3))
+    if not parts:
+        return None
+    carried = sum(bool(_layer_names(group)) for group in view.groups)
+    if carried > len(shown):
+        note = f"Shown for the first {len(shown)} of {carried} by rank."
+        parts.insert(0, Paragraph(note, "note"))
+    return Section("Inside the network", tuple(parts))
+
+
+# ------------------------------------------------------------------------------- learning curves
+
+
+def _series_names(view: View) -> Iterable[str]:
+    measures = list(dict.fromkeys(("loss", view.measure)))
+    for measure in measures:
+        for split in _SPLITS:
+            yield f"{split}.{measure}"
+
+
+def _panel(view: View, groups: Sequence[Group], name: str, curves: Curves) -> LinePanel | None:
+    split, _, measure = name.partition(".")
+    worst = view.worst if measure == view.measure else math.inf
+    lines = [_line(group, name, curves, worst) for group in groups]
+    found = [line for line in lines if line is not None]
+    if not found and name == "train.loss":
+        return _panel(view, groups, "batch.loss", curves)
+    if not found:
+        return None
+    words = {"batch": "mini-batch"}.get(split, split).capitalize()
+    return LinePanel(
+        f"{words} {measure.replace('_', ' ')}",
+        Axis("steps"),
+        _vertical(found, less_is_better=worst > 0),
+        tuple(found),
+    )
+
+
+def _line(group: Group, name: str, curves: Curves, worst: float) -> Line | None:
+    summary = summarise(name, group, curves, worst)
+    if summary is None:
+        return None
+    note = f"{group.diverged} of {len(group.runs)} diverged" if group.diverged else ""
+    return _drawn(summary, Line(group.name, (), (), series=group.rank, note=note))
+
+
+def _drawn(summary: Summary, line: Line) -> Line:
+    return replace(
+        line,
+        x=_numbers(summary.steps),
+        y=_numbers(summary.median),
+        low=_numbers(summary.low),
+        high=_numbers(summary.high),
+        crosses=summary.crosses,
+    )
+
+
+def _numbers(values: np.ndarray) -> tuple[float, ...]:
+    """Four significant digits: more is less than a pixel, and the page carries these numbers."""
+    return tuple(float(f"{value:.4g}") for value in values)
+
+
+def _vertical(lines: Sequence[Line], *, less_is_better: bool) -> Axis:
+    """The vertical axis: logarithmic where losses span more than a decade, and never so high that
+    a loss on its way to infinity flattens everything else."""
+    medians = [v for line in lines for v in line.y if math.isfinite(v)]
+    if not less_is_better or not medians:
+        return Axis()
+    starts = [line.y[0] for line in lines if line.y and math.isfinite(line.y[0])]
+    bands = [v for line in lines for v in (*line.low, *line.high) if math.isfinite(v)]
+    everything = medians + bands
+    limit = 3 * max(starts, default=max(medians))
+    high = limit if limit > 0 and max(everything) > limit else None
+    positive = min(everything) > 0
+    top = high or max(medians)
+    spans = positive and top / min(medians) > 12
+    return Axis(scale="log" if spans else "linear", high=high)
+
+
+def _worth_showing(panels: list[LinePanel]) -> list[LinePanel]:
+    """Without those of a split that was evaluated once, where others have curves."""
+    longest = [max(len(line.x) for line in panel.lines) for panel in panels]
+    most = max(longest, default=0)
+    return [panel for panel, length in zip(panels, longest, strict=True) if length > 1 or most <= 1]
+
+
+def _caption(view: View, groups: Sequence[Group]) -> str:
+    seeds = sorted({len(group.runs) for group in groups})
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    if seeds == [1]:
+        return "One run each, against training steps."
+    caption = f"Median (line) and 10–90 % band over {count} seeds, against training steps."
+    if any(group.diverged for group in groups):
+        caption += (
+            " A cross marks where a run diverged; from there on it counts as worse than every"
+            " other, so a band that runs off the panel means that more than a tenth are lost."
+        )
+    return caption
+
+
+def _left_out(view: View, shown: int) -> Paragraph:
+    rest = len(view.groups) - shown
+    return Paragraph(
+        f"Shown are the best {shown} of {len(view.groups)}; the other {rest} are in the tables.",
+        "note",
+    )
+
+
+def _one_by_one(view: View, curves: Curves) -> Figure | None:
+    """Training against held-out loss of each group: the gap is what a model learned by heart."""
+    held_out = next(
+        (
+            split
+            for split in ("validation", "test")
+            if any(
+                len(line.x) > 1
+                for group in view.groups[:1]
+                if (line := _line(group, f"{split}.loss", curves, math.inf))
+            )
+        ),
+        None,
+    )
+    if held_out is None or len(view.groups) < 2:
+        return None
+    panels = []
+    for group in view.groups[:MOST_SINGLE]:
+        lines = []
+        for split, series, dashed in ((held_out, 1, False), ("train", 0, True)):
+            summary = summarise(f"{split}.loss", group, curves, math.inf)
+            if summary is not None:
+                # Crosses once per run, on the curve that matters.
+                crosses = summary.crosses if split == held_out else ()
+                line = Line(f"{split} loss", (), (), series=series, dashed=dashed)
+                lines.append(_drawn(replace(summary, crosses=crosses), line))
+        if lines:
+            title = f"{group.name}"
+            if group.diverged:
+                title += f" ({group.diverged} of {len(group.runs)} diverged)"
+            panels.append(LinePanel(title, Axis("steps"), Axis(), tuple(lines)))
+    caption = (
+        f"Training (dashed) and {held_out} loss of each on the same axes. Where the two part, the "
+        "network goes on learning what does not carry over."
+    )
+    axis = _vertical([line for panel in panels for line in panel.lines], less_is_better=True)
+    alike = [replace(panel, y=axis) for panel in panels]
+    return Figure("One by one", caption, tuple(_alike(alike)), 3) if len(panels) > 1 else None
+
+
+def _alike(panels: Sequence[LinePanel]) -> list[LinePanel]:
+    """Panels with common limits, so that they can be compared by eye."""
+    lines = [line for panel in panels for line in panel.lines]
+    log = panels[0].y.scale == "log"
+    heights = [
+        v
+        for line in lines
+        for v in (*line.y, *line.low, *line.high)
+        if math.isfinite(v) and (v > 0 or not log)
+    ]
+    if not heights:
+        return list(panels)
+    given = panels[0].y
+    axis = replace(
+        given,
+        low=min(heights) if given.low is None else given.low,
+        high=max(heights) if given.high is None else given.high,
+    )
+    return [replace(panel, y=axis) for panel in panels]
+
+
+# ------------------------------------------------------------------------------------------ layers
+
+
+def _layer_names(group: Group) -> list[str]:
+    """Layers of a group in the order of the network, thinned evenly where they are many."""
+    names = list(dict.fromkeys(layer for run in group.runs for layer in run.layers))
+    if len(names) <= MOST_LAYERS:
+        return names
+    places = np.linspace(0, len(names) - 1, MOST_LAYERS).round().astype(int)
+    return [names[place] for place in places]
+
+
+def _layer_panel(quantity: str, group: Group, curves: Curves) -> LinePanel | None:
+    names = _layer_names(group)
+    lines = []
+    for index, layer in enumerate(names):
+        summary = summarise(f"{quantity}.{layer}", group, curves, math.inf)
+        if summary is not None:
+            place = index / max(len(names) - 1, 1)
+            plain = replace(summary, crosses=())
+            line = _drawn(plain, Line(layer, (), (), place=place))
+            lines.append(replace(line, low=(), high=()) if len(names) > 4 else line)
+    if not lines:
+        return None
+    share = quantity.endswith("_share")
+    log = quantity in ("gradient_norm", "update_ratio")
+    axis = Axis(low=0.0, high=1.0) if share else Axis(scale="log" if log else "linear")
+    return LinePanel(group.name, Axis("steps"), axis, tuple(lines))

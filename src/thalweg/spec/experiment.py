@@ -1,0 +1,189 @@
+"""What shall run: an experiment, and the recipe that each of its runs follows.
+
+An ``Experiment`` is a recipe in which fields may hold several values (lists, ranges), together
+with a question, the seeds, and what is to be compared. A ``Recipe`` is one point of it: a tree of
+parts without lists, from which the engine trains.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from thalweg.catalogue.clipping import Clipping
+from thalweg.catalogue.losses import Loss
+from thalweg.catalogue.networks import MLP
+from thalweg.catalogue.networks.network import Network
+from thalweg.catalogue.optimizers import Adam
+from thalweg.catalogue.optimizers.optimizer import Optimizer
+from thalweg.catalogue.preprocessing import Preprocessing
+from thalweg.catalogue.regularizers import Regularizer
+from thalweg.data import Source
+from thalweg.part import Number, choice, number, part
+
+if TYPE_CHECKING:
+    from thalweg.laboratory import Laboratory
+
+__all__ = ["Compare", "EarlyStopping", "Experiment", "Recipe", "Seeds", "Training"]
+
+RECIPE_FIELDS = (
+    "data",
+    "network",
+    "loss",
+    "optimizer",
+    "regularizers",
+    "preprocessing",
+    "training",
+)
+
+
+@part
+class EarlyStopping:
+    """Ends a run when the validation loss has not improved for a while.
+
+    Choices: patience: evaluations without a new lowest validation loss; restore_best: whether
+        the parameters of the best evaluation are the result, or the last ones
+    """
+
+    patience: int = choice(default=5, low=1)
+    restore_best: bool = choice(default=True)
+
+
+@part
+class Training:
+    """How long and in what portions a network is trained.
+
+    Numbers: diverged_above: a run whose mini-batch objective exceeds this has diverged
+    Choices: epochs: passes over the training data; batch_size: examples a step, ``"full"`` for
+        all of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when
+        to end early; evaluate_every: epochs between evaluations on the whole data, chosen so that
+        there are about 20 where not given; probes: how many times per run, at steps spaced by
+        ratios, gradients and activations are looked at (0: never)
+    """
+
+    epochs: int = choice(default=20, low=1)
+    batch_size: int | Literal["full"] = choice(default=32, low=1)
+    clipping: Clipping | None = choice(default=None)
+    early_stopping: EarlyStopping | None = choice(default=None)
+    evaluate_every: int | None = choice(default=None, low=1)
+    probes: int = choice(default=12, low=0)
+    diverged_above: Number = number(default=1e6, above=0, scale="log")
+
+
+@part
+class Recipe:
+    """One point of an experiment: everything about a run but its seed."""
+
+    data: Source = choice()
+    network: Network = choice(default=MLP())
+    loss: Loss | None = choice(default=None)
+    optimizer: Optimizer = choice(default=Adam())
+    regularizers: tuple[Regularizer, ...] = choice(default=())
+    preprocessing: Preprocessing | None = choice(default=None)
+    training: Training = choice(default=Training())
+
+
+@part
+class Seeds:
+    """How many seeds each phase has.
+
+    Choices: tune: seeds with which tuned numbers are chosen; report: fresh seeds whose results
+        are reported. The two sets are disjoint, and more seeds extend the sets already run.
+    """
+
+    tune: int = choice(default=3, low=1, high=1000)
+    report: int = choice(default=10, low=1, high=1000)
+
+
+@part
+class Compare:
+    """What is to be decided, before anything runs.
+
+    Numbers: margin: differences up to this size do not matter; alpha: family-wise error rate;
+        target: value of the metric whose first crossing is timed
+    Choices: factor: the path whose levels are compared (``optimizer``, ``case``); tune: names of
+        numbers chosen separately for every level, on validation data; metric: ``<split>.<name>``,
+        taken from the task where not given; seeds: how many for each phase
+    """
+
+    factor: str = choice()
+    tune: tuple[str, ...] = choice(default=())
+    metric: str | None = choice(default=None)
+    margin: Number = number(default=0.0, low=0)
+    alpha: Number = number(default=0.05, above=0, below=1)
+    target: Number = number(default=None)
+    seeds: Seeds = choice(default=Seeds())
+
+
+@part
+class Experiment:
+    """A question, a recipe with things to vary, and what is to be compared.
+
+    Choices: question: the sentence to be answered; data, network, loss, optimizer, regularizers,
+        preprocessing, training: the recipe, in which a list means each of its values; cases:
+        named alternatives that change several fields together, as tables of overrides; vary:
+        groups of overrides tried one group at a time around the base; zip: groups of paths whose
+        lists advance together; compare: what is to be decided; seeds: seeds of every run where
+        nothing is compared
+    """
+
+    question: str = choice(default="")
+    data: Source = choice()
+    network: Network = choice(default=MLP())
+    loss: Loss | None = choice(default=None)
+    optimizer: Optimizer = choice(default=Adam())
+    regularizers: tuple[Regularizer, ...] = choice(default=())
+    preprocessing: Preprocessing | None = choice(default=None)
+    training: Training = choice(default=Training())
+    cases: tuple[Any, ...] = choice(default=())
+    vary: tuple[Any, ...] = choice(default=())
+    zip: tuple[Any, ...] = choice(default=())
+    compare: Compare | None = choice(default=None)
+    seeds: int = choice(default=1, low=1, high=1000)
+
+    @classmethod
+    def from_file(cls, path: str | Path, overrides: tuple[str, ...] = ()) -> Experiment:
+        """Read a spec file.
+
+        Args:
+            path: a TOML file.
+            overrides: ``"training.epochs=5"`` and the like, applied before anything is checked.
+
+        Raises:
+            SpecError: naming every problem with file and line.
+        """
+        from thalweg.spec.text import read_file
+
+        return read_file(Path(path), overrides)
+
+    def recipe(self) -> Recipe:
+        """The recipe of an experiment whose fields hold one value each."""
+        return Recipe(**{name: getattr(self, name) for name in RECIPE_FIELDS})
+
+    # The verbs below need the engine, which lies above this package; they are here because an
+    # experiment is what a user has in hand.
+
+    def laboratory(self, project: str | Path = ".thalweg") -> Laboratory:
+        """The place where this experiment is planned, run, compared and reported."""
+        from thalweg.laboratory import Laboratory
+
+        return Laboratory(self, Path(project))
+
+    def plan(self, project: str | Path = ".thalweg") -> Any:
+        """What would run: see ``Laboratory.plan``."""
+        return self.laboratory(project).plan()
+
+    def run(self, project: str | Path = ".thalweg") -> Any:
+        """Train what the record does not have yet: see ``Laboratory.run``."""
+        laboratory = self.laboratory(project)
+        for _ in laboratory.run():
+            pass
+        return laboratory.record()
+
+    def verdict(self, project: str | Path = ".thalweg") -> Any:
+        """The comparison of recorded runs: see ``Laboratory.compare``."""
+        return self.laboratory(project).compare()
+
+    def report(self, out: str | Path = "report.html", project: str | Path = ".thalweg") -> Path:
+        """Write the report of recorded runs: see ``Laboratory.report``."""
+        return self.laboratory(project).report(Path(out))

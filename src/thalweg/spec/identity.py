@@ -1,0 +1,41 @@
+"""What makes two runs the same run: their canonical spec, their data, their seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from thalweg.spec.experiment import Experiment, Recipe
+from thalweg.spec.text import to_data
+
+__all__ = ["IDENTITY_VERSION", "experiment_id", "run_id", "run_spec"]
+
+# Raised whenever the same spec would train differently than before.
+IDENTITY_VERSION = 1
+
+
+def run_spec(recipe: Recipe, fingerprint: str, seed: int) -> dict[str, Any]:
+    """The canonical spec of one run: every field, whether given or default.
+
+    Args:
+        recipe: with everything that is taken from the data already filled in.
+        fingerprint: of the data set it trains on.
+        seed: of its random streams.
+    """
+    return {"recipe": to_data(recipe), "data": fingerprint, "seed": seed}
+
+
+def run_id(spec: dict[str, Any]) -> str:
+    """Sixteen hexadecimal digits that name a run wherever it was specified."""
+    return _hash({"identity": IDENTITY_VERSION, **spec})
+
+
+def experiment_id(experiment: Experiment) -> str:
+    """Sixteen hexadecimal digits that name an experiment."""
+    return _hash({"identity": IDENTITY_VERSION, "experiment": to_data(experiment)})
+
+
+def _hash(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
