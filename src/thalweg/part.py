@@ -29,7 +29,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeAlias, TypeVar, dataclass_transform, overload
 
 import jax
@@ -156,10 +156,12 @@ def part(cls: type[T] | None = None, /, *, name: str | None = None) -> Any:
     Raises:
         SpecError: on construction, naming every field whose value is not allowed.
     """
-    if cls is None:
-        return lambda inner: part(inner, name=name)
+    return partial(_make, name=name) if cls is None else _make(cls, name)
+
+
+def _make(cls: Any, name: str | None) -> Any:
     doc = cls.__doc__
-    cls.__post_init__ = _check_fields  # type: ignore[attr-defined]
+    cls.__post_init__ = _check_fields
     cls.__repr__ = _represent
     made: Any = dataclass(frozen=True, kw_only=True, repr=False)(cls)
     made.__doc__ = doc  # a dataclass without a docstring would get its signature as one

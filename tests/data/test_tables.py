@@ -166,6 +166,13 @@ def test_parquet_types(parquet):
     assert data.targets.tolist() == [0, 1, 1]
 
 
+def test_codes_that_are_missing_are_a_category(parquet):
+    codes = pa.array([1.0, math.nan, 12.0, None])
+    data = parquet({"code": codes, "y": [1.5, 2.5, 0, 1]}, categorical=("code",)).load()
+    assert data.feature_names == ("code=1", "code=12", "code=(missing)")
+    assert data.inputs.tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 0, 1]]
+
+
 # ---------------------------------------------------------------------------------------- the task
 
 

@@ -24,7 +24,7 @@ CHUNK = st.tuples(
 WRITES = st.lists(st.tuples(st.lists(CHUNK, max_size=6), st.booleans()), max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(WRITES)
 def test_chunks_join_to_the_whole_curve(writes):
     expected: dict[tuple[str, str], tuple[list[int], list[float]]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from thalweg.record import Record
+from thalweg.record import Record, files
 from thalweg.record.tables import (
     ArraysUpdate,
     Checkpoint,
@@ -295,3 +295,28 @@ def test_seeds_are_whole_numbers_of_64_bits(record, seed):
     runs = (Run("s", {}, seed),)
     record.add_experiment(Experiment("seeds", "", {}, None, {}, runs))
     assert record.experiment("seeds").runs == runs
+
+
+def test_a_file_superseded_between_finding_and_opening_is_looked_for_again(
+    record, project, monkeypatch
+):
+    def put(value: float) -> None:
+        record.write(
+            arrays=ArraysUpdate(("r0",), {"a": np.array([[value]])}),
+            checkpoint=Checkpoint("w", ("r0",), int(value), {"x": np.array([value])}),
+        )
+
+    put(1)
+    opened = files.safe_open
+    coming = [2, 3]
+
+    def late(path: Path, framework: str) -> object:
+        if coming:
+            put(coming.pop(0))
+        return opened(path, framework=framework)
+
+    with Record.open(project) as reader, monkeypatch.context() as patch:
+        patch.setattr(files, "safe_open", late)
+        assert reader.arrays("r0")["a"] == 3
+        coming[:] = [4]
+        assert reader.checkpoint("w").arrays["x"] == 4

@@ -32,7 +32,7 @@ def false_claims(contexts):
     return sum(any(pair.verdict == "better" for pair in context.pairs) for context in contexts)
 
 
-@pytest.mark.parametrize("repeats", [pytest.param(100), pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repeats", [pytest.param(80), pytest.param(600, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("noise", ["normal", "lognormal", "accuracy"])
 def test_equal_levels_are_rarely_told_apart(noise, repeats):
     """Of 28 pairs without a difference, one or more is called better in at most 5 % of cases."""

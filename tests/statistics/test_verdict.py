@@ -165,7 +165,7 @@ def test_the_best_level_against_the_rest():
     assert verdict == (
         "adam has the best mean: better than momentum by 0.0123 [0.0081, 0.0171] test.accuracy, "
         "tied with rmsprop within 0.005 test.accuracy, undecided against nesterov (about 35 more "
-        "seeds) (p values corrected for 3 comparisons). budgets differ."
+        "seeds) (p values corrected for 3 comparisons). Budgets differ."
     )
 
 

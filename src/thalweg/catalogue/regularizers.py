@@ -22,7 +22,7 @@ class Regularizer(Protocol):
 
     Laws: at strength 0 neither method does anything; both are finite for finite parameters.
     ``penalty`` is added to the objective; ``shrinkage`` is subtracted from the parameters after
-    the optimizer's update, which it does not pass through. Each is zero where it does not apply.
+    the optimizer's update, which it does not pass through, and is None where there is none.
     """
 
     @property
@@ -41,10 +41,6 @@ def _held(parameters: Any, biases: bool) -> list[tuple[Any, Any]]:
 
 def _is_bias(path: Any) -> bool:
     return getattr(path[-1], "key", None) == "bias"
-
-
-def _nothing(parameters: Any) -> Any:
-    return jax.tree.map(jnp.zeros_like, parameters)
 
 
 @part
@@ -69,7 +65,7 @@ class L1:
         return self.strength * sum(jnp.abs(w).sum() for _, w in _held(parameters, self.biases))
 
     def shrinkage(self, parameters: Any, learning_rate: Any) -> Any:
-        return _nothing(parameters)
+        return None
 
 
 @part
@@ -97,7 +93,7 @@ class L2:
         return self.strength * self.factor * squares
 
     def shrinkage(self, parameters: Any, learning_rate: Any) -> Any:
-        return _nothing(parameters)
+        return None
 
 
 @part

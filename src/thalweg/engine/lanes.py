@@ -103,22 +103,27 @@ def start(lane: Lane, pool: Pool) -> State:
     )
 
 
-def batch_at(lane: Lane, pool: Pool, shape: Shape, step: Array) -> tuple[Array, Array, Array]:
-    """Inputs, targets and weights of the mini-batch of a step.
+def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
+    """Row numbers of the mini-batch of a step, int32 [batch].
 
-    The last batch of an epoch may be short; it is filled with repeated rows of weight zero.
+    The last batch of an epoch may be short; it is filled with repeated rows, whose weight is zero.
     """
-    rows, size = shape.training_rows, shape.batch_size
-    if size == rows:
-        chosen, weights = lane.rows.train, jnp.ones(rows, pool.inputs.dtype)
-    else:
-        epoch, within = step // shape.steps_per_epoch, step % shape.steps_per_epoch
-        position = within * size + jnp.arange(size)
-        weights = (position < rows).astype(pool.inputs.dtype)
-        position = jnp.minimum(position, rows - 1)
-        key = streams.order_key(lane.seed, epoch)
-        chosen = lane.rows.train[position_after_shuffle(position, rows, key)]
-    return scaled(lane, pool.inputs[chosen]), pool.targets[chosen], weights
+    if shape.batch_size == shape.training_rows:
+        return lane.rows.train
+    epoch, within = step // shape.steps_per_epoch, step % shape.steps_per_epoch
+    position = within * shape.batch_size + jnp.arange(shape.batch_size)
+    position = jnp.minimum(position, shape.training_rows - 1)
+    key = streams.order_key(lane.seed, epoch)
+    return lane.rows.train[position_after_shuffle(position, shape.training_rows, key)]
+
+
+def _weights(shape: Shape, step: Array, dtype: Any) -> Array | None:
+    """Weights of the rows of a mini-batch; None where every batch is whole."""
+    if shape.training_rows % shape.batch_size == 0:
+        return None
+    within = step % shape.steps_per_epoch
+    position = within * shape.batch_size + jnp.arange(shape.batch_size)
+    return (position < shape.training_rows).astype(dtype)
 
 
 def progress_at(shape: Shape, step: Array, reductions: Array) -> Progress:
@@ -133,11 +138,13 @@ def objective_at(
     shape: Shape,
     network_state: Any,
     step: Array,
+    rows: Array,
     progress: Progress,
     taps: dict[str, Array] | None = None,
 ) -> Any:
     """The objective on the mini-batch of a step, as a function of the parameters."""
-    inputs, targets, weights = batch_at(lane, pool, shape, step)
+    inputs, targets = scaled(lane, pool.inputs[rows]), pool.targets[rows]
+    weights = _weights(shape, step, inputs.dtype)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
     penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
@@ -145,29 +152,37 @@ def objective_at(
     def objective(parameters: Any) -> tuple[Array, Any]:
         context = Context("train", key, taps)
         outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
-        data = jnp.sum(weights * loss(outputs, targets)) / jnp.sum(weights)
+        losses = loss(outputs, targets)
+        data = losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
         penalty = sum(regularizer.penalty(parameters) for regularizer in penalties)
         return data + penalty, (new_state, context.taps)
 
     return objective
 
 
-def _step(
+def take(
     lane: Lane,
     pool: Pool,
     shape: Shape,
     state: State,
     step: Array,
+    rows: Array,
     reductions: Array,
     taps: dict[str, Array] | None = None,
 ) -> Step:
-    """One optimizer step with decoupled shrinkage; the auxiliary result is (state, taps)."""
+    """One optimizer step, shrinkage included; its auxiliary result is (network state, taps).
+
+    Args:
+        step: number of steps before this one.
+        rows: row numbers of the mini-batch.
+        reductions: plateaus so far, int32 [patience].
+        taps: filled with the values of all taps, if given.
+    """
     progress = progress_at(shape, step, reductions)
-    rule = settled(lane.optimizer, progress)
     clipping = settled(lane.clipping, progress) if lane.clipping is not None else None
     taken = take_step(
-        rule,
-        objective_at(lane, pool, shape, state.network_state, step, progress, taps),
+        settled(lane.optimizer, progress),
+        objective_at(lane, pool, shape, state.network_state, step, rows, progress, taps),
         state.parameters,
         state.optimizer_state,
         step + 1,
@@ -177,15 +192,16 @@ def _step(
     for regularizer in lane.regularizers:
         rate = settle(getattr(lane.optimizer, "learning_rate", 1.0), progress)
         shrinkage = settled(regularizer, progress).shrinkage(state.parameters, rate)
-        parameters = jax.tree.map(jnp.subtract, parameters, shrinkage)
+        if shrinkage is not None:
+            parameters = jax.tree.map(jnp.subtract, parameters, shrinkage)
     return taken._replace(parameters=parameters)
 
 
 def train_step(
-    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, reductions: Array
+    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, rows: Array, reductions: Array
 ) -> tuple[State, Array]:
     """The state after one more step, and the objective before it."""
-    taken = _step(lane, pool, shape, state, step, reductions)
+    taken = take(lane, pool, shape, state, step, rows, reductions)
     network_state, _ = taken.auxiliary
     return State(taken.parameters, network_state, taken.state), taken.value
 
@@ -195,7 +211,8 @@ def next_objective(
 ) -> Array:
     """The objective that the next step would start from."""
     progress = progress_at(shape, step, reductions)
-    objective = objective_at(lane, pool, shape, state.network_state, step, progress)
+    rows = rows_at(lane, shape, step)
+    objective = objective_at(lane, pool, shape, state.network_state, step, rows, progress)
     return objective(state.parameters)[0]
 
 

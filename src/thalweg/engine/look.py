@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.clipping import norm
-from thalweg.engine.lanes import Lane, Pool, Shape, State, _step
+from thalweg.engine.lanes import Lane, Pool, Shape, State, rows_at, take
 
 __all__ = ["look"]
 
@@ -32,7 +32,8 @@ def look(
     to a limit), ``dead_units`` (share of units that are zero on the whole mini-batch).
     """
     taps: dict[str, Array] = {}
-    taken = _step(lane, pool, shape, state, step, reductions, taps)
+    rows = rows_at(lane, shape, step)
+    taken = take(lane, pool, shape, state, step, rows, reductions, taps)
     _, taps = taken.auxiliary
     seen: dict[str, Array] = {}
     for layer, before in state.parameters.items():

@@ -12,7 +12,7 @@ Source: Hoang, Morris & Rogaway, An Enciphering Scheme Based on a Card Shuffle, 
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 __all__ = ["ROUNDS", "position_after_shuffle"]
 
@@ -32,16 +32,17 @@ def position_after_shuffle(position: Array, rows: int, key: Array) -> Array:
     Returns:
         int32 [...]; over all positions, each card once.
     """
-    at = position.astype(jnp.uint32)
     count = jnp.uint32(rows)
-    for round_number in range(ROUNDS):
-        salt = _mixed(key[0] + jnp.uint32((round_number * 0x9E3779B9) & 0xFFFFFFFF) ^ key[1])
+
+    def swap_or_not(round_number: Array, at: Array) -> Array:
+        salt = _mixed((key[0] + round_number.astype(jnp.uint32) * jnp.uint32(0x9E3779B9)) ^ key[1])
         pivot = salt % count
         mirror = jnp.where(at <= pivot, pivot - at, pivot + count - at)
-        pair = jnp.maximum(at, mirror)
-        swap = _mixed(pair ^ salt) & jnp.uint32(1)
-        at = jnp.where(swap == 1, mirror, at)
-    return at.astype(jnp.int32)
+        swap = _mixed(jnp.maximum(at, mirror) ^ salt) & jnp.uint32(1)
+        return jnp.where(swap == 1, mirror, at)
+
+    # A loop, because unrolled rounds would be fused into one expression that doubles with each.
+    return lax.fori_loop(0, ROUNDS, swap_or_not, position.astype(jnp.uint32)).astype(jnp.int32)
 
 
 def _mixed(x: Array) -> Array:

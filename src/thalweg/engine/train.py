@@ -153,7 +153,7 @@ def _wave(
     source[positions] = np.arange(len(jobs))
     lane: Lane = jax.tree.map(
         lambda leaf: put(
-            leaf[source].reshape(-1, room.width, *leaf.shape[1:]),
+            leaf[source].reshape(lanes // room.width, room.width, *leaf.shape[1:]),
             ALONG_RUNS,
         ),
         stacked,

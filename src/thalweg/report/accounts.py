@@ -22,12 +22,11 @@ def outcomes(view: View) -> Section | None:
     runs = view.experiment.runs
     if not runs:
         return None
-    held: dict[str, list[Run]] = {}
-    for run in runs:
-        if view.comparison:
+    held = {group.name: list(group.runs) for group in view.groups}
+    if view.comparison:
+        held = {name: [] for name in held}
+        for run in runs:
             held.setdefault(level_of(run, view.comparison), []).append(run)
-    if not view.comparison:
-        held = {group.name: list(group.runs) for group in view.groups}
     alpha = view.comparison.alpha if view.comparison else 0.05
     rows = [_outcome_row(name, some, alpha) for name, some in list(held.items())[:MOST_ROWS]]
     if len(held) > 1:

@@ -77,7 +77,7 @@ def tuning(view: View) -> Section | None:
         for each in shown
     )
     panel = LinePanel(
-        "", Axis("configurations tried"), Axis(f"best validation {view.measure}"), lines
+        "", Axis("configurations tried"), Axis(f"best validation {view.measure}"), lines, "band"
     )
     caption = (
         "Best of k configurations drawn at random from those tried, with its band. A curve that is "

@@ -10,6 +10,7 @@ from thalweg.report.parts import (
     HeatCell,
     HeatPanel,
     IntervalPanel,
+    Line,
     LinePanel,
     Panel,
     Table,
@@ -20,48 +21,67 @@ __all__ = ["figure_tables"]
 
 
 def figure_tables(figure: Figure) -> list[Table]:
-    """One table for each panel that has numbers to tell."""
-    return [table for panel in figure.panels if (table := _table(panel)) is not None]
+    """The numbers of a figure: curves over several panels in one table, other panels one each."""
+    curves = [panel for panel in figure.panels if isinstance(panel, LinePanel) and panel.lines]
+    if len(curves) > 1:
+        return [_many(curves)]
+    tables = [_table(panel) for panel in figure.panels]
+    return [table for table in tables if table is not None]
 
 
 def _table(panel: Panel) -> Table | None:
     match panel:
         case LinePanel():
-            return _lines(panel)
+            return _lines(panel) if panel.lines else None
         case HeatPanel():
-            return _heat(panel)
+            return _heat(panel) if panel.rows else None
         case IntervalPanel():
-            return _intervals(panel)
+            return _intervals(panel) if panel.rows else None
         case BoundaryPanel():
             return None  # an image; its title names the run
 
 
-def _lines(panel: LinePanel) -> Table | None:
-    """Where every curve ends; a curve without points says nothing."""
+def _many(panels: list[LinePanel]) -> Table:
+    """The last value of every curve in every panel, the longer of the two lists downwards."""
+    curves = list(dict.fromkeys(line.name for panel in panels for line in panel.lines))
+    last = {
+        (index, line.name): _last(line)[1]
+        for index, panel in enumerate(panels)
+        for line in panel.lines
+    }
+    titles = [panel.title for panel in panels]
+    grid = [[last.get((i, name), "") for i in range(len(panels))] for name in curves]
+    if len(titles) > len(curves):
+        curves, titles, grid = titles, curves, [list(row) for row in zip(*grid, strict=True)]
+    rows = tuple((name, *row) for name, row in zip(curves, grid, strict=True))
+    return Table(("", *titles), rows, "l" + "r" * len(titles), "Values at the last step")
+
+
+def _last(line: Line) -> tuple[str, str, str]:
+    """Where a curve ends: x, y and band."""
+    known = [i for i, value in enumerate(line.y) if math.isfinite(value)]
+    if not known:
+        return "–", "–", "–"
+    last = known[-1]
+    band = f"{short(line.low[last])} to {short(line.high[last])}" if line.low else "–"
+    return short(line.x[last]), short(line.y[last], 4), band
+
+
+def _lines(panel: LinePanel) -> Table:
+    """Where every curve ends."""
     banded = any(line.low for line in panel.lines)
     crossed = any(line.crosses for line in panel.lines)
-    columns = ["curve", panel.x.label or "x", "last value"]
-    columns += ["10–90 %"] * banded + ["diverged"] * crossed
+    columns = ("curve", panel.x.label or "x", panel.y.label or "value")
+    columns += (panel.band,) * banded + ("diverged",) * crossed
     rows = []
     for line in panel.lines:
-        known = [i for i, value in enumerate(line.y) if math.isfinite(value)]
-        row = [line.name]
-        row += [short(line.x[known[-1]]), short(line.y[known[-1]], 4)] if known else ["–", "–"]
-        if banded:
-            last = known[-1] if known and line.low else None
-            ends = () if last is None else (line.low[last], line.high[last])
-            row.append(" to ".join(short(value) for value in ends) or "–")
-        if crossed:
-            row.append(str(len(line.crosses)))
-        rows.append(tuple(row))
-    if not rows:
-        return None
-    return Table(tuple(columns), tuple(rows), "l" + "r" * (len(columns) - 1), panel.title)
+        x, y, band = _last(line)
+        row = (line.name, x, y, *[band] * banded, *[str(len(line.crosses))] * crossed)
+        rows.append(row)
+    return Table(columns, tuple(rows), "l" + "r" * (len(columns) - 1), panel.title)
 
 
-def _heat(panel: HeatPanel) -> Table | None:
-    if not panel.rows:
-        return None
+def _heat(panel: HeatPanel) -> Table:
     corner = f"{panel.row_label} \\ {panel.column_label}" if panel.row_label else ""
     rows = tuple(
         (name, *map(_cell, row)) for name, row in zip(panel.rows, panel.cells, strict=True)
@@ -72,12 +92,11 @@ def _heat(panel: HeatPanel) -> Table | None:
 def _cell(cell: HeatCell | None) -> str:
     if cell is None:
         return ""
-    return short(cell.value) + (f" ✕{cell.diverged}" if cell.diverged else "")
+    value = short(cell.value) if math.isfinite(cell.value) else "–"
+    return value + (f" ✕{cell.diverged}" if cell.diverged else "")
 
 
-def _intervals(panel: IntervalPanel) -> Table | None:
-    if not panel.rows:
-        return None
+def _intervals(panel: IntervalPanel) -> Table:
     places = decimals((row.high - row.low) / 2 for row in panel.rows)
     rows = []
     for row in panel.rows:

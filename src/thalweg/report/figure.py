@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal
 
 import numpy as np
@@ -157,7 +158,7 @@ def figure_png(
         MissingExtra: if cairosvg is not installed.
     """
     try:
-        import cairosvg
+        cairosvg = import_module("cairosvg")
     except ImportError as error:
         raise MissingExtra(
             "PNG figures need cairosvg: pip install 'thalweg[plot]' (SVG needs nothing)"

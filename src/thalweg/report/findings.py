@@ -48,7 +48,7 @@ def verdict(view: View) -> Section:
 
 def _kind(comparison: Comparison) -> VerdictKind:
     """The kind all contexts share; ``mixed`` where they, or their best levels, differ."""
-    kinds = {context_kind(context) for context in comparison.contexts}
+    kinds: set[VerdictKind] = {context_kind(context) for context in comparison.contexts}
     best = {context.levels[0].level for context in comparison.contexts if context.levels}
     kind = next(iter(kinds))
     return kind if len(kinds) == 1 and (len(best) <= 1 or kind != "better") else "mixed"
@@ -57,8 +57,10 @@ def _kind(comparison: Comparison) -> VerdictKind:
 def context_kind(context: Context) -> VerdictKind:
     """How the best level stands to the second."""
     names = {level.level for level in context.levels[:2]}
-    found = (pair.verdict for pair in context.pairs if {pair.first, pair.second} == names)
-    return next(found, "none")
+    found: list[VerdictKind] = [
+        pair.verdict for pair in context.pairs if {pair.first, pair.second} == names
+    ]
+    return found[0] if found else "none"
 
 
 def _basis(comparison: Comparison, context: Context) -> str:
@@ -122,7 +124,7 @@ def _compared_ranking(comparison: Comparison, context: Context) -> Section:
             interval(level.mean.estimate, level.mean.low, level.mean.high, places),
             fixed(level.median, places),
             fixed(level.interquartile_mean, places),
-            fixed(level.worst, places),
+            fixed(level.worst, places) if math.isfinite(level.worst) else "diverged",
             f"{level.failed} of {len(level.values)}" if level.failed else "0",
         )
         for rank, level in enumerate(shown, 1)

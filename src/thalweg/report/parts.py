@@ -168,12 +168,13 @@ class Line:
 
 @dataclass(frozen=True)
 class LinePanel:
-    """Curves over common axes."""
+    """Curves over common axes; ``band`` says what their bands are."""
 
     title: str
     x: Axis
     y: Axis
     lines: tuple[Line, ...]
+    band: str = "10–90 %"
 
 
 @dataclass(frozen=True)

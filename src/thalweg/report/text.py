@@ -34,8 +34,6 @@ _KINDS = {
 }
 _TONES = {"plain": "", "note": "", "warning": "Note. "}
 _GAP = 2
-# Columns are not squeezed below this; a table that would need it is written row by row instead.
-_NARROWEST = 12
 
 
 def to_text(page: Page, width: int = 80) -> str:
@@ -45,7 +43,8 @@ def to_text(page: Page, width: int = 80) -> str:
     for section in page.sections:
         blocks.append(f"{section.heading}\n{'─' * len(section.heading)}")
         blocks += filter(None, (_part(part, section, width) for part in section.parts))
-    return "\n\n".join(blocks) + "\n"
+    # No-break spaces have done their work when lines are broken.
+    return "\n\n".join(blocks).replace("\xa0", " ") + "\n"
 
 
 def _part(part: Part, section: Section, width: int) -> str:
@@ -103,21 +102,15 @@ def _table(table: Table, width: int) -> str:
 
 def _column_widths(table: Table, width: int) -> list[int] | None:
     """Widths at which all columns fit, words taken over several lines; None if they cannot."""
-    widths = [
-        max(len(cell) for cell in (name, *column))
-        for name, column in zip(
-            table.columns,
-            zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns),
-            strict=True,
-        )
-    ]
+    columns = [[name, *(row[i] for row in table.rows)] for i, name in enumerate(table.columns)]
+    widths = [max(map(len, column)) for column in columns]
+    least = [max(len(w) for cell in column for w in cell.split(" ")) for column in columns]
     while sum(widths) + _GAP * (len(widths) - 1) > width:
         # Words wrap better than numbers do.
-        order = sorted(range(len(widths)), key=lambda i: (table.sides[i] == "l", widths[i]))
-        wide = [i for i in order if widths[i] > _NARROWEST]
+        wide = [i for i in range(len(widths)) if widths[i] > max(least[i], 1)]
         if not wide:
             return None
-        widths[wide[-1]] -= 1
+        widths[max(wide, key=lambda i: (table.sides[i] == "l", widths[i]))] -= 1
     return widths
 
 
@@ -134,14 +127,13 @@ def _row(cells: Sequence[str], widths: Sequence[int], sides: str) -> list[str]:
 
 
 def _records(table: Table, width: int) -> Iterator[str]:
-    """Each row as lines of ``column: value``, for tables too wide to be one."""
-    for index, row in enumerate(table.rows):
-        if index:
-            yield ""
-        for name, cell in zip(table.columns, row, strict=True):
-            if cell:
-                text = f"{name}: {cell}" if name else cell
-                yield from textwrap.wrap(text, width, subsequent_indent="  ")
+    """Each row as its name and, under it, its other cells, for tables too wide to be one."""
+    leading = table.sides.find("l") + 1
+    for row in table.rows:
+        yield from textwrap.wrap("  ".join(row[:leading]), width)
+        pairs = zip(table.columns[leading:], row[leading:], strict=True)
+        text = ", ".join(f"{name} {cell}" for name, cell in pairs if cell)
+        yield from textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ")
 
 
 # --------------------------------------------------------------------------------------- intervals

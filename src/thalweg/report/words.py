@@ -49,7 +49,8 @@ def interval(estimate: float, low: float, high: float, places: int) -> str:
     """``0.974 [0.971, 0.977]``, without brackets where there is no interval."""
     if math.isnan(low) or math.isnan(high):
         return fixed(estimate, places)
-    return f"{fixed(estimate, places)} [{fixed(low, places)}, {fixed(high, places)}]"
+    # A no-break space keeps the bounds on one line.
+    return f"{fixed(estimate, places)} [{fixed(low, places)},\xa0{fixed(high, places)}]"
 
 
 def p_value(p: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 __all__ = [
     "Comparison",
@@ -18,6 +18,7 @@ __all__ = [
     "LevelSummary",
     "Observation",
     "Pair",
+    "Question",
     "Survival",
     "TuningCurve",
 ]
@@ -29,11 +30,12 @@ class Observation:
 
     Args:
         level: level of the compared factor: ``adam``.
-        configuration: label of the tuned numbers: ``learning_rate=0.01``; empty if none is tuned.
+        configuration: label of the tuned numbers: ``learning_rate=0.01, momentum=0.9``; empty if
+            none is tuned.
         context: label of the fixed factors: ``noise=0.2``; empty if nothing else varies.
         seed: seed of the run; equal seeds pair runs of different levels.
         phase: ``tune`` runs choose the configuration, ``report`` runs are reported.
-        value: the reported metric; non-finite where it does not exist.
+        value: the reported metric; non-finite where it does not exist, which is worse than any number.
         selection: the metric on validation data, which chooses among configurations.
         failed: the run diverged.
         steps: steps taken.
@@ -97,15 +99,16 @@ class LevelSummary:
         configuration: the configuration reported (chosen by tuning, if there was any).
         values: the reported metric, one per seed in order of the seeds, failed runs included.
         seeds: the seeds, in the same order.
-        mean: mean with BCa interval (t interval below 8 seeds).
-        median: median.
+        mean: mean with BCa interval (t interval below 8 seeds); NaN if any value is not finite.
+        median: median; a value that does not exist counts as the worst, here and in the next two.
         interquartile_mean: mean of the middle half.
         worst: the worst value (smallest or largest, by the metric's direction).
         failures: share of diverged runs with Wilson interval.
         failed: number of diverged runs.
         configurations: how many were tried for it in tuning.
-        budget: runs, steps and device seconds: ``{"tune": {...}, "report": {...}}``.
-        at_edge: tuned numbers whose chosen value is the first or last of those tried.
+        budget: ``runs``, ``steps`` and device ``seconds`` of each of ``tune``, ``report`` and
+            ``total``; report runs of configurations not chosen are in it.
+        at_edge: tuned numbers whose chosen value is the smallest or largest of those tried.
     """
 
     level: str
@@ -127,17 +130,22 @@ class LevelSummary:
 class Pair:
     """Two levels compared on the seeds they share; positive differences favour ``first``.
 
+    Where a value of either level is not finite the mean difference does not exist: both intervals
+    are NaN, and the test and the probability of superiority go by ranks.
+
     Args:
-        first, second: the levels; ``first`` has the better mean.
-        difference: mean paired difference, oriented so that positive is better, BCa interval.
-        interquartile: the same for the interquartile mean.
+        first, second: the levels; ``first`` has the better mean on the shared seeds.
+        difference: mean paired difference, oriented so that positive is better, with BCa interval
+            (t interval below 8 seeds).
+        interquartile: interquartile mean of the paired differences, with BCa interval.
         p: two-sided sign-flip p value of the mean difference.
         p_holm: the same after Holm's correction within the family of the context.
         superiority: P(first better than second), ties counted half, with interval.
         equivalent: whether both one-sided tests put the difference within the margin.
         seeds: number of shared seeds.
         verdict: ``better``, ``tied``, ``undecided`` or ``none`` (too few seeds for a verdict).
-        more_seeds: about how many more would decide it; None where it is decided.
+        more_seeds: about how many more would decide it; None where it is decided, or where no
+            number can be named.
         sentence: the verdict in words.
     """
 
@@ -161,7 +169,8 @@ class Survival:
 
     Args:
         level: its name.
-        steps, share: the Kaplan–Meier estimate of the share of runs not yet at the target.
+        steps, share: the Kaplan–Meier estimate of the share of runs not yet at the target; runs
+            that diverged never arrive.
         median: median steps to target with interval (NaN where less than half arrived).
         reached, runs: how many runs met the target, of how many.
     """
@@ -176,7 +185,14 @@ class Survival:
 
 @dataclass(frozen=True)
 class TuningCurve:
-    """Expected best validation metric after trying k configurations at random, with a band."""
+    """Expected best validation metric after trying k of the configurations at random.
+
+    Args:
+        level: its name.
+        tried: k = 1, 2, ….
+        best: expectation of the best of k over all orders of trying.
+        low, high: the best of k lies between these in 1 - alpha of all orders.
+    """
 
     level: str
     tried: tuple[int, ...]
@@ -222,7 +238,7 @@ class Comparison:
         tuned: names of the tuned numbers.
         contexts: one per combination of fixed factors, in the order of the plan.
         verdict: the answer in words, over all contexts.
-        budget: total runs, steps, device seconds.
+        budget: as that of a level, over all levels and contexts.
     """
 
     factor: str
@@ -233,4 +249,4 @@ class Comparison:
     tuned: tuple[str, ...]
     contexts: tuple[Context, ...]
     verdict: str
-    budget: Mapping[str, Any] = field(default_factory=dict)
+    budget: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from scipy import optimize, special, stats
 
 from thalweg.statistics.comparison import Interval, LevelSummary, Pair, Question
 from thalweg.statistics.intervals import Floats, bootstrap_intervals, mean_intervals, t_interval
-from thalweg.statistics.verdict import VERDICTS_FROM, failure_note, pair_sentence
+from thalweg.statistics.verdict import VERDICTS_FROM, failure_note, pair_sentence, tuning_note
 
 __all__ = [
     "equivalence_interval",
@@ -147,8 +147,10 @@ def _judge(
         more_seeds=max(1, math.ceil(needed) - count) if math.isfinite(needed) else None,
         sentence="",
     )
-    notes = "; ".join(filter(None, (failure_note(duel.first), failure_note(duel.second))))
-    return replace(pair, sentence=pair_sentence(pair, question, within, notes))
+    levels = (duel.first, duel.second)
+    notes = [*map(failure_note, levels), tuning_note(*levels)]
+    sentence = pair_sentence(pair, question, within, "; ".join(filter(None, notes)))
+    return replace(pair, sentence=sentence)
 
 
 def _needed(

@@ -18,6 +18,7 @@ __all__ = [
     "failure_note",
     "overall_verdict",
     "pair_sentence",
+    "tuning_note",
 ]
 
 VERDICTS_FROM = 10  # shared seeds; below, intervals only
@@ -57,6 +58,12 @@ def failure_note(level: LevelSummary) -> str:
     if missing > level.failed:
         notes.append(f"has no value on {missing} of {total} seeds")
     return f"{level.level} {' and '.join(notes)}" if notes else ""
+
+
+def tuning_note(first: LevelSummary, second: LevelSummary) -> str:
+    """A note where two levels were tuned with unequal numbers of runs; empty otherwise."""
+    runs = [int(level.budget.get("tune", {}).get("runs", 0)) for level in (first, second)]
+    return "" if runs[0] == runs[1] else f"unequal tuning, {runs[0]} runs against {runs[1]}"
 
 
 def _more(pair: Pair) -> str:
@@ -139,7 +146,7 @@ def context_verdict(
     if failures:
         sentences.append(f"{'; '.join(failures)}.")
     if budgets:
-        sentences.append(f"{budgets}.")
+        sentences.append(f"{budgets[0].upper()}{budgets[1:]}.")
     return " ".join(sentences)
 
 

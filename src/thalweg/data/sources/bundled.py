@@ -71,7 +71,7 @@ class Wine:
     """Three cultivars by thirteen chemical measurements of their wine.
 
     Choices: split: shares of the rows for training, validation and test
-    Shapes: inputs [178, 12], targets [178]: multiclass
+    Shapes: inputs [178, 13], targets [178]: multiclass
     Watch for: proline is some thousand times larger than other features; standardize.
     Source: M. Forina et al., Wine, UCI Machine Learning Repository, 1991, as shipped with
         scikit-learn. Licence: CC BY 4.0.
