@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.plan import Group, Job, check_network, group, resolve
+from thalweg.engine.plan import Group, Job, check_network, group, jobs_of, resolve
 from thalweg.engine.train import capacity, now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import SpecError
@@ -34,6 +34,8 @@ from thalweg.statistics.tuning import choose
 
 __all__ = ["FIRST_TUNING_SEED", "Laboratory", "Plan"]
 
+Phase = Literal["tune", "report"]
+
 # Tuning seeds start here, so that they never meet the reporting seeds 0, 1, 2, ...
 FIRST_TUNING_SEED = 1000
 
@@ -46,7 +48,7 @@ class Trial:
     """One run of an experiment: a point, a phase, and the job that trains it."""
 
     point: Point
-    phase: str
+    phase: Phase
     job: Job
 
 
@@ -107,6 +109,7 @@ class Laboratory:
     project: Path = Path(".thalweg")
     source: str = ""
     _datasets: dict[Any, Dataset] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[Phase, list[Trial]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         devices.prepare()
@@ -160,37 +163,43 @@ class Laboratory:
             path == name or path.endswith(f".{name}") for name in asked.tune
         )
 
-    def _trials(self, points: Sequence[Point], phase: str) -> list[Trial]:
+    def _trials(self, phase: Phase) -> list[Trial]:
+        """The runs of all points in one phase."""
+        if phase not in self._made:
+            asked = self.experiment.compare
+            seeds = range(asked.seeds.report if asked else self.experiment.seeds)
+            if phase == "tune":
+                assert asked is not None
+                seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + asked.seeds.tune)
+            self._made[phase] = [
+                Trial(point, phase, job)
+                for point in self.points
+                for job in self._jobs(point.recipe, phase, seeds)
+            ]
+        return self._made[phase]
+
+    def _jobs(self, recipe: Recipe, phase: Phase, seeds: range) -> list[Job]:
+        recipe = _with_validation(recipe) if phase == "tune" else recipe
+        dataset = self._dataset(recipe)
+        return jobs_of(resolve(recipe, dataset), dataset, seeds, pictured=phase == "report")
+
+    @property
+    def _first_phase(self) -> Phase:
         asked = self.experiment.compare
-        first, count = 0, self.experiment.seeds
-        if asked is not None:
-            count = asked.seeds.report
-        if phase == "tune":
-            assert asked is not None
-            first, count = FIRST_TUNING_SEED, asked.seeds.tune
-        trials = []
-        for point in points:
-            recipe = _with_validation(point.recipe) if phase == "tune" else point.recipe
-            dataset = self._dataset(recipe)
-            for seed in range(first, first + count):
-                job = resolve(recipe, dataset, seed, pictured=phase == "report" and seed == 0)
-                trials.append(Trial(point, phase, job))
-        return trials
+        return "tune" if asked is not None and asked.tune else "report"
 
     # ---------------------------------------------------------------------------------------- plan
 
     def plan(self) -> Plan:
         """What would run now, without running anything."""
-        tuned = bool(self.experiment.compare and self.experiment.compare.tune)
-        trials = self._trials(self.points, "tune" if tuned else "report")
+        trials = self._trials(self._first_phase)
         groups = group([trial.job for trial in trials])
         for members in groups:
             check_network(members.jobs[0])
         self._check_metric(trials[0].job)
         asked = self.experiment.compare
         reporting = 0
-        if tuned:
-            assert asked is not None
+        if asked is not None and asked.tune:
             chosen = {at[::2] for point in self.points for at in self._coordinates(point)}
             reporting = len(chosen) * asked.seeds.report
         notes = dict.fromkeys(note for data in self._datasets.values() for note in data.notes)
@@ -218,7 +227,7 @@ class Laboratory:
         asked = self.experiment.compare
         if asked is not None and asked.metric is not None:
             return asked.metric
-        job = self._trials(self.points[:1], "report")[0].job
+        job = self._jobs(self.points[0].recipe, "report", range(1))[0]
         split = ("test", "validation", "train")[
             next(i for i, size in enumerate(job.sizes[::-1]) if size)
         ]
@@ -242,14 +251,12 @@ class Laboratory:
         """
         self.plan()
         with Record.open(self.project, write=True) as record:
-            asked = self.experiment.compare
-            if asked is None or not asked.tune:
-                yield from self._train(self._trials(self.points, "report"), record)
-                return
-            tuning = self._trials(self.points, "tune")
-            yield from self._train(tuning, record)
-            chosen = self._chosen(self._recorded_experiment(record))
-            yield from self._train([*tuning, *self._trials(chosen, "report")], record)
+            trials = self._trials(self._first_phase)
+            yield from self._train(trials, record)
+            if self._first_phase == "tune":
+                chosen = self._chosen(self._recorded_experiment(record))
+                fresh = [trial for trial in self._trials("report") if trial.point in chosen]
+                yield from self._train([*trials, *fresh], record)
 
     def _train(self, trials: Sequence[Trial], record: Record) -> Iterator[Progress]:
         record.add_experiment(self._experiment(trials))
@@ -322,8 +329,9 @@ class Laboratory:
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
         selection = "validation." + self.metric.partition(".")[2]
         seen = []
-        for phase in ("tune", "report") if asked.tune else ("report",):
-            for trial in self._trials(self.points, phase):
+        phases: tuple[Phase, ...] = ("tune", "report") if asked.tune else ("report",)
+        for phase in phases:
+            for trial in self._trials(phase):
                 run = runs.get(trial.job.id)
                 for level, configuration, context in self._coordinates(trial.point) if run else ():
                     seen.append(

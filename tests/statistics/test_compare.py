@@ -100,6 +100,16 @@ def test_the_margin_decides_between_better_tied_and_undecided():
     assert verdicts == {0.0: "better", 0.001: "better", 0.006: "undecided", 0.02: "tied"}
 
 
+def test_a_tie_needs_both_bounds_within_the_margin():
+    """One seed of 20 on which adam loses much stretches only the lower bound, to -0.022."""
+    gd = np.full(20, 0.5)
+    adam = gd + 0.01 + np.linspace(-0.001, 0.001, 20)
+    adam[0] = 0.35
+    pair = only_pair(runs("gd", gd) + runs("adam", adam), margin=0.018)
+    assert (pair.first, pair.verdict, pair.equivalent) == ("adam", "undecided", False)
+    assert only_pair(runs("gd", gd) + runs("adam", adam), margin=0.03).verdict == "tied"
+
+
 @pytest.mark.parametrize(
     ("seeds", "verdict"), [(1, "none"), (4, "none"), (5, "none"), (9, "none"), (10, "better")]
 )
@@ -134,13 +144,15 @@ def test_an_outlier_alone_makes_no_verdict():
 
 def test_only_shared_seeds_are_compared_and_the_reader_is_told():
     gd, adam = 0.8 + DIFFICULTY, 0.82 + DIFFICULTY + JITTER[1]
-    observations = runs("gd", gd) + runs("adam", adam[:14])
+    observations = runs("gd", gd) + runs("adam", adam[6:], seeds=range(106, 120))
     (context,) = ask(observations).contexts
     (pair,) = context.pairs
     assert pair.seeds == 14
-    assert pair.difference.estimate == pytest.approx((adam - gd)[:14].mean())
+    assert pair.difference.estimate == pytest.approx((adam - gd)[6:].mean())
+    # The spread shows that each seed met itself: levels differ by 0.004 on a seed, seeds by 0.05.
+    assert pair.difference.high - pair.difference.low < 0.01
     assert context.warnings == (
-        "adam lacks seeds 114, 115, 116, 117, 118 and 1 more: it is compared on shared seeds only",
+        "adam lacks seeds 100, 101, 102, 103, 104 and 1 more: it is compared on shared seeds only",
     )
     nothing = only_pair(runs("gd", gd) + runs("adam", adam, seeds=range(20)))
     assert (nothing.seeds, nothing.verdict, nothing.more_seeds) == (0, "none", 10)
@@ -178,6 +190,16 @@ def test_diverged_runs_count_and_are_worst():
     assert pair.verdict == "undecided"
     assert "gd diverged on 3 of 20 seeds" in pair.sentence
     assert context.verdict.endswith("gd diverged on 3 of 20 seeds.")
+
+
+def test_seeds_on_which_both_diverged_leave_no_mean_either():
+    values = [math.nan, *(0.8 + DIFFICULTY[1:])]
+    pair = only_pair(runs("gd", values) + runs("adam", np.add(values, 0.1)), margin=0.5)
+    assert (pair.first, pair.seeds, pair.verdict) == ("adam", 20, "undecided")
+    assert math.isnan(pair.difference.estimate)
+    assert math.isnan(pair.interquartile.low)
+    assert not pair.equivalent
+    assert pair.p == pytest.approx(2 * 2 / 2**20)  # the draw may have either sign
 
 
 def test_a_failed_run_with_a_finite_value_keeps_it():

@@ -32,7 +32,7 @@ def false_claims(contexts):
     return sum(any(pair.verdict == "better" for pair in context.pairs) for context in contexts)
 
 
-@pytest.mark.parametrize("repeats", [pytest.param(80), pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repeats", [pytest.param(60), pytest.param(600, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("noise", ["normal", "lognormal", "accuracy"])
 def test_equal_levels_are_rarely_told_apart(noise, repeats):
     """Of 28 pairs without a difference, one or more is called better in at most 5 % of cases."""
@@ -50,7 +50,7 @@ def test_equal_levels_are_rarely_told_apart(noise, repeats):
 def test_a_true_difference_is_found():
     """One level that is better by two deviations of the noise, against seven equal ones."""
     generator = np.random.default_rng(12)
-    values = generator.normal(0, 3, (30, 1, 14)) + generator.normal(size=(30, 8, 14))
+    values = generator.normal(0, 3, (20, 1, 14)) + generator.normal(size=(20, 8, 14))
     values[:, 3] += 2.5
     contexts = simulated(values)
     best = [context.verdict.startswith("level3 is best:") for context in contexts]

@@ -119,6 +119,11 @@ def test_amounts_have_two_digits_of_their_uncertainty(interval, text):
             "P(adam better) = 0.80 [0.65, 0.90] (20 seeds, p < 0.0001)",
         ),
         (
+            replace(UNDECIDED, verdict="none", difference=UNKNOWN, seeds=4, p_holm=0.125),
+            "exploratory, no verdict on adam and nesterov: their mean difference does not exist; "
+            "P(adam better) = 0.80 [0.65, 0.90] (4 seeds, p = 0.12)",
+        ),
+        (
             replace(UNDECIDED, verdict="none", seeds=7),
             "no verdict below 10 seeds on adam and nesterov: difference 0.0020 [-0.0010, 0.0060] "
             "test.accuracy (7 seeds); about 35 more seeds would decide",
@@ -166,6 +171,11 @@ def test_the_best_level_against_the_rest():
         "adam has the best mean: better than momentum by 0.0123 [0.0081, 0.0171] test.accuracy, "
         "tied with rmsprop within 0.005 test.accuracy, undecided against nesterov (about 35 more "
         "seeds) (p values corrected for 3 comparisons). Budgets differ."
+    )
+    broken = replace(UNDECIDED, difference=UNKNOWN, more_seeds=None)
+    assert context_verdict([levels[0], levels[2]], [broken], QUESTION) == (
+        "adam has the best mean: undecided against nesterov (no mean difference exists; "
+        "P(adam better) = 0.80 [0.65, 0.90]). nesterov diverged on 2 of 20 seeds."
     )
 
 

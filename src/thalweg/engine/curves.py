@@ -49,8 +49,10 @@ class Curves:
             )
             whole = present.all(axis=1)
             for run, id_ in enumerate(self._runs):
-                kept = slice(None) if whole[run] else present[run]
-                if whole[run] or present[run].any():
+                kept = present[run]
+                if whole[run]:  # the same steps for all runs: the record then stores them once
+                    chunks.append(SeriesChunk(id_, name, steps, values[run]))
+                elif kept.any():
                     chunks.append(SeriesChunk(id_, name, steps[kept], values[run][kept]))
         self._points = {}
         return chunks

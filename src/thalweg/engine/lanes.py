@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 
 from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses import Loss
 from thalweg.catalogue.networks.network import Network
-from thalweg.catalogue.optimizers.optimizer import Optimizer, Step, init_state, take_step
+from thalweg.catalogue.optimizers.optimizer import Optimizer, Step, take_step
 from thalweg.catalogue.preprocessing import Affine
 from thalweg.catalogue.regularizers import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
@@ -59,7 +60,7 @@ class Rows(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """What a run is given and does not change: its recipe's numbers, seed, rows and scaling."""
+    """What a run is given and does not change: its recipe's numbers, seeds, rows and scaling."""
 
     network: Network
     loss: Loss
@@ -67,6 +68,7 @@ class Lane(NamedTuple):
     regularizers: tuple[Regularizer, ...]
     clipping: Clipping | None
     seed: Array
+    order: Array
     rows: Rows
     scaling: Affine | None
 
@@ -94,13 +96,10 @@ def scaled(lane: Lane, inputs: Array) -> Array:
     return jnp.where(jnp.isnan(inputs), missing, (inputs - shift) * scale)
 
 
-def start(lane: Lane, pool: Pool) -> State:
-    """The state before the first step."""
+def start(network: Network, seed: Array, pool: Pool) -> Variables:
+    """What a network holds before the first step."""
     example = jax.ShapeDtypeStruct((1, *pool.inputs.shape[1:]), pool.inputs.dtype)
-    variables = lane.network.init(streams.initialization_key(lane.seed), example)
-    return State(
-        variables.parameters, variables.state, init_state(lane.optimizer, variables.parameters)
-    )
+    return network.init(streams.initialization_key(seed), example)
 
 
 def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
@@ -113,8 +112,7 @@ def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
     epoch, within = step // shape.steps_per_epoch, step % shape.steps_per_epoch
     position = within * shape.batch_size + jnp.arange(shape.batch_size)
     position = jnp.minimum(position, shape.training_rows - 1)
-    key = streams.order_key(lane.seed, epoch)
-    return lane.rows.train[position_after_shuffle(position, shape.training_rows, key)]
+    return lane.rows.train[position_after_shuffle(position, shape.training_rows, lane.order, epoch)]
 
 
 def _weights(shape: Shape, step: Array, dtype: Any) -> Array | None:
@@ -220,21 +218,18 @@ def next_objective(
 EVALUATION_ROWS = 1024
 
 
-def evaluate(lane: Lane, pool: Pool, task: str, state: State, rows: Array) -> Array:
-    """Sums over the rows of one split: [loss, hits] for classes, [loss, squared error] otherwise.
-
-    Args:
-        rows: int32 [row], may be empty.
-    """
-    if rows.shape[0] == 0:
-        return jnp.zeros(2, pool.inputs.dtype)
-    size = min(EVALUATION_ROWS, rows.shape[0])
-    count = -(-rows.shape[0] // size)
-    padded = jnp.pad(rows, (0, count * size - rows.shape[0]))
-    counted = jnp.arange(count * size) < rows.shape[0]
+def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
+    """Sums over the rows of each split: [split, 2], loss and hits (squared error in regression)."""
+    sizes = [rows.shape[0] for rows in lane.rows]
+    size = min(EVALUATION_ROWS, sum(sizes))
+    count = -(-sum(sizes) // size)
+    padding = count * size - sum(sizes)
+    rows = jnp.pad(jnp.concatenate(lane.rows), (0, padding)).reshape(count, size)
+    # Which split a row belongs to; a row of padding belongs to none.
+    split = np.repeat(np.arange(len(sizes) + 1), [*sizes, padding]).reshape(count, size)
 
     def portion(given: tuple[Array, Array]) -> Array:
-        chosen, mask = given
+        chosen, split = given
         inputs, targets = scaled(lane, pool.inputs[chosen]), pool.targets[chosen]
         variables = Variables(state.parameters, state.network_state)
         outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
@@ -243,13 +238,14 @@ def evaluate(lane: Lane, pool: Pool, task: str, state: State, rows: Array) -> Ar
         else:
             predicted = jnp.argmax(lane.loss.probabilities(outputs), axis=-1)
             second = (predicted == targets).astype(outputs.dtype)
-        both = jnp.stack([lane.loss(outputs, targets), second])
-        return jnp.where(mask, both, 0).sum(axis=1)
+        both = jnp.stack([lane.loss(outputs, targets), second], axis=-1)
+        own = split[:, None] == jnp.arange(len(sizes))
+        # Not a product with a mask: a loss that is infinite in one split must not reach another.
+        return jnp.where(own[:, :, None], both[:, None, :], 0).sum(axis=0)
 
     if count == 1:
-        return portion((padded, counted))
-    parts = jax.lax.map(portion, (padded.reshape(count, size), counted.reshape(count, size)))
-    return parts.sum(axis=0)
+        return portion((rows[0], jnp.asarray(split[0])))
+    return lax.map(portion, (rows, jnp.asarray(split))).sum(axis=0)
 
 
 def predict(lane: Lane, state: State, inputs: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +19,7 @@ GRID = 64
 
 
 def decision_arrays(
-    jobs: Sequence[Job], positions: np.ndarray, lane: Lane, state: State
+    jobs: Sequence[Job], positions: np.ndarray, used: Any, lane: Lane, state: State
 ) -> Iterator[ArraysUpdate]:
     """Grids of class probabilities for the runs that are to be pictured.
 
@@ -37,7 +38,7 @@ def decision_arrays(
     low, high = low - margin, high + margin
     x, y = np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
-    outputs = program.predict(lane, state, jnp.asarray(grid))
+    outputs = program.predict(used, lane, state, jnp.asarray(grid))
     flat = outputs.reshape(-1, *outputs.shape[2:])[positions]
     for run in wanted:
         job = jobs[run]

@@ -20,12 +20,13 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
+from thalweg.engine.streams import order_words
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
 from thalweg.spec.experiment import Recipe
 from thalweg.spec.identity import run_id, run_spec
 
-__all__ = ["Group", "Job", "group", "resolve"]
+__all__ = ["Group", "Job", "group", "jobs_of", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ class Group:
         return self.jobs[0].recipe.training
 
 
-def resolve(recipe: Recipe, dataset: Dataset, seed: int, pictured: bool = False) -> Job:
-    """A run with everything filled in that its data decide.
+def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """A recipe with everything filled in that its data decide.
 
     Raises:
         SpecError: the loss does not fit the task, or a schedule needs validation data.
@@ -110,8 +111,17 @@ def resolve(recipe: Recipe, dataset: Dataset, seed: int, pictured: bool = False)
             f"early stopping and plateau schedules need validation data; give "
             f"{type(recipe.data).__name__}.split a second share above 0"
         )
-    spec = run_spec(filled, dataset.fingerprint, seed)
-    return Job(run_id(spec), spec, filled, dataset, seed, pictured)
+    return filled
+
+
+def jobs_of(recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False) -> list[Job]:
+    """The runs of a resolved recipe, one per seed; the first is pictured where asked for."""
+    made = []
+    for seed in seeds:
+        spec = run_spec(recipe, dataset.fingerprint, seed) if not made else made[0].spec
+        spec = {**spec, "seed": seed}
+        made.append(Job(run_id(spec), spec, recipe, dataset, seed, pictured and not made))
+    return made
 
 
 def group(jobs: Sequence[Job]) -> list[Group]:
@@ -217,7 +227,7 @@ def check_network(job: Job) -> None:
 def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows], scalings: Sequence[Any]) -> Lane:
     """Lanes of several runs as one tree whose leaves have a leading run axis."""
     trees = [
-        Lane(*lane_parts(job.recipe), np.uint32(job.seed), row, scaling)
+        Lane(*lane_parts(job.recipe), np.uint32(job.seed), order_words(job.seed), row, scaling)
         for job, row, scaling in zip(jobs, rows, scalings, strict=True)
     ]
     return jax.tree.map(lambda *leaves: np.stack([_leaf(leaf) for leaf in leaves]), *trees)

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from thalweg.catalogue.optimizers.optimizer import init_state
 from thalweg.engine import lanes as lane_functions
 from thalweg.engine.devices import ALONG_RUNS, EVERYWHERE, compiler_options, mesh
 from thalweg.engine.lanes import Lane, Pool, Shape, State
@@ -46,20 +47,37 @@ def width_for(flops: float) -> int:
     return 4
 
 
-def _spread(function: Callable[..., Any], static: tuple[Any, ...]) -> Callable[..., Any]:
+# The most steps one call can take: the length of the buffer in which objectives come back.
+LONGEST = 1024
+
+
+def _spread(function: Callable[..., Any], *static: Any) -> Callable[..., Any]:
     """Compile a function of one chunk for all chunks of all devices.
 
-    The function takes trees with a leading lane axis, then one int32 [chunk-wise] number of
-    steps, then the pool, which every device holds in full. Arrays arrive as [chunk, lane, ...].
+    Args:
+        function: takes the static arguments, one tree of arrays [lane, ...], and one tree that is
+            the same for all chunks; returns a tree of arrays.
+
+    Returns:
+        A compiled function of ``used`` bool [chunk], the first tree [chunk, lane, ...] and the
+        second. Chunks that are not used yield zeros and cost nothing.
     """
 
-    def local(chunked: Tree, shared: Tree) -> Tree:
-        return lax.map(lambda own: function(*static, own, shared), chunked)
+    def local(used: Array, chunked: Tree, shared: Tree) -> Tree:
+        def one(given: tuple[Array, Tree]) -> Tree:
+            used, own = given
+            compute = partial(function, *static, own, shared)
+            blank = jax.eval_shape(compute)
+            return lax.cond(
+                used, compute, lambda: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), blank)
+            )
+
+        return lax.map(one, (used, chunked))
 
     mapped = jax.shard_map(
         local,
         mesh=mesh(),
-        in_specs=(ALONG_RUNS, EVERYWHERE),
+        in_specs=(ALONG_RUNS, ALONG_RUNS, EVERYWHERE),
         out_specs=ALONG_RUNS,
         check_vma=False,
     )
@@ -71,23 +89,33 @@ def _spread(function: Callable[..., Any], static: tuple[Any, ...]) -> Callable[.
 
 @cache
 def _start() -> Callable[..., Any]:
-    def chunk(lane: Lane, pool: Pool) -> State:
-        return jax.vmap(lambda one: lane_functions.start(one, pool))(lane)
+    def chunk(given: Tree, pool: Pool) -> Any:
+        return jax.vmap(lambda network, seed: lane_functions.start(network, seed, pool))(*given)
 
-    return _spread(chunk, ())
+    return _spread(chunk)
 
 
-def start(lane: Lane, pool: Pool) -> State:
+@cache
+def _start_optimizer() -> Callable[..., Any]:
+    return _spread(lambda given, _: jax.vmap(init_state)(*given))
+
+
+def start(used: Array, lane: Lane, pool: Pool) -> State:
     """States before the first step, [chunk, lane, ...]."""
-    return _start()(lane, pool)
+    # Two programs, so that the drawing of parameters is compiled once for all optimizers; it
+    # needs one row of the pool for its shape, and no more.
+    row = Pool(pool.inputs[:1], pool.targets[:1])
+    parameters, network_state = _start()(used, (lane.network, lane.seed), row)
+    optimizer_state = _start_optimizer()(used, (lane.optimizer, parameters), ())
+    return State(parameters, network_state, optimizer_state)
 
 
 # ----------------------------------------------------------------------------------------- advance
 
 
 @cache
-def _advance(shape: Shape, longest: int) -> Callable[..., Any]:
-    return _spread(_advance_chunk, (shape, longest))
+def _advance(shape: Shape) -> Callable[..., Any]:
+    return _spread(_advance_chunk, shape)
 
 
 # Steps whose mini-batches are drawn together, before they are taken: drawing many rows at once
@@ -95,7 +123,7 @@ def _advance(shape: Shape, longest: int) -> Callable[..., Any]:
 BLOCK = 64
 
 
-def _advance_chunk(shape: Shape, longest: int, given: Tree, pool: Pool) -> Tree:
+def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
     lane, state, live, reductions, begin, count = given
 
     def draw(own: Lane, first: Array) -> Array:
@@ -118,15 +146,14 @@ def _advance_chunk(shape: Shape, longest: int, given: Tree, pool: Pool) -> Tree:
 
         return lax.fori_loop(0, jnp.minimum(BLOCK, count - first), body, carried)
 
-    buffer = jnp.zeros((longest, live.shape[0]), pool.inputs.dtype)
+    buffer = jnp.zeros((LONGEST, live.shape[0]), pool.inputs.dtype)
     moved, objectives = lax.fori_loop(0, -(-count // BLOCK), block, (state, buffer))
     after = jax.vmap(
         lambda own, at, plateaus: lane_functions.next_objective(
             own, pool, shape, at, begin + count, plateaus
         )
     )(lane, moved, reductions)
-    kept = jax.tree.map(partial(_where_lane, live), moved, state)
-    return kept, objectives, after
+    return moved, objectives, after
 
 
 def _where_lane(mask: Array, new: Array, old: Array) -> Array:
@@ -135,7 +162,6 @@ def _where_lane(mask: Array, new: Array, old: Array) -> Array:
 
 def advance(
     shape: Shape,
-    longest: int,
     lane: Lane,
     state: State,
     live: Array,
@@ -144,22 +170,25 @@ def advance(
     count: Array,
     pool: Pool,
 ) -> tuple[State, Array, Array]:
-    """Take some steps in every chunk.
+    """Take some steps in every chunk that has live runs.
 
     Args:
         shape: what the program is compiled for.
-        longest: the most steps one call can take.
         lane, state: [chunk, lane, ...].
         live: bool [chunk, lane]; the states of other lanes stay as they are.
         reductions: int32 [chunk, lane, patience].
-        begin, count: int32 [chunk]: first step, and number of steps, of each chunk.
+        begin, count: int32 [chunk]: first step, and number of steps (at most ``LONGEST``).
         pool: the data.
 
     Returns:
-        States, the objective before each step [chunk, longest, lane], and the objective that the
+        States, the objective before each step [chunk, LONGEST, lane], and the objective that the
         step after the last would start from [chunk, lane].
     """
-    return _advance(shape, longest)((lane, state, live, reductions, begin, count), pool)
+    used = live.any(axis=1)
+    moved, objectives, after = _advance(shape)(
+        used, (lane, state, live, reductions, begin, count), pool
+    )
+    return best_of(live, moved, state), objectives, after
 
 
 # ------------------------------------------------------------------------------ evaluation, probes
@@ -168,23 +197,22 @@ def advance(
 @cache
 def _evaluate(task: str) -> Callable[..., Any]:
     def chunk(task: str, given: Tree, pool: Pool) -> Array:
-        lane, state = given
+        return jax.vmap(lambda lane, state: lane_functions.evaluate(lane, pool, task, state))(
+            *given
+        )
 
-        def one(lane: Lane, state: State) -> Array:
-            sums = [lane_functions.evaluate(lane, pool, task, state, rows) for rows in lane.rows]
-            return jnp.stack(sums)
-
-        return jax.vmap(one)(lane, state)
-
-    return _spread(chunk, (task,))
+    return _spread(chunk, task)
 
 
-def evaluate(task: str, lane: Lane, state: State, pool: Pool) -> np.ndarray:
+def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
+    """Only what evaluation reads, so that programs with different optimizers share it."""
+    lane = lane._replace(optimizer=None, regularizers=(), clipping=None)
+    return lane, State(state.parameters, state.network_state, ())
+
+
+def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> np.ndarray:
     """Sums over each split, float [chunk, lane, split, 2]; see ``lanes.evaluate``."""
-    # Only what evaluation reads goes in, so that programs with different optimizers share it.
-    bare = lane._replace(optimizer=None, regularizers=(), clipping=None)
-    state = State(state.parameters, state.network_state, ())
-    return np.asarray(_evaluate(task)((bare, state), pool))
+    return np.asarray(_evaluate(task)(used, _bare(lane, state), pool))
 
 
 @cache
@@ -195,14 +223,20 @@ def _looks(shape: Shape) -> Callable[..., Any]:
             lane, state, reductions
         )
 
-    return _spread(chunk, (shape,))
+    return _spread(chunk, shape)
 
 
 def looks(
-    shape: Shape, lane: Lane, state: State, reductions: Array, begin: Array, pool: Pool
+    shape: Shape,
+    used: Array,
+    lane: Lane,
+    state: State,
+    reductions: Array,
+    begin: Array,
+    pool: Pool,
 ) -> dict[str, np.ndarray]:
     """What probes see before the step ``begin``, by name, float [chunk, lane]."""
-    seen = _looks(shape)((lane, state, reductions, begin), pool)
+    seen = _looks(shape)(used, (lane, state, reductions, begin), pool)
     return {name: np.asarray(value) for name, value in seen.items()}
 
 
@@ -211,14 +245,13 @@ def _predict() -> Callable[..., Any]:
     def chunk(given: Tree, inputs: Array) -> Array:
         return jax.vmap(lambda lane, state: lane_functions.predict(lane, state, inputs))(*given)
 
-    return _spread(chunk, ())
+    return _spread(chunk)
 
 
-def predict(lane: Lane, state: State, inputs: Array) -> np.ndarray:
+def predict(used: Array, lane: Lane, state: State, inputs: Array) -> np.ndarray:
     """Probabilities or values for the same inputs from every lane, [chunk, lane, row, output]."""
-    bare = lane._replace(optimizer=None, regularizers=(), clipping=None)
-    state = State(state.parameters, state.network_state, ())
-    return np.asarray(_predict()((bare, state), inputs))
+    lane, state = _bare(lane, state)
+    return np.asarray(_predict()(used, (lane._replace(rows=None), state), inputs))
 
 
 @jax.jit

@@ -21,21 +21,23 @@ __all__ = ["ROUNDS", "position_after_shuffle"]
 ROUNDS = 24
 
 
-def position_after_shuffle(position: Array, rows: int, key: Array) -> Array:
+def position_after_shuffle(position: Array, rows: int, words: Array, epoch: Array) -> Array:
     """Where the card now at ``position`` came from.
 
     Args:
         position: uint32 or int32 [...], each below ``rows``.
         rows: number of cards.
-        key: uint32 [2]; a new key is a new shuffle.
+        words: uint32 [2], from the run's seed.
+        epoch: int32; every epoch is a new shuffle.
 
     Returns:
         int32 [...]; over all positions, each card once.
     """
     count = jnp.uint32(rows)
+    own = _mixed(_mixed(words[0] + epoch.astype(jnp.uint32)) ^ words[1])
 
     def swap_or_not(round_number: Array, at: Array) -> Array:
-        salt = _mixed((key[0] + round_number.astype(jnp.uint32) * jnp.uint32(0x9E3779B9)) ^ key[1])
+        salt = _mixed(own + round_number.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
         pivot = salt % count
         mirror = jnp.where(at <= pivot, pivot - at, pivot + count - at)
         swap = _mixed(jnp.maximum(at, mirror) ^ salt) & jnp.uint32(1)

@@ -3,6 +3,8 @@
 One integer seed per run gives independent streams, so that a change in one thing (a longer
 training, another dropout rate) leaves the randomness of the others alone, and runs with the same
 seed start from the same parameters, split and order whatever else differs between them.
+
+The stream of the split is in ``thalweg.data.split``.
 """
 
 from __future__ import annotations
@@ -11,31 +13,21 @@ import jax
 import numpy as np
 from jax import Array
 
-__all__ = ["initialization_key", "noise_key", "order_key"]
+__all__ = ["initialization_key", "noise_key", "order_words"]
 
-# The split has a stream too: thalweg.data.split derives it from the seed by NumPy.
-_INITIALIZATION, _ORDER, _NOISE = 1, 2, 3
-
-
-def _stream(seed: Array, stream: int) -> Array:
-    return jax.random.fold_in(jax.random.key(seed), stream)
+_INITIALIZATION, _ORDER, _NOISE = 2, 3, 4
 
 
 def initialization_key(seed: Array) -> Array:
     """Key of the starting parameters of a run."""
-    return _stream(seed, _INITIALIZATION)
-
-
-def order_key(seed: Array, epoch: Array) -> Array:
-    """Two 32-bit words that decide the order of the training rows in an epoch."""
-    return jax.random.key_data(jax.random.fold_in(_stream(seed, _ORDER), epoch))
+    return jax.random.fold_in(jax.random.key(seed), _INITIALIZATION)
 
 
 def noise_key(seed: Array, step: Array) -> Array:
     """Key of everything random inside the network at a step: dropout, noise."""
-    return jax.random.fold_in(_stream(seed, _NOISE), step)
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _NOISE), step)
 
 
-def as_seeds(seeds: list[int]) -> np.ndarray:
-    """Seeds as the programs take them, uint32 [run]."""
-    return np.asarray(seeds, np.uint32)
+def order_words(seed: int) -> np.ndarray:
+    """Two 32-bit words that, with the epoch, decide the order of the training rows."""
+    return np.random.SeedSequence((seed, _ORDER)).generate_state(2)

@@ -21,45 +21,48 @@ class Timetable:
 
     Args:
         steps: steps of a whole run.
-        longest: the most steps between two returns to the host.
         evaluations: numbers of steps after which all data are evaluated; 0 and ``steps`` included.
         probes: numbers of steps after which the next step is looked at.
-        curve: steps averaged into one point of the batch-loss curve.
+        points: where the points of the batch-loss curve lie: each is the mean since the one
+            before it. Evaluations and probes are among them, so a call never ends between two.
     """
 
     steps: int
-    longest: int
     evaluations: frozenset[int]
     probes: frozenset[int]
-    curve: int
+    points: tuple[int, ...]
 
-    def calls(self, begin: int) -> Iterator[tuple[int, int]]:
-        """First step and number of steps of every call from a step on."""
-        stops = sorted(
-            {self.steps, *self.evaluations, *self.probes, *range(0, self.steps, self.longest)}
-        )
-        for stop in stops:
-            if stop > begin:
-                yield begin, stop - begin
-                begin = stop
+    def calls(self, begin: int, longest: int) -> Iterator[tuple[int, int]]:
+        """First step and number of steps of every call from a step on.
+
+        Args:
+            begin: a point, or 0.
+            longest: the most steps between two returns to the host, unless points lie further
+                apart.
+        """
+        ahead = [point for point in self.points if point > begin]
+        for i, point in enumerate(ahead):
+            last = i + 1 == len(ahead)
+            stop = point in self.evaluations or point in self.probes
+            if last or stop or ahead[i + 1] - begin > longest:
+                yield begin, point - begin
+                begin = point
 
 
-def timetable(training: Training, steps: int, steps_per_epoch: int, longest: int) -> Timetable:
-    """The timetable of a program.
+def timetable(training: Training, steps: int, steps_per_epoch: int, most: int) -> Timetable:
+    """The timetable of a program; it depends on nothing but what its runs are.
 
     Args:
         training: how its runs are trained.
         steps: steps of a whole run.
         steps_per_epoch: steps in one pass over the training data.
-        longest: the most steps between two returns to the host.
+        most: the most steps that may lie between two points.
     """
     every = training.evaluate_every or max(1, round(training.epochs / EVALUATIONS))
     epochs = [*range(0, training.epochs, every), training.epochs]
+    evaluations = frozenset(epoch * steps_per_epoch for epoch in epochs)
     spaced = np.geomspace(1, steps, training.probes) if training.probes else np.array([])
-    return Timetable(
-        steps,
-        longest,
-        frozenset(epoch * steps_per_epoch for epoch in epochs),
-        frozenset(int(step) - 1 for step in np.round(spaced)),
-        max(1, -(-steps // CURVE_POINTS)),
-    )
+    probes = frozenset(int(step) - 1 for step in np.round(spaced))
+    apart = min(most, -(-steps // CURVE_POINTS))
+    points = {*evaluations, *probes, *range(0, steps, apart)} - {0}
+    return Timetable(steps, evaluations, probes, tuple(sorted(points)))

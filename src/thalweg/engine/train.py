@@ -30,23 +30,22 @@ from thalweg.record.tables import Checkpoint, Program
 
 __all__ = ["capacity", "train"]
 
-# Bytes that states, gradients and activations of one wave may take, and the most lanes of a wave.
-MEMORY = 2**31
-MOST_LANES = 512
+# Bytes that the states of one wave may take, and the most lanes of a wave.
+MEMORY = 2**28
+MOST_LANES = 128
 # Floating-point operations of one call of a program, roughly: some tenths of a second on two
 # cores, long enough that the host's part is small and short enough to follow on a screen.
-CALL_FLOPS = 5e9
-# Overhead of one step of one lane in the same unit; small networks are bound by it.
+CALL_FLOPS = 1e10
+# What one step of one lane costs beside its arithmetic, in the same unit.
 STEP_FLOPS = 2e5
 
 
 @dataclass(frozen=True)
-class _Room:
-    """How many lanes a program has, how wide its chunks are, how long its calls."""
+class Room:
+    """How many lanes a program has, and how many of them make a chunk."""
 
     width: int
     lanes: int
-    longest: int
 
 
 def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
@@ -74,14 +73,13 @@ def _train_group(
     description = _description(members, room)
     record.add_programs([Program(identity, description)])
     for jobs, checkpoint in _waves(members.jobs, room, waiting):
-        lanes = _lanes_for(len(jobs), room)
-        wave = _wave(members, jobs, pools, pool, room, lanes, record, identity)
+        wave = _wave(members, jobs, pools, pool, room, record, identity)
         yield from wave.train(record.checkpoint(checkpoint) if checkpoint else None)
     record.add_programs([Program(identity, description, compile_seconds() - compiled)])
 
 
 def _waves(
-    jobs: Sequence[Job], room: _Room, waiting: dict[str, Checkpoint]
+    jobs: Sequence[Job], room: Room, waiting: dict[str, Checkpoint]
 ) -> Iterator[tuple[Sequence[Job], str]]:
     """Interrupted waves first, in the company they had; then the others, in order."""
     by_id = {job.id: job for job in jobs}
@@ -93,34 +91,33 @@ def _waves(
         yield rest[begin : begin + room.lanes], ""
 
 
-def capacity(members: Group) -> _Room:
-    """Lanes, chunk width and call length of a program, from its size alone."""
-    width = program.width_for(members.flops)
-    flops = members.flops + STEP_FLOPS
-    # Parameters, gradients, optimizer state and best parameters, twice for the copy a call makes.
-    lane_bytes = 4 * (14 * members.parameters + 6 * members.flops / 6 / 64)
-    fitting = max(1, int(MEMORY / max(lane_bytes, 1.0)))
-    lanes = _lanes_for(min(len(members.jobs), fitting, MOST_LANES), _Room(width, MOST_LANES, 1))
-    longest = int(np.clip(CALL_FLOPS / (flops * lanes), 50, 2000))
-    return _Room(width, lanes, min(longest, members.shape.steps))
+def capacity(members: Group) -> Room:
+    """Lanes and chunk width of a program, from the size of its network alone.
 
-
-def _lanes_for(runs: int, room: _Room) -> int:
-    """Lanes that hold some runs: whole chunks on every device, a power of two of them.
-
-    Powers of two, so that programs with more or fewer runs share what is compiled.
+    Not from the number of runs: lanes without runs cost next to nothing, and programs of the same
+    room share what is compiled.
     """
-    per_device = -(-runs // (room.width * mesh().size))
-    return min(room.lanes, room.width * mesh().size * 2 ** (per_device - 1).bit_length())
+    width = program.width_for(members.flops)
+    # Parameters, gradients, optimizer state, best parameters, and the copy that a call makes.
+    lane_bytes = 4 * 12 * members.parameters
+    at_once = width * mesh().size
+    fitting = min(MEMORY // max(lane_bytes, 1), MOST_LANES) // at_once
+    return Room(width, at_once * 2 ** max(0, int(fitting).bit_length() - 1))
 
 
-def program_id(members: Group, room: _Room) -> str:
+def call_length(members: Group, runs: int) -> int:
+    """Steps after which a wave of some runs returns to the host."""
+    flops = (members.flops + STEP_FLOPS) * runs
+    return int(np.clip(CALL_FLOPS / flops, 50, program.LONGEST))
+
+
+def program_id(members: Group, room: Room) -> str:
     """The name of a program: all that its numbers can depend on."""
     text = json.dumps(_description(members, room), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _description(members: Group, room: _Room) -> dict[str, Any]:
+def _description(members: Group, room: Room) -> dict[str, Any]:
     recipe = members.jobs[0].recipe
     return {
         "network": repr(recipe.network),
@@ -141,19 +138,18 @@ def _wave(
     jobs: Sequence[Job],
     pools: _Pools,
     pool: Pool,
-    room: _Room,
-    lanes: int,
+    room: Room,
     record: Record,
     identity: str,
 ) -> Wave:
-    positions = device_positions(len(jobs), lanes, room.width)
+    positions = device_positions(len(jobs), room.lanes, room.width)
     stacked = stack_lanes(jobs, [pools.rows(job) for job in jobs], [_scaling(job) for job in jobs])
     # Padding lanes hold copies of the first run and are never live.
-    source = np.zeros(lanes, int)
+    source = np.zeros(room.lanes, int)
     source[positions] = np.arange(len(jobs))
     lane: Lane = jax.tree.map(
         lambda leaf: put(
-            leaf[source].reshape(lanes // room.width, room.width, *leaf.shape[1:]),
+            leaf[source].reshape(room.lanes // room.width, room.width, *leaf.shape[1:]),
             ALONG_RUNS,
         ),
         stacked,
@@ -165,9 +161,10 @@ def _wave(
         lane=lane,
         pool=pool,
         positions=positions,
-        lanes=lanes,
+        lanes=room.lanes,
         width=room.width,
-        timetable=timetable(members.training, shape.steps, shape.steps_per_epoch, room.longest),
+        longest=call_length(members, len(jobs)),
+        timetable=timetable(members.training, shape.steps, shape.steps_per_epoch, program.LONGEST),
         sizes=jobs[0].sizes,
         spread=np.array([_spread(job) for job in jobs]),
         record=record,

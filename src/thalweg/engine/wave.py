@@ -70,6 +70,7 @@ class Wave:
         positions: for each run, its flat lane number.
         lanes: number of lanes, padding included.
         width: lanes a chunk.
+        longest: the most steps between two returns to the host.
         timetable: when what happens.
         spread: per split, the sum of squares of the targets around their mean, for each run.
         record: where results go.
@@ -83,6 +84,7 @@ class Wave:
     positions: np.ndarray
     lanes: int
     width: int
+    longest: int
     timetable: Timetable
     sizes: tuple[int, int, int]
     spread: np.ndarray
@@ -95,6 +97,9 @@ class Wave:
         self.stopping = self.group.training.early_stopping
         self.restores = self.stopping is not None and self.stopping.restore_best
         self.id = wave_id(self.jobs)
+        flat = np.zeros(self.lanes, bool)
+        flat[self.positions] = True
+        self.used = put(flat.reshape(-1, self.width).any(axis=1), ALONG_RUNS)
         self.curves = Curves([job.id for job in self.jobs])
         bounds = [float(job.recipe.training.diverged_above) for job in self.jobs]
         self.bound = np.array(bounds)
@@ -108,7 +113,7 @@ class Wave:
         due = clock + WRITE_EVERY
         if begin == 0:
             self._evaluate(0)
-        for begin_, count in self.timetable.calls(begin):
+        for begin_, count in self.timetable.calls(begin, self.longest):
             if not self.live.any():
                 break
             if begin_ in self.timetable.probes:
@@ -131,7 +136,7 @@ class Wave:
     def _prepare(self, resume: Checkpoint | None) -> int:
         """Set up states and monitors; the step to begin with."""
         runs = len(self.jobs)
-        self.state: State = program.start(self.lane, self.pool)
+        self.state: State = program.start(self.used, self.lane, self.pool)
         self.best = self.state if self.restores else None
         self.monitor = Monitor(runs, self.shape.patiences)
         self.live = np.ones(runs, bool)
@@ -173,16 +178,14 @@ class Wave:
         flat = np.zeros(self.lanes, bool)
         flat[self.positions] = live
         alive = flat.reshape(chunks, self.width)
-        counts = np.where(alive.any(axis=1), np.broadcast_to(count, (chunks,)), 0)
         return program.advance(
             self.shape,
-            self.timetable.longest,
             self.lane,
             state,
             put(alive, ALONG_RUNS),
             put(self._reductions(), ALONG_RUNS),
             put(np.full(chunks, begin, np.int32), ALONG_RUNS),
-            put(counts.astype(np.int32), ALONG_RUNS),
+            put(np.broadcast_to(count, (chunks,)).astype(np.int32), ALONG_RUNS),
             self.pool,
         )
 
@@ -223,25 +226,26 @@ class Wave:
 
     def _keep_curve(self, begin: int, seen: np.ndarray, valid: np.ndarray) -> None:
         """Add the batch losses of a call to the curves, averaged over a few steps each."""
-        edges = [*range(0, seen.shape[1], self.timetable.curve), seen.shape[1]]
-        steps = np.array([begin + edge for edge in edges[1:]], np.int32)
-        starts = np.array(edges[:-1])
-        with np.errstate(invalid="ignore", over="ignore"):
-            means = np.add.reduceat(seen, starts, axis=1) / np.diff(edges)
+        inside = [p - begin for p in self.timetable.points if begin < p <= begin + seen.shape[1]]
+        edges = np.array([0, *inside])
+        with np.errstate(invalid="ignore", over="ignore"):  # of diverged runs, which are cut off
+            means = np.add.reduceat(seen, edges[:-1], axis=1, dtype=np.float64) / np.diff(edges)
         whole = np.searchsorted(edges[1:], valid, side="right")
-        self.curves.add("batch.loss", steps, means, np.where(self.live, whole, 0))
+        self.curves.add("batch.loss", begin + edges[1:], means, np.where(self.live, whole, 0))
 
     def _probe(self, step: int) -> None:
         chunks = self.lanes // self.width
         begin = put(np.full(chunks, step, np.int32), ALONG_RUNS)
         reductions = put(self._reductions(), ALONG_RUNS)
-        seen = program.looks(self.shape, self.lane, self.state, reductions, begin, self.pool)
+        seen = program.looks(
+            self.shape, self.used, self.lane, self.state, reductions, begin, self.pool
+        )
         for name, values in seen.items():
             self.curves.add_point(name, step, values.reshape(-1)[self.positions], self.live)
 
     def _measure(self, state: State) -> dict[str, np.ndarray]:
         """Metrics on every split that has rows, by name, float64 [run]."""
-        sums = program.evaluate(self.shape.task, self.lane, state, self.pool)
+        sums = program.evaluate(self.shape.task, self.used, self.lane, state, self.pool)
         flat = sums.reshape(self.lanes, len(SPLITS), 2)[self.positions].astype(np.float64)
         measured: dict[str, np.ndarray] = {}
         for i, (split, rows) in enumerate(zip(SPLITS, self.sizes, strict=True)):
@@ -335,7 +339,7 @@ class Wave:
             finished_checkpoint=self.id,
             arrays=ArraysUpdate(runs, arrays),
         )
-        for update in decision_arrays(self.jobs, self.positions, self.lane, final):
+        for update in decision_arrays(self.jobs, self.positions, self.used, self.lane, final):
             self.record.write(arrays=update)
         ended = tuple((u.run, u.outcome) for u in updates)
         return Progress(0, ended, tuple(finals))

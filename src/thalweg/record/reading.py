@@ -181,7 +181,7 @@ def _join_parts(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
         [(steps, values)] = parts
         return steps.copy(), values  # runs of a cohort must not share an array one may change
     steps, values = (np.concatenate(halves) for halves in zip(*parts, strict=True))
-    order = np.arange(len(steps))
+    order = np.argsort(steps)
     return steps[order], values[order]
 
 

@@ -112,7 +112,8 @@ def _reading_mode(database: Path) -> str:
 
     Reading a WAL database takes a place for its shared memory, which a folder without write
     permission may not have. Without a log there is no writer either, and nothing to recover: then
-    the file can be read as one that never changes.
+    the file can be read as one that never changes. (Should a writer with more rights come later,
+    that reader must open the record again to see what it writes.)
     """
     try:
         with _opened(database, "mode=ro") as connection:

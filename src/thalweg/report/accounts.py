@@ -33,7 +33,7 @@ def outcomes(view: View) -> Section | None:
         rows.append(_outcome_row("all", runs, alpha))
     unfinished = any(run.outcome in ("waiting", "training") for run in runs)
     columns = ["", "runs", "finished", "diverged", "stopped early"]
-    columns += ["not finished"] * unfinished + [f"share diverged [{100 * (1 - alpha):g} %]"]
+    columns += ["not finished"] * unfinished + [f"share diverged [{100 * (1 - alpha):g}\xa0%]"]
     kept = [row if unfinished else (*row[:5], row[6]) for row in rows]
     alignment = "l" + "r" * (len(columns) - 1)
     what = "tuning and reported runs" if view.comparison and view.comparison.tuned else "all runs"

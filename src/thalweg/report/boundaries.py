@@ -37,7 +37,7 @@ def draw_boundary(panel: BoundaryPanel, width: float, theme: Theme) -> Drawing:
     axis, below = horizontal_axis(x, box, width, theme)
     body = [
         heading,
-        vertical_axis(y, box, ticks, theme),
+        vertical_axis(y, box, ticks, theme, grid=False),
         box.clipped(_image(panel, box, theme) + _points(panel, x, y, theme)),
         axis,
     ]

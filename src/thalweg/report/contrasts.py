@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 
-from thalweg.report.findings import context_kind, sentence
+from thalweg.report.findings import context_kind
 from thalweg.report.groups import View
 from thalweg.report.parts import Axis, Figure, Line, LinePanel, Paragraph, Part, Section, Table
 from thalweg.report.words import count, decimals, fixed, interval, p_value
-from thalweg.statistics.comparison import Pair
+from thalweg.statistics.comparison import Context, Pair
 
 __all__ = ["other_contexts", "pairs", "time_to_target", "tuning"]
 
 MOST_ROWS = 40
 MOST_CURVES = 8
+MOST_BANDS = 3  # these bands are wide: more of them hide one another
 _KINDS = {"better": "better", "tied": "tied", "undecided": "undecided", "none": "no verdict"}
 
 
@@ -24,11 +25,12 @@ def time_to_target(view: View) -> Section | None:
         return None
     shown = context.survival[:MOST_CURVES]
     ranks = {group.name: group.rank for group in view.groups}
+    horizon = float(max(run.steps for run in view.experiment.runs))
     lines = tuple(
         Line(
             each.level,
-            each.steps,
-            each.share,
+            (0.0, *each.steps, horizon),
+            (1.0, *each.share, (1.0, *each.share)[-1]),
             series=ranks.get(each.level, 0),
             stairs=True,
             note=f"{each.reached} of {each.runs}",
@@ -36,7 +38,7 @@ def time_to_target(view: View) -> Section | None:
         for each in shown
     )
     axis = Axis("share of runs not yet at the target", low=0.0, high=1.0)
-    panel = LinePanel("", Axis("steps"), axis, lines)
+    panel = LinePanel("", Axis("steps", whole=True), axis, lines)
     caption = (
         "Kaplan–Meier estimate: a curve that falls early reaches the target soon; one that stays "
         "up has runs that never met it. Beside each name, how many of its runs met it."
@@ -65,23 +67,28 @@ def tuning(view: View) -> Section | None:
         return None
     ranks = {group.name: group.rank for group in view.groups}
     shown = sorted(context.tuning, key=lambda each: ranks.get(each.level, 10**6))[:MOST_CURVES]
+    banded = len(shown) <= MOST_BANDS
     lines = tuple(
         Line(
             each.level,
             tuple(map(float, each.tried)),
             each.best,
-            each.low,
-            each.high,
+            each.low if banded else (),
+            each.high if banded else (),
             series=ranks.get(each.level, 0),
         )
         for each in shown
     )
     panel = LinePanel(
-        "", Axis("configurations tried"), Axis(f"best validation {view.measure}"), lines, "band"
+        "",
+        Axis("configurations tried", whole=True),
+        Axis(f"best validation {view.measure}"),
+        lines,
+        "band",
     )
     caption = (
-        "Best of k configurations drawn at random from those tried, with its band. A curve that is "
-        "flat from the start needs little tuning; one still rising at the end deserves more."
+        "Best of k configurations drawn at random from those tried. A curve that is flat from the "
+        "start needs little tuning; one still rising at the end deserves more."
     )
     return Section("Tuning", (Figure("What tuning is worth", caption, (panel,)),))
 
@@ -127,7 +134,7 @@ def _pair_row(pair: Pair, places: int) -> tuple[str, ...]:
 
 
 def other_contexts(view: View) -> Section | None:
-    """The verdicts of all other contexts, one line each."""
+    """The best level of every other context against the next, one line each."""
     comparison = view.comparison
     if comparison is None or len(comparison.contexts) < 2:
         return None
@@ -139,14 +146,26 @@ def other_contexts(view: View) -> Section | None:
             context.label,
             context.levels[0].level,
             interval(mean.estimate, mean.low, mean.high, places),
-            _KINDS.get(context_kind(context), ""),
-            sentence(context.verdict),
+            _against_second(context),
         )
         for context, mean in zip(others, means, strict=True)
     )
-    columns = ("context", "best", comparison.metric, "against second", "verdict")
-    table = Table(columns, rows[:MOST_ROWS], "llrll")
+    columns = ("context", "best", comparison.metric, "verdict")
+    table = Table(columns, rows[:MOST_ROWS], "llrl")
     parts: list[Part] = [table]
     if len(rows) > MOST_ROWS:
         parts.append(Paragraph(f"{len(rows) - MOST_ROWS} more contexts left out.", "note"))
     return Section("Other contexts", tuple(parts))
+
+
+def _against_second(context: Context) -> str:
+    """``tied with adam``: the best level against the next."""
+    if len(context.levels) < 2:
+        return "–"
+    words = {
+        "better": "better than",
+        "tied": "tied with",
+        "undecided": "undecided against",
+        "none": "no verdict against",
+    }
+    return f"{words[context_kind(context)]} {context.levels[1].level}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from thalweg.report.heat import cell_words
 from thalweg.report.parts import (
     BoundaryPanel,
     Figure,
@@ -84,16 +85,15 @@ def _lines(panel: LinePanel) -> Table:
 def _heat(panel: HeatPanel) -> Table:
     corner = f"{panel.row_label} \\ {panel.column_label}" if panel.row_label else ""
     rows = tuple(
-        (name, *map(_cell, row)) for name, row in zip(panel.rows, panel.cells, strict=True)
+        (name, *(_cell(panel, cell) for cell in row))
+        for name, row in zip(panel.rows, panel.cells, strict=True)
     )
     return Table((corner, *panel.columns), rows, "l" + "r" * len(panel.columns), panel.title)
 
 
-def _cell(cell: HeatCell | None) -> str:
-    if cell is None:
-        return ""
-    value = short(cell.value) if math.isfinite(cell.value) else "–"
-    return value + (f" ✕{cell.diverged}" if cell.diverged else "")
+def _cell(panel: HeatPanel, cell: HeatCell | None) -> str:
+    diverged = f" ✕{cell.diverged}" if cell and cell.diverged else ""
+    return cell_words(panel, cell) + diverged
 
 
 def _intervals(panel: IntervalPanel) -> Table:

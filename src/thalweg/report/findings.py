@@ -77,7 +77,7 @@ def _basis(comparison: Comparison, context: Context) -> str:
     if comparison.tuned:
         names = ", ".join(comparison.tuned)
         text += f". Tuned for each level on validation data with other seeds: {names}"
-    return f"{text}. Intervals cover {100 * (1 - comparison.alpha):g} %."
+    return f"{text}. Intervals cover {100 * (1 - comparison.alpha):g}\xa0%."
 
 
 def _plain_summary(view: View) -> str:
@@ -114,24 +114,24 @@ def ranking(view: View) -> Section | None:
 def _compared_ranking(comparison: Comparison, context: Context) -> Section:
     shown = context.levels[:MOST_ROWS]
     places = decimals((level.mean.high - level.mean.low) / 2 for level in shown)
-    columns = ["", comparison.factor, "mean", "median", "middle half", "worst", "diverged"]
+    columns = ["", comparison.factor, "mean", "median", "interquartile mean", "worst", "diverged"]
     tuned = any(level.configuration for level in shown)
     rows = [
         (
             str(rank),
             level.level,
-            *([level.configuration] if tuned else []),
             interval(level.mean.estimate, level.mean.low, level.mean.high, places),
             fixed(level.median, places),
             fixed(level.interquartile_mean, places),
             fixed(level.worst, places) if math.isfinite(level.worst) else "diverged",
             f"{level.failed} of {len(level.values)}" if level.failed else "0",
+            *([level.configuration] if tuned else []),
         )
         for rank, level in enumerate(shown, 1)
     ]
     if tuned:
-        columns.insert(2, "chosen")
-    alignment = "rllrrrrr" if tuned else "rlrrrrr"
+        columns.append("chosen")
+    alignment = "rlrrrrrl" if tuned else "rlrrrrr"
     heading = f"Ranking at {context.label}" if context.label else "Ranking"
     parts: list[Part] = [_interval_figure(comparison, shown)]
     parts.append(Table(tuple(columns), tuple(rows), alignment, f"{comparison.metric}, best first"))
@@ -156,7 +156,7 @@ def _interval_figure(comparison: Comparison, levels: Sequence[LevelSummary]) -> 
         for rank, level in enumerate(levels)
     )
     panel = IntervalPanel("", _value_axis(comparison.metric, rows), rows)
-    cover = f"{100 * (1 - comparison.alpha):g} %"
+    cover = f"{100 * (1 - comparison.alpha):g}\xa0%"
     caption = (
         f"Mean with its {cover} interval (disc and bar) and median (stroke) over all seeds (dots)."
     )
@@ -185,7 +185,7 @@ def _plain_ranking(view: View) -> Section:
         )
         for group, (low, middle, high) in zip(shown, quartiles, strict=True)
     )
-    columns = ("", "group", f"median {view.metric}", "10–90 %", "runs", "diverged")
+    columns = ("", "group", f"median {view.metric}", "10–90\xa0%", "runs", "diverged")
     table = Table(columns, rows, "rlrrrr")
     figure_rows = tuple(
         IntervalRow(
@@ -200,7 +200,7 @@ def _plain_ranking(view: View) -> Section:
         for group, (low, middle, high) in zip(shown, quartiles, strict=True)
     )
     panel = IntervalPanel("", _value_axis(view.metric, figure_rows), figure_rows)
-    caption = "Median (disc) and 10–90 % range (bar) over all runs (dots)."
+    caption = "Median (disc) and 10–90\xa0% range (bar) over all runs (dots)."
     parts: list[Part] = [Figure(f"{view.metric} by group", caption, (panel,)), table]
     if len(view.groups) > len(shown):
         rest = len(view.groups) - len(shown)

@@ -13,6 +13,7 @@ __all__ = ["Box", "cross", "horizontal_axis", "spread", "title", "vertical_axis"
 TITLE = 13
 LABEL = 11.5
 LINE = 17
+AIR = 2.0
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,18 @@ class Box:
         return self.left, self.top, self.right, self.bottom
 
     def clipped(self, content: str) -> str:
-        """Content of which only the part within the box is seen."""
-        width, height = self.right - self.left, self.bottom - self.top
+        """Content of which only the part within the box, and a line's width about it, is seen."""
+        left, top = self.left - AIR, self.top - AIR
+        width, height = self.right + AIR - left, self.bottom + AIR - top
         # A nested svg clips without an id, which could clash with those of other drawings.
         return element(
             "svg",
             content,
-            x=self.left,
-            y=self.top,
+            x=left,
+            y=top,
             width=width,
             height=height,
-            viewBox=f"{self.left:.1f} {self.top:.1f} {width:.1f} {height:.1f}",
+            viewBox=f"{left:.1f} {top:.1f} {width:.1f} {height:.1f}",
             overflow="hidden",
         )
 
@@ -94,12 +96,15 @@ def horizontal_axis(
     return "".join(parts), height
 
 
-def vertical_axis(scale: Scale, box: Box, ticks: list[tuple[float, str]], theme: Theme) -> str:
+def vertical_axis(
+    scale: Scale, box: Box, ticks: list[tuple[float, str]], theme: Theme, *, grid: bool = True
+) -> str:
     """Gridlines across the box and names of ticks to its left."""
     parts = []
     for value, name in ticks:
         y = scale(value)
-        parts.append(_rule(box.left, y, box.right, y, theme("faint")))
+        if grid:
+            parts.append(_rule(box.left, y, box.right, y, theme("faint")))
         parts.append(text(box.left - 7, y + 4, name, size=LABEL, anchor="end", fill=theme("muted")))
     return "".join(parts)
 

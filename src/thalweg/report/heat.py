@@ -8,9 +8,9 @@ from thalweg.report.colours import Theme, on, ramp
 from thalweg.report.frame import LABEL, title
 from thalweg.report.parts import HeatCell, HeatPanel
 from thalweg.report.svg import Drawing, element, group, text, text_width, wrap
-from thalweg.report.words import count, short
+from thalweg.report.words import alike, count, fixed, short
 
-__all__ = ["draw_heat"]
+__all__ = ["cell_words", "draw_heat"]
 
 NAME = 12.0
 LINE = 15.0
@@ -23,7 +23,7 @@ NAMES = 0.28
 def draw_heat(panel: HeatPanel, width: float, theme: Theme) -> Drawing:
     """A panel of cells, ``width`` pixels wide, or wider where its cells could not be read."""
     widest = max((text_width(name, NAME) for name in panel.rows), default=0.0)
-    words = [_words(cell) for row in panel.cells for cell in row]
+    words = [cell_words(panel, cell) for row in panel.cells for cell in row]
     needed = max(
         NARROWEST,
         *(text_width(word, LABEL) + 8 for word in words),
@@ -72,10 +72,14 @@ def limits(panel: HeatPanel) -> tuple[float, float]:
     return min(values, default=0.0), max(values, default=0.0)
 
 
-def _words(cell: HeatCell | None) -> str:
+def cell_words(panel: HeatPanel, cell: HeatCell | None) -> str:
+    """The value of a cell, with as many decimals as its neighbours have."""
     if cell is None:
         return ""
-    return short(cell.value) if math.isfinite(cell.value) else "–"
+    places = alike(c.value for row in panel.cells for c in row if c)
+    if not math.isfinite(cell.value):
+        return "–"
+    return short(cell.value) if places is None else fixed(cell.value, places)
 
 
 def _header(
@@ -86,7 +90,7 @@ def _header(
     for line in wrap(panel.column_label, width - left, LABEL) if panel.column_label else ():
         y += LINE
         parts.append(text(left, top + y - 3, line, size=LABEL, fill=theme("muted")))
-    y += 17
+    y += 20
     parts += [
         text(
             left + (index + 0.5) * cell,
@@ -122,7 +126,7 @@ def _cell(
     first = y + CELL / 2 + (-1.5 if cell.diverged else 4)
     parts = [
         element("rect", x=x + 1, y=y + 1, width=width - 2, height=CELL - 2, rx=3, fill=fill),
-        text(middle, first, _words(cell), size=LABEL, anchor="middle", fill=ink),
+        text(middle, first, cell_words(panel, cell), size=LABEL, anchor="middle", fill=ink),
     ]
     if cell.outlined:
         parts.append(

@@ -55,7 +55,8 @@ def to_html(page: Page) -> str:
     """A page as the text of one HTML file that needs nothing else."""
     figures = [p for section in page.sections for p in section.parts if isinstance(p, Figure)]
     numbers = {id(figure): index for index, figure in enumerate(figures)}
-    body = "".join(_section(section, index, numbers) for index, section in enumerate(page.sections))
+    first, *others = (_section(*pair, numbers) for pair in enumerate(page.sections))
+    body = first + _contents(page.sections) + "".join(others)
     data = json.dumps([_figure_data(figure) for figure in figures], separators=(",", ":"))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -63,7 +64,7 @@ def to_html(page: Page) -> str:
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(page.title)}</title>\n<style>{_style()}</style>\n</head>\n<body>\n<main>\n"
         f'<header><p class="subtitle">{escape(page.subtitle)}</p>'
-        f"<h1>{escape(page.title)}</h1></header>\n{_contents(page.sections)}{body}</main>\n"
+        f"<h1>{escape(page.title)}</h1></header>\n{body}</main>\n"
         # "<" would let data end the script early.
         f'<script type="application/json" id="data">{data.replace("<", chr(92) + "u003c")}</script>'
         f"\n<script>{_asset('page.js')}</script>\n</body>\n</html>\n"
@@ -102,7 +103,7 @@ def _anchor(section: Section, index: int) -> str:
 # ------------------------------------------------------------------------------------------- parts
 
 
-def _section(section: Section, index: int, numbers: dict[int, int]) -> str:
+def _section(index: int, section: Section, numbers: dict[int, int]) -> str:
     content = "\n".join(_part(part, section, numbers) for part in section.parts)
     anchor, heading = _anchor(section, index), escape(section.heading)
     if section.folded:

@@ -49,7 +49,9 @@ def draw_intervals(panel: IntervalPanel, width: float, theme: Theme) -> Drawing:
     bottom = top + sum(map(layout.height, panel.rows)) + 4
     box = Box(layout.left, top, layout.right, bottom)
     scale = scale_of(panel.axis, _values(panel.rows), box.left + 10, box.right - 10)
-    axis, below = horizontal_axis(scale, box, width, theme, label=panel.axis.label, grid=True)
+    axis, below = horizontal_axis(
+        scale, box, width, theme, label=panel.axis.label, grid=layout.beside
+    )
     body, y = [heading, axis], top
     for row in panel.rows:
         body.append(_row(row, y, width, scale, layout, theme))
@@ -79,46 +81,54 @@ def _values(rows: tuple[IntervalRow, ...]) -> Iterator[float]:
 
 
 def _words(row: IntervalRow, places: int) -> str:
+    if row.note and not math.isfinite(row.estimate):
+        return ""
     return interval(row.estimate, row.low, row.high, places)
 
 
 def _row(
     row: IntervalRow, top: float, width: float, scale: Scale, layout: _Layout, theme: Theme
 ) -> str:
-    names, words, ink = layout.lines(row), _words(row, layout.places), theme("ink")
-    parts = []
+    names = layout.lines(row)
+    said = [(_words(row, layout.places), "muted"), (row.note, "caution")]
+    said = [(words, role) for words, role in said if words]
     if layout.beside:
         middle = top + layout.height(row) / 2
         first = middle - (len(names) - 1) * LINE / 2 + 4
-        if row.note:
-            words_y = middle - 3
-            parts.append(
-                text(width, middle + 11, row.note, size=LABEL, anchor="end", fill=theme("caution"))
-            )
-        else:
-            words_y = middle + 4
-        parts.append(text(width, words_y, words, size=LABEL, anchor="end", fill=theme("muted")))
+        parts = _stacked(said, width, middle, theme)
     else:
-        first, middle = top + 13, top + len(names) * LINE + TRACK / 2 - 4
-        beside = f"{row.note}   {words}" if row.note else words
+        first = top + 13
+        middle = top + len(names) * LINE + TRACK / 2 - 4
         room = width - text_width(names[-1], NAME) - 12
-        fitting = next((t for t in (beside, words) if text_width(t, LABEL) <= room), "")
-        parts.append(
-            text(
-                width,
-                first + (len(names) - 1) * LINE,
-                fitting,
-                size=LABEL,
-                anchor="end",
-                fill=theme("muted"),
-            )
-        )
+        parts = _in_line(said, width, first + (len(names) - 1) * LINE, room, theme)
     parts += [
-        text(0, first + index * LINE, name, size=NAME, fill=ink) for index, name in enumerate(names)
+        text(0, first + index * LINE, name, size=NAME, fill=theme("ink"))
+        for index, name in enumerate(names)
     ]
     parts.append(_marks(row, middle, scale, theme))
-    read = f"{row.name}: {words}" + (f", {row.note}" if row.note else "")
-    return group(parts, data_read=read)
+    return group(parts, data_read=f"{row.name}: {', '.join(words for words, _ in said)}")
+
+
+def _stacked(said: list[tuple[str, str]], right: float, middle: float, theme: Theme) -> list[str]:
+    """Words under one another, flush right, about the middle of a row."""
+    start = middle + 4 - (len(said) - 1) * 7
+    return [
+        text(right, start + index * 14, words, size=LABEL, anchor="end", fill=theme(role))
+        for index, (words, role) in enumerate(said)
+    ]
+
+
+def _in_line(
+    said: list[tuple[str, str]], right: float, y: float, room: float, theme: Theme
+) -> list[str]:
+    """Words beside one another, flush right, as many as there is room for."""
+    parts = []
+    for words, role in said:
+        needed = text_width(words, LABEL)
+        if needed <= room:
+            parts.append(text(right, y, words, size=LABEL, anchor="end", fill=theme(role)))
+            right, room = right - needed - 12, room - needed - 12
+    return parts
 
 
 def _marks(row: IntervalRow, y: float, scale: Scale, theme: Theme) -> str:
@@ -163,7 +173,7 @@ def _marks(row: IntervalRow, y: float, scale: Scale, theme: Theme) -> str:
                 "circle",
                 cx=scale(row.estimate),
                 cy=y,
-                r=5,
+                r=4,
                 fill=colour,
                 stroke=theme("paper"),
                 stroke_width=1.5,

@@ -38,7 +38,7 @@ def to_markdown(page: Page) -> str:
     for section in page.sections:
         blocks.append(f"## {_escaped(section.heading)}")
         blocks += filter(None, (_part(part, section) for part in section.parts))
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(blocks).replace("\xa0", " ") + "\n"
 
 
 def _part(part: Part, section: Section) -> str:

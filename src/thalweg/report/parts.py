@@ -129,12 +129,20 @@ class Page:
 
 @dataclass(frozen=True)
 class Axis:
-    """What is measured along one side; limits that are None come from the data."""
+    """What is measured along one side; limits that are None come from the data.
+
+    Args:
+        label: name and unit.
+        scale: linear or logarithmic.
+        low, high: limits.
+        whole: whether only whole numbers mean anything.
+    """
 
     label: str = ""
     scale: Literal["linear", "log"] = "linear"
     low: float | None = None
     high: float | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +182,7 @@ class LinePanel:
     x: Axis
     y: Axis
     lines: tuple[Line, ...]
-    band: str = "10–90 %"
+    band: str = "10–90\xa0%"
 
 
 @dataclass(frozen=True)

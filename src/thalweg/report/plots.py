@@ -13,6 +13,8 @@ from thalweg.report.svg import Drawing, element, group, path, text, text_width
 
 __all__ = ["dash_of", "draw_lines"]
 
+RIGHT = 18.0  # room for the right half of the last tick's name
+
 
 def draw_lines(panel: LinePanel, width: float, theme: Theme) -> Drawing:
     """A panel of curves, ``width`` pixels wide."""
@@ -23,7 +25,7 @@ def draw_lines(panel: LinePanel, width: float, theme: Theme) -> Drawing:
     y = scale_of(panel.y, _heights(panel.lines), bottom, top)
     ticks = y.ticks(max(2, int(height / 44)))
     left = max((text_width(name, LABEL) for _, name in ticks), default=0.0) + 11
-    box = Box(left, top, width - 12, bottom)
+    box = Box(left, top, width - RIGHT, bottom)
     x = scale_of(panel.x, (v for line in panel.lines for v in line.x), box.left, box.right)
     body = [heading, vertical_axis(y, box, ticks, theme)]
     axis, below = horizontal_axis(x, box, width, theme, label=panel.x.label)
@@ -65,7 +67,9 @@ def _heights(lines: Iterable[Line]) -> Iterator[float]:
         yield from line.y
         yield from line.low
         yield from line.high
-        yield from (y for _, y in line.crosses)
+        # A run on its way to infinity must not flatten the others: its cross may lie at the edge.
+        if not line.y:
+            yield from (y for _, y in line.crosses)
 
 
 def _bands(lines: Iterable[Line], x: Scale, y: Scale, theme: Theme, crowded: bool) -> Iterator[str]:

@@ -23,6 +23,7 @@ class Scale:
     log: bool
     start: float
     end: float
+    whole: bool = False
 
     def __call__(self, value: float) -> float:
         """The pixel of a value; infinite values lie far outside, on their side."""
@@ -47,6 +48,7 @@ class Scale:
             values = _decades(self.low, self.high, count)
             return [(value, _log_name(value)) for value in values]
         step = _round_step(self.high - self.low, count)
+        step = max(step, 1.0) if self.whole else step
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         values = [index * step for index in range(first, last + 1)]
@@ -69,7 +71,7 @@ def scale_of(axis: Axis, values: Iterable[float], start: float, end: float) -> S
     elif high - low <= 1e-9 * max(abs(low), abs(high), 1e-30):
         air = 0.1 * abs(low) or 1.0
         low, high = low - air, high + air
-    return Scale(low, high, log, start, end)
+    return Scale(low, high, log, start, end, axis.whole)
 
 
 def _round_step(span: float, count: int) -> float:
@@ -105,7 +107,7 @@ def _name(value: float, step: float) -> str:
     if 0 < step < 1e-4:
         return short(value, 2 + max(0, round(math.log10(max(abs(value), step) / step))))
     places = max(0, -math.floor(math.log10(step) + 1e-9))
-    return f"{value:.{places}f}".replace("-", "−") if value else "0"
+    return f"{value:,.{places}f}".replace("-", "−") if value else "0"
 
 
 def _with_suffix(value: float, step: float) -> str:

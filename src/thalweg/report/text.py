@@ -128,7 +128,8 @@ def _row(cells: Sequence[str], widths: Sequence[int], sides: str) -> list[str]:
 
 def _records(table: Table, width: int) -> Iterator[str]:
     """Each row as its name and, under it, its other cells, for tables too wide to be one."""
-    leading = table.sides.find("l") + 1
+    first = table.sides.find("l")
+    leading = first + len(table.sides[first:]) - len(table.sides[first:].lstrip("l"))
     for row in table.rows:
         yield from textwrap.wrap("  ".join(row[:leading]), width)
         pairs = zip(table.columns[leading:], row[leading:], strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from thalweg.report.parts import Axis, Figure, Line, LinePanel, Paragraph, Part,
 
 __all__ = ["layers", "learning_curves"]
 
+STEPS = Axis("steps", whole=True)
 MOST_GROUPS = 8
 MOST_SINGLE = 9
 MOST_LAYERS = 10
@@ -45,8 +46,11 @@ _QUANTITIES = {
 def learning_curves(view: View, curves: Curves) -> Section | None:
     """Median and band of losses and of the metric against steps, all groups and then each."""
     shown = view.groups[:MOST_GROUPS]
-    columns = [_panel(view, shown, name, curves) for name in _series_names(view)]
-    panels = _worth_showing([panel for panel in columns if panel is not None])
+    panels = [
+        panel
+        for measure in dict.fromkeys(("loss", view.measure))
+        for panel in _measure_panels(view, shown, measure, curves)
+    ]
     if not panels:
         return None
     # One column per split, so that losses stand above the metric on the same data.
@@ -70,7 +74,10 @@ def layers(view: View, curves: Curves) -> Section | None:
         panels = [_layer_panel(quantity, group, curves) for group in shown]
         kept = [panel for panel in panels if panel is not None]
         if kept:
-            parts.append(Figure(heading, caption, tuple(_alike(kept)), 3))
+            whole = Axis(low=0.0, high=1.0)
+            shares = quantity.endswith("_share")
+            alike = [replace(p, y=whole) for p in kept] if shares else _alike(kept, log_from=10)
+            parts.append(Figure(heading, caption, tuple(alike), 3))
     if not parts:
         return None
     carried = sum(bool(_layer_names(group)) for group in view.groups)
@@ -83,29 +90,26 @@ def layers(view: View, curves: Curves) -> Section | None:
 # ------------------------------------------------------------------------------- learning curves
 
 
-def _series_names(view: View) -> Iterable[str]:
-    measures = list(dict.fromkeys(("loss", view.measure)))
-    for measure in measures:
-        for split in _SPLITS:
-            yield f"{split}.{measure}"
-
-
-def _panel(view: View, groups: Sequence[Group], name: str, curves: Curves) -> LinePanel | None:
-    split, _, measure = name.partition(".")
+def _measure_panels(
+    view: View, groups: Sequence[Group], measure: str, curves: Curves
+) -> list[LinePanel]:
+    """One panel per split, on the same axes."""
     worst = view.worst if measure == view.measure else math.inf
-    lines = [_line(group, name, curves, worst) for group in groups]
-    found = [line for line in lines if line is not None]
-    if not found and name == "train.loss":
-        return _panel(view, groups, "batch.loss", curves)
-    if not found:
-        return None
-    words = {"batch": "mini-batch"}.get(split, split).capitalize()
-    return LinePanel(
-        f"{words} {measure.replace('_', ' ')}",
-        Axis("steps"),
-        _vertical(found, less_is_better=worst > 0),
-        tuple(found),
-    )
+    panels = []
+    for split in _SPLITS:
+        lines = _lines(groups, f"{split}.{measure}", curves, worst)
+        name = f"{split.capitalize()} {measure.replace('_', ' ')}"
+        if not lines and (split, measure) == ("train", "loss"):
+            lines, name = _lines(groups, "batch.loss", curves, worst), "Mini-batch loss"
+        if lines:
+            panels.append(LinePanel(name, STEPS, Axis(), lines))
+    kept = _worth_showing(panels)
+    return _alike(kept, log_from=10, cap=3) if worst > 0 else _alike(kept)
+
+
+def _lines(groups: Sequence[Group], name: str, curves: Curves, worst: float) -> tuple[Line, ...]:
+    lines = (_line(group, name, curves, worst) for group in groups)
+    return tuple(line for line in lines if line is not None)
 
 
 def _line(group: Group, name: str, curves: Curves, worst: float) -> Line | None:
@@ -132,21 +136,29 @@ def _numbers(values: np.ndarray) -> tuple[float, ...]:
     return tuple(float(f"{value:.4g}") for value in values)
 
 
-def _vertical(lines: Sequence[Line], *, less_is_better: bool) -> Axis:
-    """The vertical axis: logarithmic where losses span more than a decade, and never so high that
-    a loss on its way to infinity flattens everything else."""
+def _alike(
+    panels: Sequence[LinePanel], *, log_from: float = math.inf, cap: float = math.inf
+) -> list[LinePanel]:
+    """Panels with a common vertical axis, so that they can be compared by eye.
+
+    Args:
+        panels: to be shown beside one another.
+        log_from: ratio of the largest to the smallest value from which the axis is logarithmic.
+        cap: how many times its first value a curve may rise before it leaves the panel; one on its
+            way to infinity would flatten all others.
+    """
+    lines = [line for panel in panels for line in panel.lines]
     medians = [v for line in lines for v in line.y if math.isfinite(v)]
-    if not less_is_better or not medians:
-        return Axis()
-    starts = [line.y[0] for line in lines if line.y and math.isfinite(line.y[0])]
     bands = [v for line in lines for v in (*line.low, *line.high) if math.isfinite(v)]
-    everything = medians + bands
-    limit = 3 * max(starts, default=max(medians))
-    high = limit if limit > 0 and max(everything) > limit else None
-    positive = min(everything) > 0
-    top = high or max(medians)
-    spans = positive and top / min(medians) > 12
-    return Axis(scale="log" if spans else "linear", high=high)
+    if not medians:
+        return list(panels)
+    starts = [line.y[0] for line in lines if line.y and math.isfinite(line.y[0])]
+    low, high, limit = min(medians + bands), max(medians + bands), cap * max(starts, default=0.0)
+    high = limit if low < limit < high else high
+    log = min(medians) > 0 and high / min(medians) > log_from
+    low = min(v for v in medians + bands if v > 0) if log else low
+    axis = Axis(scale="log" if log else "linear", low=low, high=high)
+    return [replace(panel, y=axis) for panel in panels]
 
 
 def _worth_showing(panels: list[LinePanel]) -> list[LinePanel]:
@@ -161,7 +173,7 @@ def _caption(view: View, groups: Sequence[Group]) -> str:
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     if seeds == [1]:
         return "One run each, against training steps."
-    caption = f"Median (line) and 10–90 % band over {count} seeds, against training steps."
+    caption = f"Median (line) and 10–90\xa0% band over {count} seeds, against training steps."
     if any(group.diverged for group in groups):
         caption += (
             " A cross marks where a run diverged; from there on it counts as worse than every"
@@ -208,35 +220,13 @@ def _one_by_one(view: View, curves: Curves) -> Figure | None:
             title = f"{group.name}"
             if group.diverged:
                 title += f" ({group.diverged} of {len(group.runs)} diverged)"
-            panels.append(LinePanel(title, Axis("steps"), Axis(), tuple(lines)))
+            panels.append(LinePanel(title, STEPS, Axis(), tuple(lines)))
     caption = (
         f"Training (dashed) and {held_out} loss of each on the same axes. Where the two part, the "
         "network goes on learning what does not carry over."
     )
-    axis = _vertical([line for panel in panels for line in panel.lines], less_is_better=True)
-    alike = [replace(panel, y=axis) for panel in panels]
-    return Figure("One by one", caption, tuple(_alike(alike)), 3) if len(panels) > 1 else None
-
-
-def _alike(panels: Sequence[LinePanel]) -> list[LinePanel]:
-    """Panels with common limits, so that they can be compared by eye."""
-    lines = [line for panel in panels for line in panel.lines]
-    log = panels[0].y.scale == "log"
-    heights = [
-        v
-        for line in lines
-        for v in (*line.y, *line.low, *line.high)
-        if math.isfinite(v) and (v > 0 or not log)
-    ]
-    if not heights:
-        return list(panels)
-    given = panels[0].y
-    axis = replace(
-        given,
-        low=min(heights) if given.low is None else given.low,
-        high=max(heights) if given.high is None else given.high,
-    )
-    return [replace(panel, y=axis) for panel in panels]
+    alike = tuple(_alike(panels, log_from=10, cap=3))
+    return Figure("One by one", caption, alike, 3) if len(panels) > 1 else None
 
 
 # ------------------------------------------------------------------------------------------ layers
@@ -263,7 +253,4 @@ def _layer_panel(quantity: str, group: Group, curves: Curves) -> LinePanel | Non
             lines.append(replace(line, low=(), high=()) if len(names) > 4 else line)
     if not lines:
         return None
-    share = quantity.endswith("_share")
-    log = quantity in ("gradient_norm", "update_ratio")
-    axis = Axis(low=0.0, high=1.0) if share else Axis(scale="log" if log else "linear")
-    return LinePanel(group.name, Axis("steps"), axis, tuple(lines))
+    return LinePanel(group.name, STEPS, Axis(), tuple(lines))

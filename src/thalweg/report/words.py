@@ -6,7 +6,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["count", "decimals", "duration", "fixed", "interval", "label", "p_value", "short"]
+__all__ = [
+    "alike",
+    "count",
+    "decimals",
+    "duration",
+    "fixed",
+    "interval",
+    "label",
+    "p_value",
+    "short",
+]
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -36,6 +46,14 @@ def decimals(widths: Iterable[float]) -> int:
     if not finite:
         return 3
     return min(max(math.ceil(0.5 - math.log10(finite[len(finite) // 2])), 0), 8)
+
+
+def alike(values: Iterable[float]) -> int | None:
+    """Decimals that give all these values three digits or so; None where they differ too much."""
+    sizes = [abs(v) for v in values if math.isfinite(v) and v]
+    if not sizes or max(sizes) > 100 * min(sizes) or not 1e-3 <= max(sizes) < 1e6:
+        return None
+    return max(2 - math.floor(math.log10(max(sizes))), 0)
 
 
 def fixed(value: float, places: int) -> str:

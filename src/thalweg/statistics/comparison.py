@@ -35,7 +35,8 @@ class Observation:
         context: label of the fixed factors: ``noise=0.2``; empty if nothing else varies.
         seed: seed of the run; equal seeds pair runs of different levels.
         phase: ``tune`` runs choose the configuration, ``report`` runs are reported.
-        value: the reported metric; non-finite where it does not exist, which is worse than any number.
+        value: the reported metric; non-finite where it does not exist, which is worse than
+            any number.
         selection: the metric on validation data, which chooses among configurations.
         failed: the run diverged.
         steps: steps taken.

@@ -96,8 +96,8 @@ def _duel(first: LevelSummary, second: LevelSummary, higher_is_better: bool) -> 
     ]
     shared = [seed for seed in first.seeds if seed in values[1]]
     a, b = (np.array([each[seed] for seed in shared], dtype=float) for each in values)
-    # Two values that do not exist are equally bad, although their difference is undefined.
-    differences = np.subtract(a, b, out=np.zeros(len(shared)), where=a != b)
+    one_exists = np.isfinite(a) | np.isfinite(b)
+    differences = np.subtract(a, b, out=np.full(len(shared), math.nan), where=one_exists)
     exists = bool(np.isfinite(differences).all())
     advantage = differences.sum() if exists else _share_of_wins(a, b) - 0.5
     if advantage < 0:
@@ -175,11 +175,12 @@ def sign_flip(differences: Floats, *, resamples: int = 9999, seed: int = 0) -> f
     """Two-sided p value of the mean paired difference under random exchange of the two levels.
 
     Exact up to 26 seeds, from ``resamples`` random sign patterns above. Where a difference is
-    infinite the signed ranks take the place of the differences (Wilcoxon's test): an infinite
-    difference has the largest rank.
+    not finite the signed ranks take the place of the differences (Wilcoxon's test, ranks with
+    Pratt's zeros): an infinite difference has the largest rank.
 
     Args:
-        differences: one per shared seed; plus or minus infinity where one side does not exist.
+        differences: one per shared seed; plus or minus infinity where one side does not exist,
+            NaN where neither does, which is a draw.
         resamples: number of random sign patterns.
         seed: seed of the patterns.
 
@@ -190,6 +191,7 @@ def sign_flip(differences: Floats, *, resamples: int = 9999, seed: int = 0) -> f
     if count == 0:
         return math.nan
     if not np.isfinite(differences).all():
+        differences = np.where(np.isnan(differences), 0.0, differences)
         differences = np.sign(differences) * stats.rankdata(np.abs(differences))
     # Sums that are equal up to rounding count as equal.
     threshold = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()

@@ -104,11 +104,12 @@ def pair_sentence(pair: Pair, question: Question, within: Interval, notes: str =
             f"{difference}, {share} {_bounds(within)}, {pair.seeds} seeds{note})"
         )
     if math.isnan(pair.difference.estimate):
-        wins = f"P({first} better) = {amount(pair.superiority)}"
         start = "undecided between" if pair.verdict == "undecided" else "no verdict on"
+        if pair.seeds < EXPLORATORY_BELOW:
+            start = f"exploratory, {start}"
         return (
             f"{start} {first} and {second}: their mean difference does not exist; "
-            f"{wins} ({details}{note})"
+            f"{_wins(pair)} ({details}{note})"
         )
     if pair.verdict == "undecided":
         margin = f", margin {question.margin:g}" if question.margin else ""
@@ -198,7 +199,13 @@ def _ranking(best: LevelSummary, pairs: Sequence[Pair], question: Question) -> s
     return f"{start}: {', '.join(clauses)}{family}"
 
 
+def _wins(pair: Pair) -> str:
+    return f"P({pair.first} better) = {amount(pair.superiority)}"
+
+
 def _undecided(other: str, pair: Pair) -> str:
+    if math.isnan(pair.difference.estimate):
+        return f"{other} (no mean difference exists; {_wins(pair)})"
     if pair.more_seeds is None:
         return other
     if pair.more_seeds > MOST_SEEDS:
