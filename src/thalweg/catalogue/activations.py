@@ -24,8 +24,9 @@ class Activation(Protocol):
     Laws: the result has the shape and type of the argument; it is finite wherever the argument is;
     the derivative that automatic differentiation yields is finite too.
 
-    Saturated units are told from the activation alone where ``saturates_at`` lists the finite
-    limits of the function; an activation without limits has an empty tuple.
+    ``saturates_at`` lists finite limits of the function from which saturated units can be told by
+    their activation alone; limits that depend on a number, or that the function also crosses
+    elsewhere, are left out.
     """
 
     @property

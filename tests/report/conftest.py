@@ -7,10 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
 from thalweg.record.tables import Experiment, Program, Run
+from thalweg.report import build
+from thalweg.report.parts import Page
 from thalweg.statistics.compare import compare
-from thalweg.statistics.comparison import Comparison, Observation
+from thalweg.statistics.comparison import (
+    Comparison,
+    Context,
+    Interval,
+    LevelSummary,
+    Observation,
+    Pair,
+)
 
 # Accuracy reached at the best learning rate, where that is, and how fast.
 OPTIMIZERS = {
@@ -38,9 +48,7 @@ class DictCurves:
     def add(self, name: str, run: str, steps: np.ndarray, values: np.ndarray) -> None:
         self.held.setdefault(name, {})[run] = steps.astype(np.int32), values.astype(np.float32)
 
-    def series(
-        self, name: str, runs: Iterable[str]
-    ) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    def series(self, name: str, runs: Iterable[str]) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         found = self.held.get(name, {})
         return {run: found[run] for run in runs if run in found}
 
@@ -161,7 +169,7 @@ def boundary(rate: float, seed: int, size: int = 48) -> dict[str, np.ndarray]:
     }
 
 
-def experiment(
+def realistic(
     *,
     seeds: int = 20,
     tune_seeds: int = 3,
@@ -210,6 +218,7 @@ def experiment(
 
 def chosen_rate(maker: Maker, optimizer: str, noise: float) -> float:
     """The learning rate that tuning would choose: fewest diverged, then the best mean."""
+
     def merit(rate: float) -> tuple[float, float]:
         runs = [
             o for o in maker.observations
@@ -220,3 +229,99 @@ def chosen_rate(maker: Maker, optimizer: str, noise: float) -> float:
         return len(sound) / len(runs), float(np.mean(sound)) if sound else -math.inf
 
     return max(RATES, key=merit)
+
+
+# --------------------------------------------------------------------- experiments typed by hand
+
+
+def by_hand(
+    names: list[str],
+    seeds: int,
+    *,
+    points: int = 20,
+    value: object = None,
+    diverged: object = None,
+) -> tuple[Experiment, Comparison, DictCurves]:
+    """A comparison of levels whose numbers are simple formulas, without any statistics.
+
+    Args:
+        names: levels, best first.
+        seeds: runs of each.
+        points: points of each curve.
+        value: function of rank and seed: the accuracy reached; 0.9 and a little less by default.
+        diverged: function of rank and seed: whether the run diverged; never by default.
+    """
+    reach = value or (lambda rank, seed: 0.9 - 0.001 * rank + 0.0005 * seed)
+    lost = diverged or (lambda rank, seed: False)
+    curves, runs, levels = DictCurves(), [], []
+    steps = np.arange(points) * 10
+    for rank, name in enumerate(names):
+        values = [math.nan if lost(rank, s) else reach(rank, s) for s in range(seeds)]
+        for seed, final in enumerate(values):
+            run = f"{rank}-{seed}"
+            climb = reach(rank, seed) * (1 - np.exp(-(steps + 5) / 60))
+            curves.add("validation.accuracy", run, steps, climb)
+            curves.add("train.loss", run, steps, 1.2 - climb)
+            curves.add("validation.loss", run, steps, 1.25 - climb)
+            outcome = "diverged" if lost(rank, seed) else "finished"
+            finals = {} if lost(rank, seed) else {"validation.accuracy": final}
+            runs.append(
+                Run(run, {}, seed, outcome, int(steps[-1]), int(steps[-1]), "p", 0.5, finals,
+                    factors={"optimizer": name})
+            )  # fmt: skip
+        sound = [v for v in values if math.isfinite(v)]
+        mean = float(np.mean(sound)) if len(sound) == len(values) else math.nan
+        failed = len(values) - len(sound)
+        levels.append(
+            LevelSummary(
+                level=name,
+                configuration="",
+                values=tuple(values),
+                seeds=tuple(range(seeds)),
+                mean=Interval(mean, mean - 0.002, mean + 0.002),
+                median=float(np.median(sound)) if sound else math.nan,
+                interquartile_mean=mean,
+                worst=min(sound) if not failed else -math.inf,
+                failures=Interval(failed / seeds, 0.0, 1.0),
+                failed=failed,
+                budget={"report": {"runs": seeds, "steps": seeds * 190, "seconds": 0.5 * seeds}},
+            )
+        )
+    pairs = tuple(
+        Pair(a, b, Interval(0.01, 0.004, 0.016), Interval(0.01, 0.004, 0.016), 0.01, 0.02,
+             Interval(0.8, 0.6, 0.9), False, seeds, "better", None, f"{a} is better than {b}")
+        for i, a in enumerate(names[:30]) for b in names[i + 1 : 30]
+    )  # fmt: skip
+    context = Context("", tuple(levels), pairs, f"{names[0]} is best.")
+    comparison = Comparison(
+        "optimizer",
+        "validation.accuracy",
+        True,
+        0.005,
+        0.05,
+        (),
+        (context,),
+        f"{names[0]} is best.",
+    )
+    experiment = Experiment(
+        "0123456789abcdef", "Which is best?", {"seed": list(range(seeds))}, {}, {"device": "cpu"},
+        tuple(runs), (Program("p", {}, 1.5),),
+    )  # fmt: skip
+    return experiment, comparison, curves
+
+
+@pytest.fixture(scope="session")
+def full() -> tuple[Experiment, Comparison, DictCurves]:
+    """The realistic experiment: every section of a page has something to show."""
+    return realistic(resamples=200)
+
+
+@pytest.fixture(scope="session")
+def page(full: tuple[Experiment, Comparison, DictCurves]) -> Page:
+    return build(*full)
+
+
+@pytest.fixture(scope="session")
+def make():
+    """The maker of experiments typed by hand."""
+    return by_hand

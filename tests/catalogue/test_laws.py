@@ -1,0 +1,382 @@
+"""The laws of single families: what their protocols promise beyond what all parts keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from thalweg.catalogue import initializers, losses
+from thalweg.catalogue.activations import (
+    ELU,
+    GELU,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from thalweg.catalogue.clipping import ClipByNorm, ClipByValue, norm
+from thalweg.catalogue.initializers import Constant, Fan, Glorot, He, Normal, Orthogonal, Uniform
+from thalweg.catalogue.losses import (
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    Hinge,
+    SquaredError,
+)
+from thalweg.catalogue.optimizers import (
+    AdaGrad,
+    Adam,
+    AdamW,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    RMSProp,
+)
+from thalweg.catalogue.optimizers.optimizer import init_state, take_step
+from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
+from thalweg.catalogue.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    InverseDecay,
+    Progress,
+    ReduceOnPlateau,
+    StepDecay,
+    Warmup,
+    settle,
+    settled,
+)
+from thalweg.part import replace
+
+ACTIVATIONS = [
+    ELU(alpha=2),
+    *[GELU(form=form) for form in ("erf", "tanh", "tanh_rounded")],
+    Identity(),
+    LeakyReLU(slope=0.3),
+    *[ReLU(derivative_at_zero=d) for d in (0, 1)],
+    Sigmoid(),
+    Softmax(),
+    Tanh(),
+]
+LARGE = jnp.array([-1e4, -88.0, -20.0, -1.0, -0.0, 0.0, 1.0, 20.0, 88.0, 1e4])
+
+LOSSES = [
+    BinaryCrossEntropy(),
+    BinaryCrossEntropy(smoothing=0.2),
+    CategoricalCrossEntropy(),
+    CategoricalCrossEntropy(smoothing=0.2),
+    Hinge(),
+    Hinge(several="largest"),
+    SquaredError(),
+    SquaredError(factor=0.5),
+]
+
+SCHEDULES = [
+    ExponentialDecay(initial=0.2, rate=0.3),
+    InverseDecay(initial=0.2, rate=0.3, per="step"),
+    StepDecay(initial=0.2, every=2),
+    ReduceOnPlateau(initial=0.2, patience=2),
+    CosineDecay(initial=0.2),
+    Warmup(after=0.2, length=7),
+]
+
+RULES = [
+    AdaGrad(),
+    AdaGrad(momentum=0.9),
+    Adam(),
+    Adam(bias_correction="none", epsilon_in="root"),
+    AdamW(weight_decay=0),
+    GradientDescent(),
+    Momentum(),
+    Momentum(learning_rate_in="step"),
+    Nesterov(),
+    Nesterov(form="stored_point"),
+    RMSProp(),
+    RMSProp(momentum=0.9),
+]
+
+
+# ------------------------------------------------------------------------------------- activations
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
+def test_activations_stay_finite(activation: Any) -> None:
+    value, pull = jax.vjp(activation, LARGE)
+    (slope,) = pull(jnp.linspace(0.5, 1.5, LARGE.size))
+    assert value.shape == LARGE.shape
+    assert value.dtype == LARGE.dtype
+    assert jnp.isfinite(value).all()
+    assert jnp.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
+def test_activations_saturate_where_they_say(activation: Any) -> None:
+    if isinstance(activation, Softmax):
+        ends = activation(jnp.array([[-1e4, 1e4]])).ravel()
+    else:
+        ends = activation(jnp.array([-1e4, 1e4]))
+    assert all(np.isclose(ends, limit).any() for limit in activation.saturates_at)
+
+
+def test_the_derivative_of_relu_at_zero_is_a_choice() -> None:
+    for choice in (0, 1):
+        rectifier = ReLU(derivative_at_zero=choice)
+        assert jax.vmap(jax.grad(rectifier))(jnp.array([-1.0, 0.0, 1.0])).tolist() == [0, choice, 1]
+
+
+# ------------------------------------------------------------------------------------------ losses
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_losses_stay_finite_and_are_not_negative(loss: Any) -> None:
+    for classes in [2, 3] if "multiclass" in loss.tasks else [2]:
+        width = loss.outputs(classes) if "regression" not in loss.tasks else 1
+        outputs = jnp.stack([jnp.roll(LARGE, k) for k in range(width)], axis=-1)
+        targets = jnp.arange(LARGE.size) % classes
+        value = loss(outputs, targets)
+        slope = jax.grad(lambda z, y=targets: loss(z, y).sum())(outputs)
+        assert value.shape == LARGE.shape
+        assert jnp.isfinite(value).all()
+        assert jnp.isfinite(slope).all()
+        assert (value >= 0).all()
+
+
+@pytest.mark.parametrize("loss", [CategoricalCrossEntropy(smoothing=0.1), Hinge()], ids=repr)
+def test_classes_may_be_integers_or_one_hot(loss: Any) -> None:
+    outputs = jnp.linspace(-2, 2, 12).reshape(4, 3)
+    targets = np.array([0, 2, 1, 1])
+    expected = loss(outputs, jnp.asarray(targets))
+    for kind in (np.float32, np.int32, bool):
+        assert (loss(outputs, jnp.asarray(np.eye(3)[targets], kind)) == expected).all()
+
+
+def test_targets_of_another_size_are_refused() -> None:
+    assert SquaredError()(jnp.ones((4, 1)), jnp.zeros(4)).shape == (4,)
+    with pytest.raises(TypeError, match="reshape"):
+        SquaredError()(jnp.ones((4, 1)), jnp.zeros(3))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_probabilities(loss: Any) -> None:
+    if loss.tasks == ("regression",):
+        assert loss.outputs(3) == 3
+        assert loss.probabilities(LARGE) is LARGE
+        return
+    for classes in [2, 3] if "multiclass" in loss.tasks else [2]:
+        outputs = jnp.linspace(-2, 2, 4 * loss.outputs(classes)).reshape(4, -1)
+        p = loss.probabilities(outputs)
+        assert p.shape == (4, classes)
+        np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-6)
+        if outputs.shape[-1] == 1:
+            assert (p.argmax(axis=-1) == (outputs[:, 0] > 0)).all()
+        else:
+            assert (p.argmax(axis=-1) == outputs.argmax(axis=-1)).all()
+
+
+def test_the_task_calls_for_a_loss() -> None:
+    for task, loss in (
+        ("binary", BinaryCrossEntropy()),
+        ("multiclass", CategoricalCrossEntropy()),
+        ("regression", SquaredError()),
+    ):
+        chosen, reason = losses.chosen_for(task)  # type: ignore[arg-type]
+        assert chosen == loss
+        assert task in chosen.tasks
+        assert "because" in reason
+
+
+# ------------------------------------------------------------------------------------ initializers
+
+INITIALIZERS = [
+    (Constant(), "value"),
+    (Fan(), "gain"),
+    (Glorot(distribution="normal"), "gain"),
+    (He(distribution="uniform"), "gain"),
+    (Normal(), "deviation"),
+    (Orthogonal(), "gain"),
+    (Uniform(), "bound"),
+]
+
+
+@pytest.mark.parametrize(("start", "scale"), INITIALIZERS, ids=lambda value: repr(value)[:20])
+def test_scaling_an_initializer_scales_its_values(start: Any, scale: str) -> None:
+    key = jax.random.key(3)
+    doubled = replace(start, **{scale: 2 * getattr(start, scale)})
+    for shape in ((5, 4), (4, 5), (7,), (3, 3, 2, 4)):
+        values = start.sample(key, shape)
+        assert values.shape == shape
+        assert values.dtype == jnp.float32
+        assert (values == start.sample(key, shape)).all()
+        np.testing.assert_allclose(doubled.sample(key, shape), 2 * values, rtol=1e-6)
+        if scale != "value":
+            assert (values != start.sample(jax.random.key(4), shape)).any()
+
+
+def test_fans_count_spatial_axes_in() -> None:
+    assert initializers.fans((5, 3)) == (5, 3)
+    assert initializers.fans((3, 3, 2, 8)) == (18, 72)
+    assert initializers.fans((7,)) == (7, 7)
+    assert initializers.fans(()) == (1, 1)
+
+
+# --------------------------------------------------------------------------------------- schedules
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_schedules_are_positive_and_scale(schedule: Any) -> None:
+    steps = jnp.arange(40)
+    progress = Progress(steps, steps_per_epoch=4, steps=40, reductions={2: steps // 9})
+    values = jnp.broadcast_to(schedule.value_at(progress), steps.shape)
+    assert jnp.isfinite(values).all()
+    assert (values > 0).all()
+    scale = "after" if isinstance(schedule, Warmup) else "initial"
+    doubled = replace(schedule, **{scale: 2 * getattr(schedule, scale)})
+    np.testing.assert_allclose(doubled.value_at(progress), 2 * values, rtol=1e-6)
+
+
+def test_settling_replaces_schedules_by_their_values() -> None:
+    progress = Progress(jnp.asarray(10), steps_per_epoch=5, steps=20)
+    rule = Adam(learning_rate=Warmup(after=StepDecay(initial=0.4, every=2), length=20), beta1=0.7)
+    moment = settled(rule, progress)
+    np.testing.assert_allclose(moment.learning_rate, 0.4 * 0.5 * 11 / 20, rtol=1e-6)
+    assert moment.beta1 == 0.7
+    assert settled(Adam(), progress) == Adam()
+    assert settle(0.3, progress) == 0.3
+
+
+def test_epochs_are_whole_passes() -> None:
+    per_epoch = StepDecay(initial=1.0, factor=0.5, every=1)
+    steps = jnp.arange(6)
+    assert per_epoch.value_at(Progress(steps, steps_per_epoch=3)).tolist() == [
+        1,
+        1,
+        1,
+        0.5,
+        0.5,
+        0.5,
+    ]
+
+
+# ------------------------------------------------------------------------------------ regularizers
+
+TREE = {
+    "a": {"kernel": jnp.array([[1.0, -2.0], [0.0, 0.5]]), "bias": jnp.array([3.0, -1.0])},
+    "b": {"kernel": jnp.array([[4.0]])},
+}
+
+
+@pytest.mark.parametrize("kind", [L1, L2, DecoupledDecay])
+def test_no_strength_does_nothing(kind: Any) -> None:
+    regularizer = kind(strength=0)
+    assert regularizer.penalty(TREE) == 0
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(regularizer.shrinkage(TREE, 0.1)))
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "penalty"),
+    [
+        (L1(strength=0.5), 0.5 * 7.5),
+        (L1(strength=0.5, biases=True), 0.5 * 11.5),
+        (L2(strength=0.5, factor=1), 0.5 * 21.25),
+        (L2(strength=0.5), 0.25 * 21.25),
+        (L2(strength=0.5, biases=True), 0.25 * 31.25),
+        (DecoupledDecay(strength=0.5), 0),
+    ],
+)
+def test_penalties_count_biases_on_request(regularizer: Any, penalty: float) -> None:
+    assert float(regularizer.penalty(TREE)) == penalty
+    slope = jax.grad(lambda tree: 1.0 * regularizer.penalty(tree))(TREE)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
+    assert (slope["a"]["bias"] == 0).all() == (not regularizer.biases)
+
+
+def test_decay_shrinks_all_but_biases() -> None:
+    shrunk = DecoupledDecay(strength=0.5).shrinkage(TREE, 0.1)
+    np.testing.assert_allclose(shrunk["a"]["kernel"], 0.05 * TREE["a"]["kernel"])
+    assert (shrunk["a"]["bias"] == 0).all()
+    plain = DecoupledDecay(strength=0.5, times_learning_rate=False, biases=True)
+    np.testing.assert_allclose(plain.shrinkage(TREE, 0.1)["a"]["bias"], 0.5 * TREE["a"]["bias"])
+
+
+# ---------------------------------------------------------------------------------------- clipping
+
+
+@pytest.mark.parametrize("kind", [ClipByNorm, ClipByValue])
+def test_clipping_limits_and_leaves_the_rest_alone(kind: Any) -> None:
+    whole = norm(TREE)
+    for limit in (1e-3, 1.0, 5.0, 5.59, 100.0):
+        clipping = kind(limit=limit)
+        once = clipping.clip(TREE)
+        assert norm(once) <= whole
+        twice = clipping.clip(once)
+        for a, b, g in zip(*map(jax.tree.leaves, (once, twice, TREE)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=3e-7)
+            if limit > whole:
+                assert (a == g).all()
+    assert float(norm(ClipByNorm(limit=1e-3).clip(TREE))) == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("clipping", [ClipByNorm(limit=1), ClipByValue(limit=1)])
+def test_clipping_extremes(clipping: Any) -> None:
+    assert clipping.clip([jnp.zeros(3)])[0].tolist() == [0, 0, 0]
+    assert jnp.isfinite(clipping.clip([jnp.array([1e15, -1e15])])[0]).all()
+
+
+# -------------------------------------------------------------------------------------- optimizers
+
+
+def _quadratic(w: Any) -> tuple[Any, Any]:
+    return (jnp.array([1.0, 3.0, 9.0]) * w**2).sum(), "auxiliary"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_state_depends_on_shape_alone(rule: Any) -> None:
+    one, other = rule.init(jnp.ones(3)), rule.init(jnp.array([5.0, -1.0, 0.0]))
+    assert one.keys() == other.keys()
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_nothing_moves_without_a_gradient(rule: Any) -> None:
+    w = jnp.array([5.0, -1.0])
+    assert (rule.update(jnp.zeros(2), rule.init(w), w, 1).increment == 0).all()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_a_parameter_may_be_split(rule: Any) -> None:
+    w, gradient = jnp.array([1.0, -2.0, 3.0, 0.5]), jnp.array([0.1, 0.2, -3.0, 1e-4])
+    state = rule.update(gradient, rule.init(w), w, 1).state
+    together = rule.update(gradient, state, w, 2)
+    for part in (slice(0, 1), slice(1, 4)):
+        own = {name: array[part] for name, array in state.items()}
+        alone = rule.update(gradient[part], own, w[part], 2)
+        np.testing.assert_allclose(alone.increment, together.increment[part], rtol=1e-6)
+        for name, array in alone.state.items():
+            np.testing.assert_allclose(array, together.state[name][part], rtol=1e-6)
+
+
+def test_a_step_reports_what_it_used() -> None:
+    w, rule = jnp.array([1.0, 1.0, 1.0]), Adam(learning_rate=0.1)
+    step = take_step(
+        rule, _quadratic, w, init_state(rule, w), jnp.asarray(1), ClipByValue(limit=6).clip
+    )
+    assert step.auxiliary == "auxiliary"
+    assert float(step.value) == 13
+    assert step.gradient.tolist() == [2, 6, 6]
+    np.testing.assert_allclose(step.quantities["corrected_first_moment"], [2, 6, 6], rtol=1e-6)
+    np.testing.assert_allclose(step.quantities["corrected_second_moment"], [4, 36, 36], rtol=1e-6)
+    np.testing.assert_allclose(
+        step.quantities["effective_learning_rate"], 0.1 / np.array([2, 6, 6])
+    )
+    np.testing.assert_allclose(step.parameters, [0.9, 0.9, 0.9])
+
+
+def test_lookahead_differentiates_where_momentum_leads() -> None:
+    w, state = jnp.array([1.0, 1.0, 1.0]), [{"velocity": jnp.array([1.0, 0.0, 2.0])}]
+    step = take_step(Nesterov(momentum=0.5), _quadratic, w, state, jnp.asarray(2))
+    assert step.gradient.tolist() == [1, 6, 0]
+    assert float(step.value) == 0.25 + 3

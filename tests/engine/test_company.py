@@ -1,0 +1,170 @@
+"""A run's numbers do not depend on its company, on how it was cut up, or on interruptions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.engine.laboratory_setup import (
+    assert_same_bits,
+    everything,
+    jobs,
+    known,
+    recipe,
+    trained,
+)
+from thalweg.catalogue.networks import MLP
+from thalweg.catalogue.optimizers import Adam, Momentum
+from thalweg.catalogue.schedules import ReduceOnPlateau
+from thalweg.data import Moons
+from thalweg.engine import program, wave
+from thalweg.engine import train as train_module
+from thalweg.engine.train import train
+from thalweg.record.store import Record
+from thalweg.spec import EarlyStopping
+
+RATES = np.geomspace(1e-3, 0.3, 64)
+
+RECIPES = {
+    "adam": lambda rate: recipe(optimizer=Adam(learning_rate=float(rate))),
+    "dropout": lambda rate: recipe(
+        network=MLP(hidden=(8, 8), dropout=0.3), optimizer=Momentum(learning_rate=float(rate))
+    ),
+    "restored": lambda rate: recipe(
+        optimizer=Momentum(
+            learning_rate=ReduceOnPlateau(initial=float(rate), factor=0.3, patience=1)
+        ),
+        training={"epochs": 12, "early_stopping": EarlyStopping(patience=3), "evaluate_every": 1},
+    ),
+}
+
+
+@pytest.fixture(params=RECIPES)
+def runs(request: pytest.FixtureRequest) -> list:
+    return jobs(RECIPES[request.param](rate) for rate in RATES)
+
+
+def test_alone_among_8_and_among_64(runs: list, tmp_path: Path) -> None:
+    watched = runs[5]
+    found = []
+    for name, company in (
+        ("alone", [watched]),
+        ("eight", runs[2:10]),
+        ("all", runs),
+        ("reversed", runs[::-1]),
+    ):
+        with trained(company, tmp_path / name) as record:
+            found.append(everything(record, watched.id))
+    for other in found[1:]:
+        assert_same_bits(found[0], other)
+
+
+def test_lanes_have_random_streams_of_their_own(tmp_path: Path) -> None:
+    seeds = jobs([recipe()], range(5))
+    with trained(seeds, tmp_path) as record:
+        kernels = [record.arrays(job.id)["parameters.dense_0.kernel"] for job in seeds]
+        losses = [record.series("batch.loss", [job.id])[job.id][1] for job in seeds]
+    for i in range(5):
+        for j in range(i):
+            assert not np.array_equal(kernels[i], kernels[j])
+            assert not np.array_equal(losses[i], losses[j])
+
+
+def test_same_seed_starts_alike_whatever_else_differs(tmp_path: Path) -> None:
+    pair = jobs([recipe(optimizer=Adam()), recipe(optimizer=Momentum())])
+    with trained(pair, tmp_path) as record:
+        first, second = (
+            [record.series(name, [job.id])[job.id][1][0] for name in ("train.loss", "test.loss")]
+            for job in pair
+        )
+    assert first == second
+    assert (pair[0].split.train == pair[1].split.train).all()
+
+
+def test_cut_differently(runs: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = runs[:4]
+    with trained(watched, tmp_path / "long") as record:
+        whole = [everything(record, job.id) for job in watched]
+    monkeypatch.setattr(train_module, "call_length", lambda *_: 1)
+    with trained(watched, tmp_path / "short") as record:
+        cut = [everything(record, job.id) for job in watched]
+    for first, second in zip(whole, cut, strict=True):
+        assert_same_bits(first, second)
+
+
+def test_interrupted_and_resumed(
+    runs: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = runs[3:9]
+    with trained(watched, tmp_path / "whole") as record:
+        whole = [everything(record, job.id) for job in watched]
+    monkeypatch.setattr(wave, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(train_module, "call_length", lambda *_: 2)
+    for stop_after in (1, 4, 9):
+        with Record.open(tmp_path / "cut", write=True) as record:
+            record.add_experiment(known(watched))
+            training = train(watched, record)
+            for _ in range(stop_after):
+                next(training)
+            training.close()
+        with Record.open(tmp_path / "cut") as record:
+            (checkpoint,) = record.checkpoints()
+            assert checkpoint.step > 0
+    with trained(watched, tmp_path / "cut") as record:
+        resumed = [everything(record, job.id) for job in watched]
+        assert record.checkpoints() == []
+    for first, second in zip(whole, resumed, strict=True):
+        assert_same_bits(first, second)
+
+
+def test_neighbours_of_a_diverged_run_keep_every_bit(tmp_path: Path) -> None:
+    wild = jobs([recipe(optimizer=Momentum(learning_rate=1e4))])
+    calm = jobs(recipe(optimizer=Momentum(learning_rate=float(rate))) for rate in RATES[:3])
+    with trained(calm, tmp_path / "calm") as record:
+        alone = [everything(record, job.id) for job in calm]
+    with trained([calm[0], *wild, *calm[1:]], tmp_path / "wild") as record:
+        beside = [everything(record, job.id) for job in calm]
+        assert record.outcomes([wild[0].id]) == {wild[0].id: "diverged"}
+    for first, second in zip(alone, beside, strict=True):
+        assert_same_bits(first, second)
+
+
+def test_probes_do_not_disturb(tmp_path: Path) -> None:
+    looked, unseen = jobs([recipe(training={"probes": 5}), recipe(training={"probes": 0})])
+    with trained([looked, unseen], tmp_path) as record:
+        first, second = record.arrays(looked.id), record.arrays(unseen.id)
+    assert_same_bits(first, second)
+
+
+def test_data_sets_that_differ_in_values_share_a_program(tmp_path: Path) -> None:
+    noisy = [recipe(data=Moons(samples=120, noise=n, split=(0.5, 0.25, 0.25))) for n in (0.1, 0.3)]
+    both = jobs(noisy)
+    with trained(both, tmp_path / "both") as record:
+        together = [everything(record, job.id) for job in both]
+        assert len(record.experiment("test").programs) == 1
+    for job, first in zip(both, together, strict=True):
+        with trained([job], tmp_path / job.id) as record:
+            assert_same_bits(first, everything(record, job.id))
+
+
+def test_one_compilation_for_any_number_of_runs(tmp_path: Path) -> None:
+    program._advance.cache_clear()
+    traces = []
+    original = program._advance_chunk
+
+    def counted(*given: object) -> object:
+        traces.append(1)
+        return original(*given)  # type: ignore[arg-type]
+
+    program._advance_chunk = counted
+    try:
+        for count in (1, 3, 17):
+            company = jobs(recipe(optimizer=Adam(learning_rate=float(r))) for r in RATES[:count])
+            trained(company, tmp_path / str(count)).close()
+    finally:
+        program._advance_chunk = original
+        program._advance.cache_clear()
+    # Once to learn the shapes of a chunk that is skipped, once for the chunk itself.
+    assert len(traces) == 2
