@@ -24,6 +24,8 @@ from thalweg.part import replace
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
 from thalweg.record.tables import Run
+from thalweg.report.build import build
+from thalweg.report.html import to_html
 from thalweg.spec.expand import Point, count_points, expand, label, varying
 from thalweg.spec.experiment import Experiment, Recipe
 from thalweg.spec.identity import experiment_id
@@ -380,6 +382,14 @@ class Laboratory:
             alpha=asked.alpha,
             tuned=asked.tune,
         )
+
+    def report(self, out: Path) -> Path:
+        """Write the report of what is recorded as one HTML file."""
+        comparison = self.compare()
+        with Record.open(self.project) as record:
+            page = build(self._recorded_experiment(record), comparison, record, self.source)
+        out.write_text(to_html(page), encoding="utf-8")
+        return out
 
 
 FINAL = ("finished", "diverged", "stopped")

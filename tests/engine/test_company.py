@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.engine.laboratory_setup import (
     assert_same_bits,
     everything,
@@ -15,6 +14,7 @@ from tests.engine.laboratory_setup import (
     recipe,
     trained,
 )
+
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam, Momentum
 from thalweg.catalogue.schedules import ReduceOnPlateau

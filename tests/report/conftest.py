@@ -179,7 +179,7 @@ def realistic(
     """Eight optimizers, four learning rates tuned on few seeds, the best reported on many."""
     maker = Maker()
     for noise in noises:
-        for optimizer, (_, at, _) in OPTIMIZERS.items():
+        for optimizer in OPTIMIZERS:
             for rate in RATES:
                 for seed in range(tune_seeds):
                     maker.train(optimizer, rate, seed, "tune", noise)

@@ -88,7 +88,9 @@ def placed(root: ElementTree.Element, across: float = 0.0, down: float = 0.0) ->
 
 def check(svg: str, width: float, height: float) -> None:
     root = ElementTree.fromstring(svg)
-    assert not re.search(r"[\"\s,](nan|-?inf)\b", re.sub(r">[^<]*<", "><", svg))
+    for node in root.iter():  # names may be called nan, numbers may not
+        numbers = " ".join(v for k, v in node.items() if not k.startswith("data-"))
+        assert not re.search(r"nan|inf\b", numbers), numbers
     texts = placed(root)
     for text in texts:
         assert text.left >= -0.5, text
@@ -139,13 +141,13 @@ def lines(draw_from) -> Line:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(lines(), max_size=4), names, st.sampled_from(["linear", "log"]), widths)
 def test_any_curves(held: list[Line], title: str, scale, width: float) -> None:
     check_panel(LinePanel(title, Axis("steps"), Axis("loss", scale), tuple(held)), width)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.builds(
@@ -166,7 +168,7 @@ cells = st.none() | st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(0, 4), st.integers(0, 7), widths)
 def test_any_heat(data: st.DataObject, rows: int, columns: int, width: float) -> None:
     panel = HeatPanel(

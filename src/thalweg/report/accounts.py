@@ -104,7 +104,8 @@ def _total(spent: Mapping[str, Mapping[str, float]], what: str) -> float:
 
 def environment(view: View) -> Section | None:
     """What it ran on."""
-    items = tuple(_flat(view.experiment.environment))
+    held = {name: v for name, v in view.experiment.environment.items() if name != "source"}
+    items = tuple(_flat(held))
     return Section("Environment", (Facts(items),)) if items else None
 
 
@@ -122,6 +123,7 @@ def _flat(held: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 def reproduction(view: View, source: str) -> Section:
     """The specification that gives these results again."""
     text = Paragraph("Running this specification again repeats every run above, seeds included.")
+    source = source or str(view.experiment.environment.get("source", ""))
     if source:
         return Section("Reproduce it", (text, Code(source.strip("\n"), "toml")), folded=True)
     spec = json.dumps(view.experiment.spec, indent=2, ensure_ascii=False, default=str)

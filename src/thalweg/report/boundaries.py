@@ -30,7 +30,7 @@ def draw_boundary(panel: BoundaryPanel, width: float, theme: Theme) -> Drawing:
     ticks_width = max(text_width(name, 11.5) for name in ("−0.5", f"{y0:.1f}", f"{y1:.1f}")) + 11
     height = ratio * (width - ticks_width - 12)
     y = scale_of(Axis(low=y0, high=y1), (), top + height, top)
-    ticks = y.ticks(4)
+    ticks = y.ticks(max(2, int(height / 44)))
     left = max((text_width(name, 11.5) for _, name in ticks), default=0.0) + 11
     box = Box(left, top, width - 12, top + height)
     x = scale_of(Axis(low=x0, high=x1), (), box.left, box.right)

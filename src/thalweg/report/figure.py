@@ -26,6 +26,7 @@ __all__ = ["Key", "draw", "draw_key", "figure_png", "figure_svg", "legend"]
 
 MARGIN = 20.0
 GAP = 28.0
+NARROWEST = 240.0  # panels stand below one another rather than get narrower
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def figure_svg(
         The text of the file, with concrete colours and fonts.
     """
     paint = Theme(theme)
-    columns = max(1, min(figure.columns, len(figure.panels)))
+    fitting = int((width - 2 * MARGIN + GAP) / (NARROWEST + GAP))
+    columns = max(1, min(figure.columns, len(figure.panels), fitting))
     room = (width - 2 * MARGIN - (columns - 1) * GAP) / columns
     drawings = [draw(panel, room, paint) for panel in figure.panels]
     room = max([room, *(drawing.width for drawing in drawings)])

@@ -19,7 +19,7 @@ from thalweg.record.tables import Experiment, Run
 from thalweg.report.words import label
 from thalweg.statistics.comparison import Comparison, Context
 
-__all__ = ["Curves", "Group", "View", "factor_named", "factors_but", "view"]
+__all__ = ["Curves", "Group", "View", "factor_named", "factors_but", "level_of", "view"]
 
 # Metrics of which less is better; a comparison says its direction itself.
 _SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "perplexity", "nll", "distance")
@@ -74,6 +74,14 @@ class View:
     higher_is_better: bool
     groups: tuple[Group, ...]
 
+    def main(self) -> tuple[Run, ...]:
+        """All runs of the main context, tuning included; without a comparison simply all."""
+        comparison, runs = self.comparison, self.experiment.runs
+        if comparison is None:
+            return runs
+        fixed = {fixed_factors(run, comparison) for group in self.groups for run in group.runs}
+        return tuple(run for run in runs if fixed_factors(run, comparison) in fixed)
+
     @property
     def context(self) -> Context | None:
         """The main context of the comparison."""
@@ -122,28 +130,45 @@ def level_of(run: Run, comparison: Comparison) -> str:
     return label(factor_named(run, comparison.factor))
 
 
-def context_of(run: Run, comparison: Comparison) -> str:
-    """The label of the context that a run belongs to."""
-    return factors_but(run, (comparison.factor, *comparison.tuned, "seed"))
+def fixed_factors(run: Run, comparison: Comparison) -> frozenset[str]:
+    """What of a run is neither compared nor tuned."""
+    words = factors_but(run, (comparison.factor, *comparison.tuned, "seed"))
+    return frozenset(words.split(", ")) - {""}
 
 
-def configuration_of(run: Run, comparison: Comparison) -> str:
-    """The label of a run's tuned numbers, as far as its level has them."""
+def _configuration(run: Run, comparison: Comparison) -> str:
     pairs = ((name, factor_named(run, name)) for name in comparison.tuned)
     return ", ".join(f"{name}={label(value)}" for name, value in pairs if value is not None)
 
 
 def _compared(experiment: Experiment, comparison: Comparison) -> tuple[Group, ...]:
-    main = comparison.contexts[0]
-    held: dict[tuple[str, str], list[Run]] = {}
+    """The report runs behind each level of the main context.
+
+    A run may lie in several contexts, so that its factors do not say which it is meant for: the
+    runs behind a level are those whose seeds have the level's values.
+    """
+    held: dict[tuple[str, str], dict[frozenset[str], list[Run]]] = {}
     for run in experiment.runs:
-        if run.phase == "report" and context_of(run, comparison) == main.label:
-            place = level_of(run, comparison), configuration_of(run, comparison)
-            held.setdefault(place, []).append(run)
-    return tuple(
-        Group(level.level, tuple(held.get((level.level, level.configuration), ())), rank)
-        for rank, level in enumerate(main.levels)
-    )
+        if run.phase == "report":
+            place = level_of(run, comparison), _configuration(run, comparison)
+            fixed = held.setdefault(place, {})
+            fixed.setdefault(fixed_factors(run, comparison), []).append(run)
+    groups = []
+    for rank, level in enumerate(comparison.contexts[0].levels):
+        wanted = dict(zip(level.seeds, level.values, strict=True))
+        candidates = held.get((level.level, level.configuration), {}).values()
+
+        def unlike(runs: list[Run], wanted: Mapping[int, float] = wanted) -> int:
+            values = {run.seed: run.finals.get(comparison.metric, math.nan) for run in runs}
+            return sum(not _same(values.get(seed), value) for seed, value in wanted.items())
+
+        runs = min(candidates, key=unlike, default=[])
+        groups.append(Group(level.level, tuple(runs), rank))
+    return tuple(groups)
+
+
+def _same(one: float | None, other: float) -> bool:
+    return one is not None and (one == other or not (math.isfinite(one) or math.isfinite(other)))
 
 
 def _all_groups(runs: Iterable[Run], metric: str, higher: bool) -> tuple[Group, ...]:

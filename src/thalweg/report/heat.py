@@ -15,7 +15,7 @@ __all__ = ["cell_words", "draw_heat"]
 NAME = 12.0
 LINE = 15.0
 CELL = 34.0
-NARROWEST = 40.0
+NARROWEST, WIDEST = 40.0, 110.0
 # Rows whose names take more than this share of the width have them above instead.
 NAMES = 0.28
 
@@ -24,16 +24,12 @@ def draw_heat(panel: HeatPanel, width: float, theme: Theme) -> Drawing:
     """A panel of cells, ``width`` pixels wide, or wider where its cells could not be read."""
     widest = max((text_width(name, NAME) for name in panel.rows), default=0.0)
     words = [cell_words(panel, cell) for row in panel.cells for cell in row]
-    needed = max(
-        NARROWEST,
-        *(text_width(word, LABEL) + 8 for word in words),
-        *(text_width(name, LABEL) + 8 for name in panel.columns),
-    )
+    needed = max([NARROWEST, *(text_width(w, LABEL) + 8 for w in (*words, *panel.columns))])
     columns = max(len(panel.columns), 1)
     beside = widest <= NAMES * width and widest + 12 + needed * columns <= width
     left = widest + 12 if beside else 0.0
     width = max(width, left + needed * columns)
-    cell = min((width - left) / columns, 110.0)
+    cell = min((width - left) / columns, max(needed, WIDEST))
     heading, top = title(panel.title, width, theme)
     header, below = _header(panel, left, cell, top, width, theme)
     top += below
@@ -162,7 +158,7 @@ def _legend(
     worst, best = (low, high) if panel.higher_is_better else (high, low)
     names = short(worst), short(best)
     start = left + text_width(names[0], LABEL) + 8
-    step = 4.0
+    step = min((width - start - text_width(names[1], LABEL) - 8) / 30, 4.0)
     parts = [
         element(
             "rect", x=start + index * step, y=top, width=step + 0.5, height=9, fill=ramp(index / 29)

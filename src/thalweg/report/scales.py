@@ -54,7 +54,8 @@ class Scale:
         values = [index * step for index in range(first, last + 1)]
         if self.log:
             values = [value for value in values if value > 0]
-        return [(value, _name(value, step)) for value in values]
+        largest = max(map(abs, values), default=0.0)
+        return [(value, _name(value, step, largest)) for value in values]
 
 
 def scale_of(axis: Axis, values: Iterable[float], start: float, end: float) -> Scale:
@@ -97,24 +98,20 @@ def _decades(low: float, high: float, count: int) -> list[float]:
 def _log_name(value: float) -> str:
     if 1e-3 * (1 - 1e-9) <= value < 1e3:
         return f"{value:g}"
-    return short(value, 1) if value < 1 else _with_suffix(value, value)
+    return short(value, 1) if value < 1 else _name(value, value, value)
 
 
-def _name(value: float, step: float) -> str:
-    """The name of a tick, with as many decimals as its step needs."""
-    if abs(value) >= 1e4 or step >= 1e4:
-        return _with_suffix(value, step)
-    if 0 < step < 1e-4:
-        return short(value, 2 + max(0, round(math.log10(max(abs(value), step) / step))))
-    places = max(0, -math.floor(math.log10(step) + 1e-9))
-    return f"{value:,.{places}f}".replace("-", "−") if value else "0"
-
-
-def _with_suffix(value: float, step: float) -> str:
-    if abs(value) >= 1e12:
-        return short(value, 2)
+def _name(value: float, step: float, largest: float) -> str:
+    """The name of a tick: as many decimals as its step needs, thousands shortened for all alike."""
+    if value == 0:
+        return "0"
     for size, suffix in _SUFFIXES:
-        if abs(value) >= size:
-            places = max(0, -math.floor(math.log10(step / size) + 1e-9))
-            return f"{value / size:.{min(places, 3)}f}{suffix}".replace("-", "−")
-    return f"{value:g}".replace("-", "−")
+        if 1e4 <= largest < 1e12 and largest >= size and step >= 1e-2 * size:
+            return f"{value / size:.{_places(step / size)}f}{suffix}".replace("-", "−")
+    if step < 1e-4 or largest >= 1e9:
+        return short(value, 2 + max(0, round(math.log10(largest / step))))
+    return f"{value:,.{_places(step)}f}".replace("-", "−")
+
+
+def _places(step: float) -> int:
+    return max(0, -math.floor(math.log10(step) + 1e-9))

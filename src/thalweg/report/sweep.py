@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.record.tables import Run
-from thalweg.report.groups import View, context_of, factor_named, factors_but, level_of
+from thalweg.report.groups import View, factor_named, factors_but, level_of
 from thalweg.report.parts import Figure, HeatCell, HeatPanel, Section
 from thalweg.report.words import short
 
@@ -26,12 +26,7 @@ def heatmap(view: View) -> Section | None:
     """The heatmap of the first numeric factor that varies, the learning rate if it does."""
     if not view.metric:
         return None
-    runs = [
-        run for run in view.experiment.runs if run.outcome in ("finished", "diverged", "stopped")
-    ]
-    if view.comparison and view.context:
-        comparison, label = view.comparison, view.context.label
-        runs = [run for run in runs if context_of(run, comparison) == label]
+    runs = [run for run in view.main() if run.outcome in ("finished", "diverged", "stopped")]
     numeric = _numeric_factor(runs, view.comparison.factor if view.comparison else "")
     if numeric is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -98,23 +98,16 @@ def duration(seconds: float) -> str:
 
 
 def label(value: Any) -> str:
-    """A value of a factor in a few characters: ``adam``, ``0.01``, ``32-16``."""
+    """A recorded value of a factor in a few characters: ``adam``, ``0.01``, ``32-16``.
+
+    The same words as those of ``thalweg.spec.label``, from JSON data instead of parts.
+    """
     if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    if isinstance(value, float | int):
+        return str(value).lower()
+    if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return "-".join(map(label, value)) or "none"
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{name}={label(held)}" for name, held in value.items())
-        return f"{{{inner}}}" if len(value) != 1 else _one(value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "-".join(label(item) for item in value) or "none"
+        return ", ".join(f"{k}={label(v)}" if v else k for k, v in value.items())
     return str(value)
-
-
-def _one(value: Mapping[str, Any]) -> str:
-    """A part written as ``{name: {fields}}``."""
-    (name, held), *_ = value.items()
-    if not isinstance(held, Mapping):
-        return f"{name}={label(held)}"
-    inner = ", ".join(f"{field}={label(item)}" for field, item in held.items())
-    return f"{name}({inner})" if inner else name
