@@ -1,3 +1,68 @@
-"""Thalweg: a laboratory for training neural networks."""
+"""Thalweg: a laboratory for training neural networks.
+
+``thalweg.Experiment`` says what shall run; ``thalweg.optimizers``, ``thalweg.networks`` and the
+other families hold the parts it is made of. Names are imported when they are first used, so that
+``import thalweg`` takes no time and JAX is loaded only where something computes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thalweg import data
+    from thalweg.catalogue import (
+        activations,
+        clipping,
+        initializers,
+        layers,
+        losses,
+        networks,
+        optimizers,
+        preprocessing,
+        regularizers,
+        schedules,
+    )
+    from thalweg.laboratory import Laboratory
+    from thalweg.spec import Compare, EarlyStopping, Experiment, Recipe, Seeds, Training
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Compare",
+    "EarlyStopping",
+    "Experiment",
+    "Laboratory",
+    "Recipe",
+    "Seeds",
+    "Training",
+    "__version__",
+    "activations",
+    "clipping",
+    "data",
+    "initializers",
+    "layers",
+    "losses",
+    "networks",
+    "optimizers",
+    "preprocessing",
+    "regularizers",
+    "schedules",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
+    if name == "data":
+        return import_module("thalweg.data")
+    if name == "Laboratory":
+        return import_module("thalweg.laboratory").Laboratory
+    if name[0].isupper():
+        return getattr(import_module("thalweg.spec"), name)
+    return import_module(f"thalweg.catalogue.{name}")
+
+
+def __dir__() -> list[str]:
+    return __all__

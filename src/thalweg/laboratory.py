@@ -14,18 +14,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from thalweg.catalogue.losses import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.plan import Group, Job, check_network, group, jobs_of, resolve
 from thalweg.engine.train import capacity, now, train
 from thalweg.engine.wave import Progress
-from thalweg.errors import SpecError
+from thalweg.errors import RecordError, SpecError
 from thalweg.part import replace
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
 from thalweg.record.tables import Run
+from thalweg.report import build, to_html
 from thalweg.report.build import build
 from thalweg.report.html import to_html
+from thalweg.report.parts import Page
 from thalweg.spec.expand import Point, count_points, expand, label, varying
 from thalweg.spec.experiment import Experiment, Recipe
 from thalweg.spec.identity import experiment_id
@@ -204,7 +207,6 @@ class Laboratory:
         if asked is not None and asked.tune:
             chosen = {at[::2] for point in self.points for at in self._coordinates(point)}
             reporting = len(chosen) * asked.seeds.report
-        notes = dict.fromkeys(note for data in self._datasets.values() for note in data.notes)
         return Plan(
             points=len(self.points),
             duplicates=count_points(self.experiment) - len(self.points),
@@ -213,8 +215,16 @@ class Laboratory:
             varied=tuple(self.varied),
             reporting=reporting,
             recorded=self._recorded(trials),
-            notes=tuple(notes),
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """What was inferred from the data, each once."""
+        notes = [note for data in self._datasets.values() for note in data.notes]
+        if self.experiment.loss is None:
+            tasks = dict.fromkeys(data.task for data in self._datasets.values())
+            notes += [f"loss: {chosen_for(task)[1]}" for task in tasks]
+        return tuple(dict.fromkeys(notes))
 
     def _recorded(self, trials: Sequence[Trial]) -> int:
         if not (self.project / "record.sqlite").exists():
@@ -303,7 +313,13 @@ class Laboratory:
     # ------------------------------------------------------------------------------------- compare
 
     def _recorded_experiment(self, record: Record) -> Recorded:
-        return record.experiment(experiment_id(self.experiment))
+        identity = experiment_id(self.experiment)
+        if identity not in (known for known, _, _ in record.experiments()):
+            raise RecordError(
+                f"{self.project} does not hold this experiment; `thalweg run` it first (runs it "
+                "shares with others are not trained again)"
+            )
+        return record.experiment(identity)
 
     def record(self) -> Recorded:
         """The experiment as recorded."""
@@ -354,7 +370,7 @@ class Laboratory:
 
     def _chosen(self, recorded: Recorded) -> list[Point]:
         """For every level and context, the point that tuning chose."""
-        chosen = choose(self._observations(recorded), higher_is_better=self._higher_is_better)
+        chosen = choose(self._observations(recorded), higher_is_better=self.higher_is_better)
         return [
             point
             for point in self.points
@@ -365,23 +381,50 @@ class Laboratory:
         ]
 
     @property
-    def _higher_is_better(self) -> bool:
+    def higher_is_better(self) -> bool:
+        """The direction of the metric."""
         return self.metric.partition(".")[2] in ("accuracy", "r2")
 
     def compare(self) -> Comparison | None:
-        """The comparison the experiment asks for, from the runs recorded so far."""
+        """The comparison the experiment asks for, from the runs recorded so far.
+
+        Raises:
+            RecordError: none of the runs to be reported has ended yet.
+        """
         if self.experiment.compare is None:
             return None
         asked = self.experiment.compare
+        seen = self._observations(self.record())
+        if not any(run.phase == "report" for run in seen):
+            raise RecordError(
+                f"{self.project} holds no run to report of this experiment yet; `thalweg run` "
+                "goes on with it"
+            )
         return compare(
-            self._observations(self.record()),
+            seen,
             factor=asked.factor,
             metric=self.metric,
-            higher_is_better=self._higher_is_better,
+            higher_is_better=self.higher_is_better,
             margin=asked.margin,
             alpha=asked.alpha,
             tuned=asked.tune,
         )
+
+    # -------------------------------------------------------------------------------------- report
+
+    def page(self) -> Page:
+        """The page on the runs recorded so far."""
+        comparison = self.compare()
+        with Record.open(self.project) as record:
+            recorded = self._recorded_experiment(record)
+            environment = dict(recorded.environment)
+            source = environment.pop("source", "")
+            return build(replace(recorded, environment=environment), comparison, record, source)
+
+    def report(self, out: Path) -> Path:
+        """Write the page as one HTML file; returns its path."""
+        out.write_text(to_html(self.page()), encoding="utf-8")
+        return out
 
     def report(self, out: Path) -> Path:
         """Write the report of what is recorded as one HTML file."""

@@ -205,7 +205,7 @@ def allowed(cls: type, field: str) -> str:
     return _say(hint, f" {declared.allowed}" if declared.allowed else "")
 
 
-def replace(value: T, **changes: Any) -> T:
+def replace(value: T, /, **changes: Any) -> T:
     """A copy of a part with some fields changed, checked like any construction."""
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
 

@@ -204,16 +204,16 @@ INITIALIZERS = [
 
 @pytest.mark.parametrize(("start", "scale"), INITIALIZERS, ids=lambda value: repr(value)[:20])
 def test_scaling_an_initializer_scales_its_values(start: Any, scale: str) -> None:
-    key = jax.random.key(3)
+    one, other = (jax.random.key(seed, impl="rbg") for seed in (3, 4))  # compiles sooner
     doubled = replace(start, **{scale: 2 * getattr(start, scale)})
-    for shape in ((5, 4), (4, 5), (7,), (3, 3, 2, 4)):
-        values = start.sample(key, shape)
+    for shape in ((5, 4), (7,), (3, 2, 2, 24)):
+        values = start.sample(one, shape)
         assert values.shape == shape
         assert values.dtype == jnp.float32
-        assert (values == start.sample(key, shape)).all()
-        np.testing.assert_allclose(doubled.sample(key, shape), 2 * values, rtol=1e-6)
+        assert (values == start.sample(one, shape)).all()
+        np.testing.assert_allclose(doubled.sample(one, shape), 2 * values, rtol=1e-6)
         if scale != "value":
-            assert (values != start.sample(jax.random.key(4), shape)).any()
+            assert (values != start.sample(other, shape)).any()
 
 
 def test_fans_count_spatial_axes_in() -> None:
@@ -368,11 +368,11 @@ def test_a_step_reports_what_it_used() -> None:
     assert float(step.value) == 13
     assert step.gradient.tolist() == [2, 6, 6]
     np.testing.assert_allclose(step.quantities["corrected_first_moment"], [2, 6, 6], rtol=1e-6)
-    np.testing.assert_allclose(step.quantities["corrected_second_moment"], [4, 36, 36], rtol=1e-6)
-    np.testing.assert_allclose(
-        step.quantities["effective_learning_rate"], 0.1 / np.array([2, 6, 6])
-    )
-    np.testing.assert_allclose(step.parameters, [0.9, 0.9, 0.9])
+    # 1 − β₂ has five correct digits in single precision.
+    np.testing.assert_allclose(step.quantities["corrected_second_moment"], [4, 36, 36], rtol=2e-5)
+    rate = step.quantities["effective_learning_rate"]
+    np.testing.assert_allclose(rate, 0.1 / np.array([2, 6, 6]), rtol=2e-5)
+    np.testing.assert_allclose(step.parameters, [0.9, 0.9, 0.9], rtol=1e-5)
 
 
 def test_lookahead_differentiates_where_momentum_leads() -> None:

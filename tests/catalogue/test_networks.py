@@ -86,7 +86,7 @@ def test_contexts_within_contexts_have_their_own_names_and_keys() -> None:
 
 
 def test_open_outputs_are_refused() -> None:
-    with pytest.raises(ValueError, match="MLP.outputs is open"):
+    with pytest.raises(ValueError, match=r"MLP\.outputs is open"):
         MLP().init(KEY, jnp.ones((1, 2)))
 
 

@@ -127,7 +127,8 @@ def test_names_of_ticks() -> None:
     assert names(1, 4, whole=True, count=9) == ["1", "2", "3", "4"]
     assert names(-0.2, 0.2) == ["−0.2", "−0.1", "0", "0.1", "0.2"]
     assert names(1e-4, 10, scale="log") == ["0.0001", "0.01", "1"]
-    assert names(0.02, 0.7, scale="log") == ["0.02", "0.05", "0.1", "0.2", "0.5"]
+    assert names(0.02, 0.7, scale="log") == ["0.03", "0.1", "0.3"]
+    assert names(0.12, 0.9, scale="log", count=5) == ["0.2", "0.4", "0.6", "0.8"]
     assert names(3, 3)  # a constant has an axis too
 
 

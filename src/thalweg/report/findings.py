@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thalweg.report.aggregate import quantile
 from thalweg.report.groups import Group, View
 from thalweg.report.parts import (
     Axis,
@@ -87,11 +88,11 @@ def _plain_summary(view: View) -> str:
     text = f"{count(len(runs), 'run')} in {count(len(view.groups), 'group')}"
     if view.metric and view.groups:
         best = view.groups[0]
-        values = _finite(best.runs, view.metric)
+        values = best.values(view.metric, view.worst)
         if values:
             name = f"{best.name}, " if len(view.groups) > 1 else ""
             word = "Best" if len(view.groups) > 1 else "Median"
-            text += f". {word}: {name}{view.metric} {short(float(np.median(values)), 4)}"
+            text += f". {word}: {name}{view.metric} {short(_quantiles(values)[1], 4)}"
     return f"{text}. Nothing was asked to be compared, so there is no verdict."
 
 
@@ -172,18 +173,19 @@ def _value_axis(metric: str, rows: Sequence[IntervalRow]) -> Axis:
 
 def _plain_ranking(view: View) -> Section:
     shown = view.groups[:MOST_ROWS]
-    quartiles = [_quantiles(_finite(group.runs, view.metric)) for group in shown]
-    places = decimals((high - low) / 2 for low, _, high in quartiles)
+    values = [group.values(view.metric, view.worst) for group in shown]
+    ranges = [_quantiles(each) for each in values]
+    places = decimals((high - low) / 2 for low, _, high in ranges)
     rows = tuple(
         (
             str(group.rank + 1),
             group.name,
             fixed(middle, places),
-            f"{fixed(low, places)} to {fixed(high, places)}" if math.isfinite(low) else "–",
+            "–" if math.isnan(low) else f"{fixed(low, places)} to {fixed(high, places)}",
             str(len(group.runs)),
             str(group.diverged),
         )
-        for group, (low, middle, high) in zip(shown, quartiles, strict=True)
+        for group, (low, middle, high) in zip(shown, ranges, strict=True)
     )
     columns = ("", "group", f"median {view.metric}", "10–90\xa0%", "runs", "diverged")
     table = Table(columns, rows, "rlrrrr")
@@ -193,11 +195,11 @@ def _plain_ranking(view: View) -> Section:
             middle,
             low,
             high,
-            tuple(_finite(group.runs, view.metric)),
+            tuple(each),
             series=group.rank,
             note=_diverged(group),
         )
-        for group, (low, middle, high) in zip(shown, quartiles, strict=True)
+        for group, each, (low, middle, high) in zip(shown, values, ranges, strict=True)
     )
     panel = IntervalPanel("", _value_axis(view.metric, figure_rows), figure_rows)
     caption = "Median (disc) and 10–90\xa0% range (bar) over all runs (dots)."
@@ -212,13 +214,10 @@ def _diverged(group: Group) -> str:
     return f"✕ {group.diverged} of {len(group.runs)} diverged" if group.diverged else ""
 
 
-def _finite(runs: Sequence, metric: str) -> list[float]:
-    values = (run.finals.get(metric, math.nan) for run in runs)
-    return [value for value in values if math.isfinite(value)]
-
-
 def _quantiles(values: list[float]) -> tuple[float, float, float]:
+    """10 %, median and 90 %; the median alone of a single value."""
     if not values:
         return math.nan, math.nan, math.nan
-    low, middle, high = (float(q) for q in np.quantile(values, (0.1, 0.5, 0.9)))
+    column = np.array(values)[:, None]
+    low, middle, high = (float(quantile(column, share)[0]) for share in (0.1, 0.5, 0.9))
     return (low, middle, high) if len(values) > 1 else (math.nan, middle, math.nan)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Protocol
 
 import numpy as np
@@ -54,6 +55,15 @@ class Group:
     @property
     def diverged(self) -> int:
         return sum(run.outcome == "diverged" for run in self.runs)
+
+    def values(self, metric: str, worst: float) -> list[float]:
+        """The metric of each run that has ended; ``worst`` for one that diverged without it."""
+        found = ((run.outcome, run.finals.get(metric, math.nan)) for run in self.runs)
+        return [
+            value if math.isfinite(value) else worst
+            for outcome, value in found
+            if math.isfinite(value) or outcome == "diverged"
+        ]
 
 
 @dataclass(frozen=True)
@@ -175,16 +185,15 @@ def _all_groups(runs: Iterable[Run], metric: str, higher: bool) -> tuple[Group, 
     held: dict[str, list[Run]] = {}
     for run in runs:
         held.setdefault(factors_but(run, ("seed",)) or "all runs", []).append(run)
-    sign = -1.0 if higher else 1.0
+    sign, worst = (-1.0, -math.inf) if higher else (1.0, math.inf)
+    groups = [Group(name, tuple(runs), 0) for name, runs in held.items()]
 
-    def merit(item: tuple[str, list[Run]]) -> float:
-        """Smaller is better; a run without a value is worse than any with one."""
-        values = (sign * run.finals.get(metric, math.nan) for run in item[1])
-        ordered = sorted(value if math.isfinite(value) else math.inf for value in values)
-        return ordered[len(ordered) // 2]
+    def merit(group: Group) -> float:
+        """Smaller is better; nothing known is worst."""
+        values = group.values(metric, worst)
+        return sign * median(values) if values else math.inf
 
-    ordered = sorted(held.items(), key=merit)
-    return tuple(Group(name, tuple(runs), rank) for rank, (name, runs) in enumerate(ordered))
+    return tuple(replace(group, rank=i) for i, group in enumerate(sorted(groups, key=merit)))
 
 
 def _metric(runs: Iterable[Run]) -> str:

@@ -158,7 +158,7 @@ def _legend(
     worst, best = (low, high) if panel.higher_is_better else (high, low)
     names = short(worst), short(best)
     start = left + text_width(names[0], LABEL) + 8
-    step = min((width - start - text_width(names[1], LABEL) - 8) / 30, 4.0)
+    step = min((width - start - text_width(names[1], LABEL) - 12) / 30, 4.0)
     parts = [
         element(
             "rect", x=start + index * step, y=top, width=step + 0.5, height=9, fill=ramp(index / 29)

@@ -148,8 +148,8 @@ def _marks(row: IntervalRow, y: float, scale: Scale, theme: Theme) -> str:
                 stroke_linecap="round",
             )
         )
-    if math.isfinite(row.low) and math.isfinite(row.high):
-        line = f"M{scale(row.low):.1f} {y:.1f}H{scale(row.high):.1f}"
+    if not (math.isnan(row.low) or math.isnan(row.high)):  # an infinite end reaches the edge
+        line = f"M{scale.clamped(row.low):.1f} {y:.1f}H{scale.clamped(row.high):.1f}"
         parts += [
             element("path", d=line, stroke=theme("paper"), stroke_width=6, fill="none"),
             element(

@@ -105,12 +105,14 @@ def _column_widths(table: Table, width: int) -> list[int] | None:
     columns = [[name, *(row[i] for row in table.rows)] for i, name in enumerate(table.columns)]
     widths = [max(map(len, column)) for column in columns]
     least = [max(len(w) for cell in column for w in cell.split(" ")) for column in columns]
+    cells = [max(map(len, column[1:]), default=0) for column in columns]
     while sum(widths) + _GAP * (len(widths) - 1) > width:
-        # Words wrap better than numbers do.
         wide = [i for i in range(len(widths)) if widths[i] > max(least[i], 1)]
         if not wide:
             return None
-        widths[max(wide, key=lambda i: (table.sides[i] == "l", widths[i]))] -= 1
+        # Headings wrap best, then words, and numbers last.
+        order = [(widths[i] > cells[i], table.sides[i] == "l", widths[i], i) for i in wide]
+        widths[max(order)[-1]] -= 1
     return widths
 
 
