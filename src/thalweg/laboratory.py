@@ -26,8 +26,6 @@ from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
 from thalweg.record.tables import Run
 from thalweg.report import build, to_html
-from thalweg.report.build import build
-from thalweg.report.html import to_html
 from thalweg.report.parts import Page
 from thalweg.spec.expand import Point, count_points, expand, label, varying
 from thalweg.spec.experiment import Experiment, Recipe
@@ -424,14 +422,6 @@ class Laboratory:
     def report(self, out: Path) -> Path:
         """Write the page as one HTML file; returns its path."""
         out.write_text(to_html(self.page()), encoding="utf-8")
-        return out
-
-    def report(self, out: Path) -> Path:
-        """Write the report of what is recorded as one HTML file."""
-        comparison = self.compare()
-        with Record.open(self.project) as record:
-            page = build(self._recorded_experiment(record), comparison, record, self.source)
-        out.write_text(to_html(page), encoding="utf-8")
         return out
 
 
