@@ -8,7 +8,7 @@ then report what was chosen, on fresh seeds; then compare.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -220,8 +220,7 @@ class Laboratory:
         """What was inferred from the data, each once."""
         notes = [note for data in self._datasets.values() for note in data.notes]
         if self.experiment.loss is None:
-            tasks = dict.fromkeys(data.task for data in self._datasets.values())
-            notes += [f"loss: {chosen_for(task)[1]}" for task in tasks]
+            notes += [f"loss: {chosen_for(data.task)[1]}" for data in self._datasets.values()]
         return tuple(dict.fromkeys(notes))
 
     def _recorded(self, trials: Sequence[Trial]) -> int:
@@ -254,7 +253,7 @@ class Laboratory:
 
     # ----------------------------------------------------------------------------------------- run
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Generator[Progress]:
         """Train what the record does not have; a generator of progress.
 
         Ending it early, by an interrupt or otherwise, loses at most the chunk in flight.
@@ -349,7 +348,9 @@ class Laboratory:
         for phase in phases:
             for trial in self._trials(phase):
                 run = runs.get(trial.job.id)
-                for level, configuration, context in self._coordinates(trial.point) if run else ():
+                if run is None:
+                    continue
+                for level, configuration, context in self._coordinates(trial.point):
                     seen.append(
                         Observation(
                             level=level,

@@ -1,0 +1,45 @@
+"""The command line: ``thalweg run SPEC`` and its companions.
+
+app.py         the commands, their options and help texts; imports nothing heavy
+request.py     from options to a laboratory
+experiment.py  what run, plan, compare, report and export do
+overview.py    a plan as a page and as JSON; estimate.py: how long it will take
+progress.py    what is shown while training: a live display, or plain lines
+catalogue.py   what list, show, data and schema do
+output.py      text and JSON on the standard streams
+
+Results go to standard output; progress, questions and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+
+from thalweg.cli.app import app
+from thalweg.errors import SpecError, ThalwegError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the words after ``thalweg``; those of the process where omitted.
+
+    Returns:
+        1 for failure (data, record, disk), 2 for wrong use, 130 when interrupted; 0 is not
+        returned, as success raises ``SystemExit(0)``, like everything typer itself decides.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without the signs we print
+            stream.reconfigure(errors="replace")
+    try:
+        app(args=arguments, prog_name="thalweg")
+    except ThalwegError as error:
+        for sentence in error.problems if isinstance(error, SpecError) else [str(error)]:
+            print(f"Error: {sentence}", file=sys.stderr)
+        return 2 if isinstance(error, SpecError) else 1
+    return 0

@@ -1,0 +1,238 @@
+"""What ``run``, ``plan``, ``compare``, ``report`` and ``export`` do."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from thalweg.cli import output
+from thalweg.cli.estimate import estimated_seconds
+from thalweg.cli.overview import Overview, plan_overview, plan_page
+from thalweg.cli.progress import Tally, followed
+from thalweg.cli.request import Request
+from thalweg.errors import SpecError
+from thalweg.laboratory import FINAL, Laboratory
+from thalweg.record.store import Record
+from thalweg.record.tables import Experiment
+from thalweg.report import figure_png, figure_svg, to_html, to_markdown, to_text
+from thalweg.report.contrasts import other_contexts, pairs
+from thalweg.report.findings import ranking, verdict
+from thalweg.report.groups import view
+from thalweg.report.parts import Figure, Page, Section
+from thalweg.report.words import count, duration
+from thalweg.statistics.comparison import Comparison
+
+__all__ = ["compare", "export", "plan", "report", "run"]
+
+# A plan of more runs than this is not started, and not even made, without being asked for twice.
+MANY = 10_000
+
+
+# --------------------------------------------------------------------------------------------- run
+
+
+def run(request: Request, *, report: Path | None, yes: bool, json: bool) -> None:
+    """Train, then print the verdict."""
+    laboratory = request.laboratory()
+    _agree(laboratory.size(), yes)
+    planned = laboratory.plan()
+    tally = Tally(planned, laboratory.metric, laboratory.higher_is_better)
+    if not json:
+        for note in planned.notes:
+            output.say(note)
+        output.say(
+            f"training {count(planned.runs, 'run')} in {count(len(planned.groups), 'program')}, "
+            f"{planned.recorded:,} of them recorded already"
+        )
+    begin = time.monotonic()
+    _train(laboratory, tally)
+    seconds = time.monotonic() - begin
+    recorded, comparison = laboratory.record(), laboratory.compare()
+    if report is not None:
+        with output.writing(report):
+            laboratory.report(report)
+    if json:
+        output.emit(_outcome(laboratory, recorded, comparison, planned.notes, report))
+        return
+    new = len(tally.outcomes) - tally.recorded
+    output.say(
+        f"trained {count(new, 'run')} in {duration(seconds)}; the record is {request.project}\n"
+    )
+    output.say(_text(recorded, comparison))
+    if report is not None:
+        output.say(f"report: {report}")
+
+
+def _agree(runs: int, yes: bool) -> None:
+    """Ask before very many runs; where nobody can answer, refuse."""
+    if runs <= MANY or yes:
+        return
+    if not output.interactive():
+        raise SpecError(
+            f"this plan has {runs:,} runs, more than {MANY:,}; add --yes to start it all the same"
+        )
+    if not typer.confirm(f"This plan has {runs:,} runs. Start it?", err=True):
+        raise typer.Exit(1)
+
+
+def _train(laboratory: Laboratory, tally: Tally) -> None:
+    """Train to the end, or until interrupted."""
+    try:
+        with closing(laboratory.run()) as training, followed(tally) as add:
+            for progress in training:
+                add(progress)
+    except KeyboardInterrupt:
+        ended = sum(run.outcome in FINAL for run in laboratory.record().runs)
+        print(
+            f"\ninterrupted; {count(ended, 'run')} {'is' if ended == 1 else 'are'} recorded, "
+            "run the same command again to go on",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
+
+
+def _outcome(
+    laboratory: Laboratory,
+    recorded: Experiment,
+    comparison: Comparison | None,
+    notes: tuple[str, ...],
+    report: Path | None,
+) -> dict[str, Any]:
+    outcomes = Counter(run.outcome for run in recorded.runs)
+    return {
+        "experiment": recorded.id,
+        "question": recorded.question,
+        "project": laboratory.project,
+        "notes": notes,
+        "metric": laboratory.metric,
+        "runs": {
+            "total": len(recorded.runs),
+            **{outcome: outcomes[outcome] for outcome in FINAL},
+        },
+        "comparison": comparison,
+        "report": report,
+    }
+
+
+def _text(recorded: Experiment, comparison: Comparison | None, *more: Callable[..., Any]) -> str:
+    """Verdict and ranking, and what other sections are asked for."""
+    seen = view(recorded, comparison)
+    sections = (make(seen) for make in (verdict, ranking, *more))
+    title = recorded.question or "Training runs"
+    page = Page(title, tuple(s for s in sections if isinstance(s, Section)))
+    return to_text(page, output.width()).rstrip("\n")
+
+
+# -------------------------------------------------------------------------------------------- plan
+
+
+def plan(request: Request, *, whole: bool, json: bool) -> None:
+    """Print what would run."""
+    laboratory = request.laboratory()
+    runs = laboratory.size()
+    if runs > MANY and not whole:
+        _count_only(laboratory, runs, json)
+        return
+    planned = laboratory.plan()
+    seconds = estimated_seconds(planned, request.project)
+    if json:
+        output.emit(plan_overview(laboratory, planned, seconds))
+    else:
+        page = plan_page(laboratory, planned, seconds)
+        output.say(to_text(page, output.width()).rstrip("\n"))
+
+
+def _count_only(laboratory: Laboratory, runs: int, json: bool) -> None:
+    if json:
+        output.emit(Overview(laboratory.experiment.question, counted_only=True, runs=runs))
+    else:
+        output.say(
+            f"{runs:,} runs, more than {MANY:,}: only counted. `thalweg plan --yes` plans them "
+            "all, which takes a while; `thalweg run` asks before it starts."
+        )
+
+
+# ------------------------------------------------------------------------------- compare and report
+
+
+def compare(request: Request, *, json: bool) -> None:
+    """Print the verdict on what is recorded."""
+    laboratory = request.laboratory()
+    if laboratory.experiment.compare is None:
+        raise SpecError(
+            'the spec asks for no comparison; add a [compare] table, such as factor = "optimizer"'
+        )
+    laboratory.plan()  # finds what is wrong with the spec before the record is asked
+    comparison = laboratory.compare()
+    if json:
+        output.emit(comparison)
+    else:
+        output.say(_text(laboratory.record(), comparison, pairs, other_contexts))
+
+
+def report(
+    request: Request,
+    *,
+    out: Path | None,
+    markdown: Path | None,
+    svg: Path | None,
+    png: Path | None,
+    json: bool,
+) -> None:
+    """Write the report in the forms that are asked for."""
+    if not (out or markdown or svg or png):
+        out = Path("report.html")
+    laboratory = request.laboratory()
+    page = laboratory.page()
+    for path, render in ((out, to_html), (markdown, to_markdown)):
+        if path is not None:
+            with output.writing(path):
+                path.write_text(render(page), encoding="utf-8")
+    drawn: dict[str, list[Path]] = {"svg": [], "png": []}
+    for name, folder in (("svg", svg), ("png", png)):
+        if folder is not None:
+            drawn[name] = _draw(page, folder, name)
+    if json:
+        identity = laboratory.record().id
+        output.emit({"experiment": identity, "html": out, "markdown": markdown, **drawn})
+        return
+    for path in (out, markdown, *drawn["svg"], *drawn["png"]):
+        if path is not None:
+            output.say(str(path))
+
+
+def _draw(page: Page, folder: Path, kind: str) -> list[Path]:
+    """Every figure of a page as a file of its own, numbered in reading order."""
+    figures = [part for s in page.sections for part in s.parts if isinstance(part, Figure)]
+    paths = []
+    for number, figure in enumerate(figures, 1):
+        name = re.sub(r"\W+", "-", figure.title.lower()).strip("-")
+        path = folder / f"{number:02}-{name}.{kind}"
+        drawn = figure_svg(figure).encode() if kind == "svg" else figure_png(figure)
+        with output.writing(path):
+            path.write_bytes(drawn)
+        paths.append(path)
+    return paths
+
+
+def export(request: Request, folder: Path, format: Any, *, json: bool) -> None:
+    """Write what is recorded as tables."""
+    from thalweg.record.export import export as write_tables
+
+    laboratory = request.laboratory()
+    recorded = laboratory.record()
+    with output.writing(folder / "runs"), Record.open(request.project) as record:
+        paths = write_tables(record, recorded, folder, format)
+    if json:
+        output.emit({"experiment": recorded.id, "files": paths})
+        return
+    for path in paths:
+        output.say(str(path))

@@ -1,0 +1,98 @@
+"""Text and JSON on the standard streams."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from thalweg.errors import ThalwegError
+
+__all__ = ["emit", "entries", "plain", "say", "takes_control_codes", "width", "writing"]
+
+# Lines longer than this are hard to read, however wide the terminal is.
+WIDEST = 100
+
+
+def say(text: str = "") -> None:
+    """Print a result at once, so that a reader that has gone away is noticed here."""
+    print(text, flush=True)
+
+
+def emit(value: Any) -> None:
+    """Print a result as one JSON object."""
+    say(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON data; numbers that are not finite become null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def width() -> int:
+    """Columns to print in."""
+    return max(20, min(shutil.get_terminal_size().columns, WIDEST))
+
+
+def entries(items: Iterable[tuple[str, str]], width: int) -> str:
+    """Names with texts beside them, or below them where there is little room."""
+    items = tuple(items)
+    margin = max((len(name) for name, _ in items), default=0) + 2
+    lines = []
+    for name, text in items:
+        if margin > width / 2:
+            lines += [name, *_wrapped(text, width, "    ", "    ")]
+        else:
+            lines += _wrapped(text, width, f"{name:<{margin}}", " " * margin)
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
+    wrapped = textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    )
+    return wrapped or [first.rstrip()]
+
+
+def takes_control_codes(stream: TextIO) -> bool:
+    """Whether a stream is a terminal on which lines can be redrawn, and may be."""
+    return (
+        stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    )
+
+
+def interactive() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Make the folder of a file that is about to be written; failures become sentences.
+
+    Raises:
+        ThalwegError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield path
+    except OSError as error:
+        raise ThalwegError(f"{path} cannot be written: {error.strerror or error}") from error
