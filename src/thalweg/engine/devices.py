@@ -19,7 +19,17 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-__all__ = ["ALONG_RUNS", "EVERYWHERE", "compiler_options", "describe", "mesh", "prepare", "put"]
+__all__ = [
+    "ALONG_RUNS",
+    "EVERYWHERE",
+    "brief_options",
+    "compiler_options",
+    "cores",
+    "describe",
+    "mesh",
+    "prepare",
+    "put",
+]
 
 ALONG_RUNS = PartitionSpec("run")
 EVERYWHERE = PartitionSpec()
@@ -72,6 +82,17 @@ def put(tree: Any, spec: PartitionSpec) -> Any:
 def compiler_options() -> dict[str, Any]:
     """Options that programs are compiled with; part of their identity."""
     return {}
+
+
+def brief_options() -> dict[str, Any]:
+    """Options for programs that run so rarely that compiling them should be quick instead."""
+    if mesh().devices.flat[0].platform != "cpu":
+        return compiler_options()
+    return {
+        **compiler_options(),
+        "xla_backend_optimization_level": 1,
+        "xla_cpu_use_fusion_emitters": False,
+    }
 
 
 @cache

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.preprocessing import Affine, fill_only
 from thalweg.engine import devices, program
 from thalweg.engine.compilation import compile_seconds
-from thalweg.engine.devices import ALONG_RUNS, EVERYWHERE, mesh, put
-from thalweg.engine.lanes import Lane, Pool, Rows
+from thalweg.engine.devices import EVERYWHERE, mesh, put
+from thalweg.engine.lanes import Pool, Rows
+from thalweg.engine.layout import Layout
 from thalweg.engine.plan import Group, Job, group, is_scaled, stack_lanes
 from thalweg.engine.timetable import timetable
-from thalweg.engine.wave import Progress, Wave, device_positions
+from thalweg.engine.wave import Progress, Wave
 from thalweg.record.store import Record
 from thalweg.record.tables import Checkpoint, Program
 
@@ -142,27 +142,15 @@ def _wave(
     record: Record,
     identity: str,
 ) -> Wave:
-    positions = device_positions(len(jobs), room.lanes, room.width)
-    stacked = stack_lanes(jobs, [pools.rows(job) for job in jobs], [_scaling(job) for job in jobs])
-    # Padding lanes hold copies of the first run and are never live.
-    source = np.zeros(room.lanes, int)
-    source[positions] = np.arange(len(jobs))
-    lane: Lane = jax.tree.map(
-        lambda leaf: put(
-            leaf[source].reshape(room.lanes // room.width, room.width, *leaf.shape[1:]),
-            ALONG_RUNS,
-        ),
-        stacked,
-    )
+    layout = Layout(len(jobs), room.lanes, room.width)
+    lanes = stack_lanes(jobs, [pools.rows(job) for job in jobs], [_scaling(job) for job in jobs])
     shape = members.shape
     return Wave(
         group=members,
         jobs=jobs,
-        lane=lane,
+        lane=layout.place(lanes),
         pool=pool,
-        positions=positions,
-        lanes=room.lanes,
-        width=room.width,
+        layout=layout,
         longest=call_length(members, len(jobs)),
         timetable=timetable(members.training, shape.steps, shape.steps_per_epoch, program.LONGEST),
         sizes=jobs[0].sizes,
