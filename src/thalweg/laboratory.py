@@ -343,6 +343,7 @@ class Laboratory:
         assert asked is not None
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
         selection = "validation." + self.metric.partition(".")[2]
+        met = self._target_steps(runs)
         seen = []
         phases: tuple[Phase, ...] = ("tune", "report") if asked.tune else ("report",)
         for phase in phases:
@@ -363,9 +364,25 @@ class Laboratory:
                             failed=run.outcome == "diverged",
                             steps=run.step,
                             seconds=run.train_seconds,
+                            target_step=met.get(run.id),
+                            run=run.id,
                         )
                     )
         return seen
+
+    def _target_steps(self, runs: dict[str, Run]) -> dict[str, int]:
+        """For each run that met the target, the first evaluated step at which it did."""
+        asked = self.experiment.compare
+        if asked is None or asked.target is None:
+            return {}
+        with Record.open(self.project) as record:
+            curves = record.series(self.metric, list(runs))
+        met = {}
+        for run, (steps, values) in curves.items():
+            there = values >= asked.target if self.higher_is_better else values <= asked.target
+            if there.any():
+                met[run] = int(steps[there.argmax()])
+        return met
 
     def _chosen(self, recorded: Recorded) -> list[Point]:
         """For every level and context, the point that tuning chose."""
@@ -407,6 +424,7 @@ class Laboratory:
             margin=asked.margin,
             alpha=asked.alpha,
             tuned=asked.tune,
+            target=asked.target,
         )
 
     # -------------------------------------------------------------------------------------- report
