@@ -11,8 +11,11 @@ from thalweg.spec.experiment import Training
 
 __all__ = ["Timetable", "timetable"]
 
-# Evaluations of a run where the spec does not say how often, and points of its batch-loss curve.
-EVALUATIONS, CURVE_POINTS = 20, 300
+# Where the spec does not say how often: evaluations of a run at most, and the share of its training
+# that they may cost.
+EVALUATIONS, EVALUATION_SHARE = 20, 0.2
+# Points of the batch-loss curve.
+CURVE_POINTS = 300
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class Timetable:
                 begin = point
 
 
-def timetable(training: Training, steps: int, steps_per_epoch: int, most: int) -> Timetable:
+def timetable(
+    training: Training, steps: int, steps_per_epoch: int, most: int, evaluation_cost: float = 0.0
+) -> Timetable:
     """The timetable of a program; it depends on nothing but what its runs are.
 
     Args:
@@ -58,8 +63,11 @@ def timetable(training: Training, steps: int, steps_per_epoch: int, most: int) -
         steps: steps of a whole run.
         steps_per_epoch: steps in one pass over the training data.
         most: the most steps that may lie between two points.
+        evaluation_cost: of one evaluation, in epochs of training.
     """
-    every = training.evaluate_every or max(1, round(training.epochs / EVALUATIONS))
+    affordable = EVALUATION_SHARE * training.epochs / max(evaluation_cost, 1e-9)
+    count = max(1, min(EVALUATIONS, round(affordable)))
+    every = training.evaluate_every or max(1, round(training.epochs / count))
     epochs = [*range(0, training.epochs, every), training.epochs]
     evaluations = frozenset(epoch * steps_per_epoch for epoch in epochs)
     spaced = np.geomspace(1, steps, training.probes) if training.probes else np.array([])

@@ -111,6 +111,15 @@ def call_length(members: Group, runs: int) -> int:
     return int(np.clip(CALL_FLOPS / flops, 50, program.LONGEST))
 
 
+def evaluation_cost(members: Group) -> float:
+    """Cost of evaluating all data once, in epochs of training: a forward pass is a third of a
+    step's arithmetic, but pays no overhead."""
+    shape = members.shape
+    row = members.flops / 3 / shape.batch_size
+    epoch = shape.steps_per_epoch * (members.flops + STEP_FLOPS)
+    return sum(members.jobs[0].sizes) * row / epoch
+
+
 def program_id(members: Group, room: Room) -> str:
     """The name of a program: all that its numbers can depend on."""
     text = json.dumps(_description(members, room), sort_keys=True, default=str)
@@ -152,7 +161,13 @@ def _wave(
         pool=pool,
         layout=layout,
         longest=call_length(members, len(jobs)),
-        timetable=timetable(members.training, shape.steps, shape.steps_per_epoch, program.LONGEST),
+        timetable=timetable(
+            members.training,
+            shape.steps,
+            shape.steps_per_epoch,
+            program.LONGEST,
+            evaluation_cost(members),
+        ),
         sizes=jobs[0].sizes,
         spread=np.array([_spread(job) for job in jobs]),
         record=record,
