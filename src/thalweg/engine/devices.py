@@ -98,7 +98,7 @@ def brief_options() -> dict[str, Any]:
 @cache
 def describe() -> dict[str, Any]:
     """The machine and versions that numbers may depend on, as JSON data."""
-    import jaxlib
+    from importlib.metadata import version
 
     device = mesh().devices.flat[0]
     return {
@@ -110,7 +110,7 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
+        "jaxlib": version("jaxlib"),
         "flags": os.environ.get("XLA_FLAGS", ""),
     }
 

@@ -51,12 +51,16 @@ class Shape:
         return -(-self.training_rows // self.batch_size)
 
 
+# An array of numpy while lanes are gathered on the host, of JAX inside programs.
+HostOrDevice = Any
+
+
 class Rows(NamedTuple):
     """Row numbers of the splits of a run in the program's pool of data, int32 [row]."""
 
-    train: Array
-    validation: Array
-    test: Array
+    train: HostOrDevice
+    validation: HostOrDevice
+    test: HostOrDevice
 
 
 class Lane(NamedTuple):
@@ -67,8 +71,8 @@ class Lane(NamedTuple):
     optimizer: Optimizer
     regularizers: tuple[Regularizer, ...]
     clipping: Clipping | None
-    seed: Array
-    order: Array
+    seed: HostOrDevice
+    order: HostOrDevice
     rows: Rows
     scaling: Affine | None
 
