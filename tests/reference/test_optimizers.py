@@ -286,8 +286,8 @@ PAIRS: list[tuple[Any, Any]] = [
         by_optax(optax.adagrad(RATE, initial_accumulator_value=0.1, eps=1e-4)),
     ),
     (AdaGrad(learning_rate=RATE, momentum=0.8), by_loop(adagrad_with_momentum)),
-    # Where gradients vanish the step is learning rate / epsilon, times a curvature of 10 here: above
-    # 2 the iteration is unstable there and blows rounding up, in anybody's program, by 1e7.
+    # Where gradients vanish a step is learning rate / epsilon of them, times curvatures up to 10:
+    # above 2 the iteration is unstable there and blows rounding up in anybody's program, by 1e7.
     (
         RMSProp(learning_rate=RATE, rho=0.8, epsilon=0.1),
         by_torch(torch.optim.RMSprop, lr=RATE, alpha=0.8, eps=0.1),
@@ -348,7 +348,7 @@ def lanes_of(rule: Any) -> tuple[list[Any], Trajectory]:
     return lanes, np.asarray(sweep(stacked))
 
 
-@pytest.mark.parametrize(("rule", "reference"), PAIRS, ids=lambda value: str(value)[:70])
+@pytest.mark.parametrize(("rule", "reference"), PAIRS, ids=[repr(rule) for rule, _ in PAIRS])
 def test_rules_are_those_of_others(rule: Any, reference: Any) -> None:
     expected = reference()
     assert np.abs(expected).max() < 1e3  # a run worth comparing has not diverged
