@@ -115,7 +115,9 @@ training = {{ epochs = 20, batch_size = 16 }}
 """
 
 
-@pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
+@pytest.mark.parametrize(
+    "load", [load_wine, pytest.param(load_breast_cancer, marks=pytest.mark.slow)]
+)
 def test_a_table_of_ones_own(load: Any, tmp_path: Path) -> None:
     bunch = load()
     names = [*(name.replace(" ", "_") for name in bunch.feature_names), "kind"]
