@@ -137,7 +137,7 @@ class Case(NamedTuple):
 
 
 def recipe(**fields: Any) -> Recipe:
-    training = {"epochs": STEPS, "batch_size": "full", "evaluate_every": 1, "probes": 0}
+    training = {"epochs": STEPS, "batch_size": "full", "evaluate_every": STEPS, "probes": 0}
     return Recipe(training=Training(**(training | fields.pop("training", {}))), **fields)
 
 
@@ -221,6 +221,7 @@ CASES = {
                 momentum=0.5,
                 learning_rate_in="step",
             ),
+            training={"evaluate_every": 1},
         ),
         nn.Tanh(),
         logistic,
