@@ -124,7 +124,7 @@ def _compared_ranking(comparison: Comparison, context: Context) -> Section:
             interval(level.mean.estimate, level.mean.low, level.mean.high, places),
             fixed(level.median, places),
             fixed(level.interquartile_mean, places),
-            fixed(level.worst, places) if math.isfinite(level.worst) else "diverged",
+            _reached(level.worst, places),
             f"{level.failed} of {len(level.values)}" if level.failed else "0",
             *([level.configuration] if tuned else []),
         )
@@ -180,8 +180,8 @@ def _plain_ranking(view: View) -> Section:
         (
             str(group.rank + 1),
             group.name,
-            fixed(middle, places),
-            "–" if math.isnan(low) else f"{fixed(low, places)} to {fixed(high, places)}",
+            _reached(middle, places),
+            _range(low, high, places),
             str(len(group.runs)),
             str(group.diverged),
         )
@@ -212,6 +212,15 @@ def _plain_ranking(view: View) -> Section:
 
 def _diverged(group: Group) -> str:
     return f"✕ {group.diverged} of {len(group.runs)} diverged" if group.diverged else ""
+
+
+def _reached(value: float, places: int) -> str:
+    return "diverged" if math.isinf(value) else fixed(value, places)
+
+
+def _range(low: float, high: float, places: int) -> str:
+    ends = [_reached(end, places) for end in (low, high)]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _quantiles(values: list[float]) -> tuple[float, float, float]:

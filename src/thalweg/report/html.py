@@ -154,17 +154,23 @@ def _table(table: Table) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{side}">{escape(cell)}</td>'
+            f'<td class="{side}">{_breakable(cell) if side == "l" else escape(cell)}</td>'
             for cell, side in zip(row, table.sides, strict=True)
         )
         + "</tr>"
         for row in table.rows
     )
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    # Outside the table, so that it does not scroll away with a wide one.
+    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
     return (
-        f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def _breakable(cell: str) -> str:
+    """Words that may be broken where ``_`` or ``=`` joins them."""
+    return re.sub(r"(?<=[_=])(?=\w)", "<wbr>", escape(cell))
 
 
 # ----------------------------------------------------------------------------------------- figures

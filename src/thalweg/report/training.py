@@ -54,10 +54,9 @@ def learning_curves(view: View, curves: Curves) -> Section | None:
     if not panels:
         return None
     # One column per split, so that losses stand above the metric on the same data.
-    splits = {panel.title.split()[0] for panel in panels}
-    parts: list[Part] = [
-        Figure("Learning curves", _caption(view, shown), tuple(panels), min(len(splits), 3))
-    ]
+    splits = len({panel.title.split()[0] for panel in panels})
+    columns = splits if len(panels) % splits == 0 else 3
+    parts: list[Part] = [Figure("Learning curves", _caption(view, shown), tuple(panels), columns)]
     if len(view.groups) > len(shown):
         parts.insert(0, _left_out(view, len(shown)))
     single = _one_by_one(view, curves)
