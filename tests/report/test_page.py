@@ -45,6 +45,7 @@ def test_sections_in_order(page) -> None:
     assert page.title == "Which optimizer trains a small network best on two moons?"
     assert [section.heading for section in page.sections] == [
         "Verdict",
+        "In every context",
         "Ranking at noise=0.1",
         "Learning curves",
         "Learning rate by optimizer",
@@ -53,7 +54,6 @@ def test_sections_in_order(page) -> None:
         "Time to target",
         "Tuning",
         "Every pair",
-        "Other contexts",
         "Outcomes",
         "Budget",
         "Environment",
@@ -108,7 +108,7 @@ def test_diverged_runs_are_marked_and_counted(page, full) -> None:
 
 def test_the_heatmap_holds_tuning_runs_and_validation_values(page, full) -> None:
     experiment, _, _ = full
-    (panel,) = panels(page, HeatPanel)
+    _, panel = panels(page, HeatPanel)
     assert panel.columns == ("0.001", "0.01", "0.1", "1")
     assert panel.value_label == "median validation.accuracy"
     runs = [

@@ -193,15 +193,16 @@ def test_the_data_in_the_page_are_those_of_the_figures(page) -> None:
     data = json.loads(text, parse_constant=refuse)
     figures = [p for s in page.sections for p in s.parts if isinstance(p, Figure)]
     assert [d["title"] for d in data] == [f.title for f in figures]
-    line = figures[1].panels[0].lines[0]
-    assert data[1]["panels"][0]["lines"][0]["y"] == list(line.y)
+    index = next(i for i, f in enumerate(figures) if f.title == "Learning curves")
+    line = figures[index].panels[0].lines[0]
+    assert data[index]["panels"][0]["lines"][0]["y"] == list(line.y)
     for address in set(re.findall(r'data-panel="(\d+)\.(\d+)"', html)):
         assert data[int(address[0])]["panels"][int(address[1])]["lines"]
 
 
 def test_a_panel_is_drawn_once_for_each_width(page) -> None:
     html = to_html(page)
-    assert len(re.findall('class="cells of-3 v[012]"', html)) == 6  # ranking and heatmap
+    assert len(re.findall('class="cells of-3 v[012]"', html)) == 9  # contexts, ranking, heat
     assert 'class="lines of-1 v0"' in html  # small multiples need no second drawing
 
 

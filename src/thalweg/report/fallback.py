@@ -92,8 +92,11 @@ def _heat(panel: HeatPanel) -> Table:
 
 
 def _cell(panel: HeatPanel, cell: HeatCell | None) -> str:
-    diverged = f" ✕{cell.diverged}" if cell and cell.diverged else ""
-    return cell_words(panel, cell) + diverged
+    if cell is None:
+        return ""
+    diverged = f"✕{cell.diverged}" if cell.diverged else ""
+    note = f"({cell.note})" if cell.note else ""
+    return " ".join(filter(None, (cell_words(panel, cell), note, diverged)))
 
 
 def _intervals(panel: IntervalPanel) -> Table:

@@ -169,8 +169,9 @@ def _table(table: Table) -> str:
 
 
 def _breakable(cell: str) -> str:
-    """Words that may be broken where ``_`` or ``=`` joins them."""
-    return re.sub(r"(?<=[_=])(?=\w)", "<wbr>", escape(cell))
+    """A cell whose long words may be broken where ``_`` or ``=`` joins them."""
+    words = escape(cell).split(" ")
+    return " ".join(re.sub(r"(?<=[_=])(?=\w)", "<wbr>", w) if len(w) > 20 else w for w in words)
 
 
 # ----------------------------------------------------------------------------------------- figures
@@ -179,7 +180,8 @@ def _breakable(cell: str) -> str:
 def _figure(figure: Figure, number: int, titled: bool) -> str:
     """Caption, legend, panels, and the numbers for those who read them instead."""
     title = "" if titled else f"<strong>{escape(figure.title)}</strong> "
-    columns = max(1, min(figure.columns, len(figure.panels), 3))
+    # A panel alone takes half the page unless it asked for all of it.
+    columns = min(figure.columns, max(len(figure.panels), 2), 3)
     panels = "".join(
         f'<div class="panel">{_panel(panel, figure, number, index, columns)}</div>'
         for index, panel in enumerate(figure.panels)

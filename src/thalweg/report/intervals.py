@@ -60,7 +60,9 @@ class _Layout:
 
     def height(self, row: IntervalRow) -> float:
         lines = len(self.lines(row)) * LINE
-        return max(lines + 8, TRACK) if self.beside else lines + TRACK - 2
+        if self.beside:
+            return max(lines + 8, len(_said(row, self.places)) * 14 + 10, TRACK)
+        return lines + TRACK - 2
 
 
 def draw_intervals(panel: IntervalPanel, width: float, theme: Theme) -> Drawing:

@@ -67,8 +67,11 @@ def interval(estimate: float, low: float, high: float, places: int) -> str:
     """``0.974 [0.971, 0.977]``, without brackets where there is no interval."""
     if math.isnan(low) or math.isnan(high):
         return fixed(estimate, places)
+    # Numbers within an interval as wide as their last digit are zero where they round to it.
+    zero = 0.5 * 10**-places if high - low >= 10**-places else 0.0
+    words = (fixed(0.0 if abs(v) < zero else v, places) for v in (estimate, low, high))
     # A no-break space keeps the bounds on one line.
-    return f"{fixed(estimate, places)} [{fixed(low, places)},\xa0{fixed(high, places)}]"
+    return "{} [{},\xa0{}]".format(*words)
 
 
 def p_value(p: float) -> str:
