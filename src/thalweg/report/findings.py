@@ -21,7 +21,7 @@ from thalweg.report.parts import (
     Verdict,
     VerdictKind,
 )
-from thalweg.report.words import count, decimals, fixed, interval, label, short
+from thalweg.report.words import count, decimals, digits, fixed, interval, label, short
 from thalweg.statistics.comparison import Comparison, Context, LevelSummary
 
 __all__ = ["ranking", "sentence", "verdict"]
@@ -91,15 +91,15 @@ def _plain_summary(view: View) -> str:
     text = count(len(runs), "run")
     best, *others = groups
     if others:
-        text += f": {count(len(groups), 'combination')} of {', '.join(_varied(view))}"
+        text += f": {count(len(groups), 'combination')} of {' and '.join(_varied(view))}"
         seeds = {len(group.runs) for group in groups}
         text += f", {count(seeds.pop(), 'seed')} each" if len(seeds) == 1 else ""
     values = best.values(view.metric, view.worst)
     if values:
-        value = _reached(_quantiles(values)[1], 4)
+        middle = _quantiles(values)[1]
         name = "Median" if len(runs) > 1 else "Reached"
         name = f"Best, {best.name}:" if others else name
-        text += f". {name} {view.metric} {value}"
+        text += f". {name} {view.metric} {digits(middle) if math.isfinite(middle) else 'diverged'}"
     return f"{text}. Nothing was asked to be compared, so there is no verdict."
 
 

@@ -164,6 +164,8 @@ def _cell(view: View, metric: str, runs: Sequence[Run], numeric: str) -> HeatCel
 
 def _with_best(view: View, row: Sequence[HeatCell | None]) -> tuple[HeatCell | None, ...]:
     finite = [cell.value for cell in row if cell and math.isfinite(cell.value)]
+    if len(set(finite)) == 1 < len(row):
+        return tuple(row)  # all alike: none is the best
     best = (max if view.higher_is_better else min)(finite, default=math.nan)
     return tuple(
         cell and HeatCell(cell.value, cell.runs, cell.diverged, cell.value == best) for cell in row

@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg.report.aggregate import Summary, summarise
 from thalweg.report.groups import Curves, Group, View
-from thalweg.report.parts import Axis, Figure, Line, LinePanel, Paragraph, Part, Section
+from thalweg.report.parts import Axis, Figure, Line, LinePanel, Panel, Paragraph, Part, Section
 from thalweg.report.words import count
 
 __all__ = ["layers", "learning_curves"]
@@ -59,8 +59,9 @@ def learning_curves(view: View, curves: Curves) -> Section | None:
         return None
     if not _any_curve(panels):
         lost = sum(group.diverged for group in view.groups)
-        before = f", and {count(lost, 'run')} diverged before a second time" if lost else ""
-        return Section("Learning curves", (Paragraph(f"Evaluated only once{before}."),))
+        why = f", and {count(lost, 'run')} diverged before a second time" if lost else ""
+        text = f"There are no curves: no run was evaluated more than once{why}."
+        return Section("Learning curves", (Paragraph(text),))
     # One column per split, so that losses stand above the metric on the same data.
     splits = len({panel.title.split()[0] for panel in panels})
     columns = splits if len(panels) % splits == 0 else 3
@@ -79,8 +80,7 @@ def layers(view: View, curves: Curves) -> Section | None:
     figures: list[Figure] = []
     for quantity, (heading, caption) in _QUANTITIES.items():
         panels = _quantity_panels(quantity, shown, curves)
-        # Of some activations the saturated outputs are those that are zero.
-        if panels and panels not in (figure.panels for figure in figures):
+        if panels and not (figures and _same_curves(panels, figures[-1].panels)):
             figures.append(Figure(heading, caption, panels, 3))
     if not figures:
         return None
@@ -179,7 +179,7 @@ def _caption(view: View, groups: Sequence[Group]) -> str:
     seeds = sorted({len(group.runs) for group in groups})
     number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     if seeds == [1]:
-        return "One run each, against training steps."
+        return f"One run{' each' if len(groups) > 1 else ''}, against training steps."
     caption = f"Median (line) and 10–90\xa0% band over {number} seeds, against training steps."
     if any(group.diverged for group in groups):
         caption += (
@@ -287,6 +287,18 @@ def _side_by_side(figures: Sequence[Figure]) -> Figure:
         f"{figure.title}: {figure.caption[0].lower()}{figure.caption[1:]}" for figure in figures
     )
     return Figure("Layer by layer", " ".join(captions), tuple(panels), 3)
+
+
+def _same_curves(panels: Sequence[LinePanel], before: Sequence[Panel]) -> bool:
+    """Whether panels show what the figure before shows: a ReLU is saturated where it is zero."""
+    lines, others = (
+        [line for panel in some if isinstance(panel, LinePanel) for line in panel.lines]
+        for some in (panels, before)
+    )
+    return len(lines) == len(others) and all(
+        line.name == other.name and line.x == other.x and np.allclose(line.y, other.y, atol=0.02)
+        for line, other in zip(lines, others, strict=True)
+    )
 
 
 def _any_curve(panels: Sequence[LinePanel]) -> bool:

@@ -10,6 +10,7 @@ __all__ = [
     "alike",
     "count",
     "decimals",
+    "digits",
     "duration",
     "fixed",
     "interval",
@@ -54,6 +55,12 @@ def alike(values: Iterable[float]) -> int | None:
     if not sizes or max(sizes) > 100 * min(sizes) or not 1e-3 <= max(sizes) < 1e6:
         return None
     return max(2 - math.floor(math.log10(max(sizes))), 0)
+
+
+def digits(value: float) -> str:
+    """A number alone, with the three digits it would have among its like: ``0.900``, ``61.2``."""
+    places = alike([value])
+    return short(value) if places is None else fixed(value, places)
 
 
 def fixed(value: float, places: int) -> str:
