@@ -17,7 +17,7 @@ MOST_COLUMNS = 12
 MOST_NAMED = 5
 
 # How a level stands to the best: a mark before its shortfall, and how strongly it is coloured.
-_MARKS = {"best": "", "tied": "= ", "undecided": "? ", "none": "? ", "better": ""}
+_MARKS = {"best": "", "tied": "=\xa0", "undecided": "?\xa0", "none": "?\xa0", "better": ""}
 _STRENGTHS = {"best": 0.9, "tied": 0.45, "undecided": 0.18, "none": 0.18, "better": 0.0}
 _KEYS = (("best", 0.9), ("= tied with the best", 0.45), ("? undecided", 0.18), ("worse", 0.0))
 _WORDS = {

@@ -238,7 +238,7 @@ def _results(view: View) -> Section:
 
     def cell(name: str) -> str:
         values = [run.finals[name] for run in group.runs if name in run.finals]
-        low, middle, high = (short(v, 4) for v in _quantiles(values))
+        low, middle, high = (digits(v, 4) for v in _quantiles(values))
         return f"{middle} ({low} to {high})" if len(values) > 1 else middle
 
     rows = tuple((m, *(cell(f"{split}.{m}") for split in splits)) for m in measures)

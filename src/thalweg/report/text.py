@@ -135,7 +135,7 @@ def _records(table: Table, width: int) -> Iterator[str]:
     for row in table.rows:
         yield from textwrap.wrap("  ".join(row[:leading]), width)
         pairs = zip(table.columns[leading:], row[leading:], strict=True)
-        text = ", ".join(f"{name} {cell}" for name, cell in pairs if cell)
+        text = "; ".join(f"{name}: {cell}" for name, cell in pairs if cell)
         yield from textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ")
 
 

@@ -57,10 +57,11 @@ def alike(values: Iterable[float]) -> int | None:
     return max(2 - math.floor(math.log10(max(sizes))), 0)
 
 
-def digits(value: float) -> str:
-    """A number alone, with the three digits it would have among its like: ``0.900``, ``61.2``."""
-    places = alike([value])
-    return short(value) if places is None else fixed(value, places)
+def digits(value: float, kept: int = 3) -> str:
+    """A number with so many significant digits, zeros at its end included: ``0.900``, ``61.2``."""
+    if not 1e-3 <= abs(value) < 1e6:  # nor where it is not finite
+        return short(value, kept)
+    return fixed(value, max(kept - 1 - math.floor(math.log10(abs(value))), 0))
 
 
 def fixed(value: float, places: int) -> str:
