@@ -100,7 +100,7 @@ def _matrix(comparison: Comparison, contexts: Sequence[Context], columns: Sequen
             )
         )
     caption = (
-        f"Mean {comparison.metric} in each context (rows) and, below it, how far that is from the "
+        f"Mean {comparison.metric} in each context (rows), with how far that is from the "
         "best of the row. = tied with the best, ? undecided or too few seeds; without a mark it "
         "is worse."
     )
