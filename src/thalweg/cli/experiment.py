@@ -23,7 +23,8 @@ from thalweg.laboratory import FINAL, Laboratory
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment
 from thalweg.report import figure_png, figure_svg, to_html, to_markdown, to_text
-from thalweg.report.contrasts import other_contexts, pairs
+from thalweg.report.contexts import across_contexts
+from thalweg.report.contrasts import pairs
 from thalweg.report.findings import ranking, verdict
 from thalweg.report.groups import view
 from thalweg.report.parts import Figure, Page, Section
@@ -175,7 +176,7 @@ def compare(request: Request, *, json: bool) -> None:
     if json:
         output.emit(comparison)
     else:
-        output.say(_text(laboratory.record(), comparison, pairs, other_contexts))
+        output.say(_text(laboratory.record(), comparison, across_contexts, pairs))
 
 
 def report(

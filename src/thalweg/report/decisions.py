@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.record.tables import Run
 from thalweg.report.groups import Curves, Group, View
 from thalweg.report.parts import BoundaryPanel, Figure, Section
-from thalweg.report.words import short
+from thalweg.report.words import digits
 
 __all__ = ["boundaries"]
 
@@ -66,5 +66,5 @@ def _from_arrays(
     split = np.asarray(arrays.get("decision_split", np.zeros(len(points))), int)
     x0, x1, y0, y1 = (float(v) for v in np.ravel(arrays["decision_extent"]))
     value = run.finals.get(view.metric, math.nan)
-    note = f"{view.metric} {short(value)}, seed {run.seed}" if view.metric else f"seed {run.seed}"
+    note = f"{view.metric} {digits(value)}, seed {run.seed}" if view.metric else f"seed {run.seed}"
     return BoundaryPanel(group.name, grid, (x0, x1, y0, y1), points, labels, split == TRAIN, note)

@@ -73,7 +73,8 @@ def legend(figure: Figure) -> list[Key]:
                 keys.setdefault("held out", Key("held out", "ring", 6))
     if crosses:
         keys["a run diverged"] = Key("a run diverged", "cross", 6)
-    return list(keys.values())
+    alone = len(keys) == 1 and not any(key.note for key in keys.values())
+    return [] if alone else list(keys.values())
 
 
 def draw_key(key: Key, x: float, y: float, theme: Theme) -> str:

@@ -182,9 +182,15 @@ def _same(one: float | None, other: float) -> bool:
 
 
 def _all_groups(runs: Iterable[Run], metric: str, higher: bool) -> tuple[Group, ...]:
+    runs = tuple(runs)
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        for path in run.factors:
+            values.setdefault(path, set()).add(label(run.factors[path]))
+    same = {path for path, found in values.items() if len(found) == 1}
     held: dict[str, list[Run]] = {}
     for run in runs:
-        held.setdefault(factors_but(run, ("seed",)) or "all runs", []).append(run)
+        held.setdefault(factors_but(run, {"seed", *same}) or "all runs", []).append(run)
     sign, worst = (-1.0, -math.inf) if higher else (1.0, math.inf)
     groups = [Group(name, tuple(runs), 0) for name, runs in held.items()]
 

@@ -154,17 +154,24 @@ def _table(table: Table) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{side}">{escape(cell)}</td>'
+            f'<td class="{side}">{_breakable(cell) if side == "l" else escape(cell)}</td>'
             for cell, side in zip(row, table.sides, strict=True)
         )
         + "</tr>"
         for row in table.rows
     )
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    # Outside the table, so that it does not scroll away with a wide one.
+    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
     return (
-        f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def _breakable(cell: str) -> str:
+    """A cell whose long words may be broken where ``_`` or ``=`` joins them."""
+    words = escape(cell).split(" ")
+    return " ".join(re.sub(r"(?<=[_=])(?=\w)", "<wbr>", w) if len(w) > 20 else w for w in words)
 
 
 # ----------------------------------------------------------------------------------------- figures
@@ -173,7 +180,8 @@ def _table(table: Table) -> str:
 def _figure(figure: Figure, number: int, titled: bool) -> str:
     """Caption, legend, panels, and the numbers for those who read them instead."""
     title = "" if titled else f"<strong>{escape(figure.title)}</strong> "
-    columns = max(1, min(figure.columns, len(figure.panels), 3))
+    # A panel alone takes half the page unless it asked for all of it.
+    columns = min(figure.columns, max(len(figure.panels), 2), 3)
     panels = "".join(
         f'<div class="panel">{_panel(panel, figure, number, index, columns)}</div>'
         for index, panel in enumerate(figure.panels)

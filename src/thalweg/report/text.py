@@ -135,7 +135,7 @@ def _records(table: Table, width: int) -> Iterator[str]:
     for row in table.rows:
         yield from textwrap.wrap("  ".join(row[:leading]), width)
         pairs = zip(table.columns[leading:], row[leading:], strict=True)
-        text = ", ".join(f"{name} {cell}" for name, cell in pairs if cell)
+        text = "; ".join(f"{name}: {cell}" for name, cell in pairs if cell)
         yield from textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ")
 
 
@@ -147,7 +147,12 @@ def interval_rows(panel: IntervalPanel, width: int) -> list[str]:
     if not panel.rows:
         return []
     places = decimals((row.high - row.low) / 2 for row in panel.rows)
-    words = [interval(row.estimate, row.low, row.high, places) for row in panel.rows]
+    words = [
+        row.note
+        if row.note and not math.isfinite(row.estimate)
+        else interval(row.estimate, row.low, row.high, places)
+        for row in panel.rows
+    ]
     names = min(max(len(row.name) for row in panel.rows), max(width // 4, 8))
     room = width - names - max(map(len, words)) - 2 * _GAP
     if room < 12:
