@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import typer
+import click
 
 from thalweg.cli import output
 from thalweg.cli.estimate import estimated_seconds
@@ -79,8 +79,8 @@ def _agree(runs: int, yes: bool) -> None:
         raise SpecError(
             f"this plan has {runs:,} runs, more than {MANY:,}; add --yes to start it all the same"
         )
-    if not typer.confirm(f"This plan has {runs:,} runs. Start it?", err=True):
-        raise typer.Exit(1)
+    if not click.confirm(f"This plan has {runs:,} runs. Start it?", err=True):
+        raise click.exceptions.Exit(1)
 
 
 def _train(laboratory: Laboratory, tally: Tally) -> None:
@@ -96,7 +96,7 @@ def _train(laboratory: Laboratory, tally: Tally) -> None:
             "run the same command again to go on",
             file=sys.stderr,
         )
-        raise typer.Exit(130) from None
+        raise click.exceptions.Exit(130) from None
 
 
 def _outcome(
