@@ -14,6 +14,7 @@ Results go to standard output; progress, questions and errors go to standard err
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -50,3 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         print("interrupted", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Only the standard streams have no name. What is left in the buffer must not be tried
+        # again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"Error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
