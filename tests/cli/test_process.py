@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.csv
 import pytest
-from tests.cli.commands import SPEC, environment, run_here, start
+from tests.cli.commands import environment, run_here, start
 
+from thalweg.errors import RecordError
 from thalweg.record import Record
 
 # Trains for several seconds, so that it is cut off on the way and a checkpoint is there.
@@ -66,10 +70,9 @@ def underway(spec: Path, project: Path) -> subprocess.Popen[str]:
     for _ in range(1200):
         if process.poll() is not None:
             break
-        if (project / "record.sqlite").exists():
-            with Record.open(project) as record:
-                if record.checkpoints():
-                    return process
+        with suppress(RecordError), Record.open(project) as record:  # it is not there at once
+            if record.checkpoints():
+                return process
         time.sleep(0.05)
     process.kill()
     out, said = process.communicate()
@@ -105,28 +108,36 @@ def test_a_training_that_is_cut_off_goes_on(how, spec, uninterrupted, tmp_path):
 # -------------------------------------------------------------------------------------- a terminal
 
 
-def on_terminal(columns: int, *words: str, **variables: str | None) -> tuple[int, str]:
-    """Exit code and all that a command writes to a terminal of so many columns."""
+def on_terminal(columns: int, *words: str | Path, **variables: str | None) -> tuple[int, str]:
+    """Exit code, and all that a command writes to a terminal of so many columns."""
     screen, terminal = pty.openpty()
-    os.environ.get("TERM")
-    import fcntl
-    import struct
-    import termios
-
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     plain = {"COLUMNS": None, "LINES": None, "NO_COLOR": None, "TERM": "xterm"}
-    pipes = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
-    with start(*words, env=environment(**{**plain, **variables}), **pipes) as process:
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+    with start(*words, env=environment(**{**plain, **variables}), **streams) as process:
         os.close(terminal)
         written = b""
-        with closing(os.fdopen(screen, "rb", buffering=0)) as reader:
-            while True:
-                try:
-                    some = reader.read(65536)
-                except OSError:  # the other side is closed
-                    break
-                if not some:
-                    break
+        with suppress(OSError):  # the other side is closed
+            while some := os.read(screen, 65536):
                 written += some
-        code = process.wait()
-    return code, written.decode()
+        os.close(screen)
+        return process.wait(), written.decode()
+
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_training_on_a_terminal(columns, trained, tmp_path):
+    fresh = ("run", trained.parent / "spec.toml", "--project", tmp_path)
+    code, written = on_terminal(columns, *fresh)
+    assert code == 0
+    assert re.search(r"\d of 8 runs", written)
+    assert "\x1b[?25h" in written  # the cursor is there again
+    lines = re.split(r"[\r\n]+", CONTROL.sub("", written))
+    assert max(map(len, lines)) <= columns
+
+    code, written = on_terminal(columns, *fresh, NO_COLOR="1")
+    assert code == 0
+    assert "\x1b" not in written

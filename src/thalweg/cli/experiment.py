@@ -165,7 +165,7 @@ def _count_only(laboratory: Laboratory, runs: int, json: bool) -> None:
     if json:
         output.emit(Overview(laboratory.experiment.question, counted_only=True, runs=runs))
     else:
-        output.say(
+        output.note(
             f"{runs:,} runs, more than {MANY:,}: only counted. `thalweg plan --yes` plans them "
             "all, which takes a while; `thalweg run` asks before it starts."
         )
