@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 import pytest
-from tests.cli.commands import run_here
 
 from thalweg import __version__
 from thalweg.cli.app import app
+from thalweg.spec.families import FAMILIES
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -177,8 +177,20 @@ def test_no_line_is_wider_than_the_terminal(command, columns, thalweg, project, 
     # Code is printed as it is, and so are paths.
     prose = [line for line in ran.out.splitlines() if "Array(" not in line and ">>>" not in line]
     assert [line for line in prose if len(line) > columns and "pytest" not in line] == []
-    if command.startswith(("plan", "list", "show", "data")) and not place:
-        assert_golden(f"{command.replace(' ', '-')}-{columns}", ran.out)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_lists_are_complete(columns, thalweg, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    families = thalweg("list", "--json").json["families"]
+    assert list(families) == list(FAMILIES)
+    for family, parts in families.items():
+        listed = thalweg("list", family).out
+        for part in parts:
+            assert re.search(rf"^{part['name']}\b", listed, re.MULTILINE)
+            assert re.search(rf"\b{part['name']}\b", thalweg("list").out)
+    for entry in thalweg("data", "list", "--json").json["data"]:
+        assert re.search(rf"^{entry['name']}\b", thalweg("data", "list").out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -229,6 +241,7 @@ def test_what_is_inferred_from_a_table_is_said(thalweg):
     ]
 
 
+@pytest.mark.slow
 def test_a_table_needs_no_spec(thalweg, tmp_path, monkeypatch):
     Path("people.csv").write_text(CSV)
     monkeypatch.setenv("THALWEG_PROJECT", str(tmp_path / "elsewhere"))
@@ -239,10 +252,9 @@ def test_a_table_needs_no_spec(thalweg, tmp_path, monkeypatch):
     assert (tmp_path / "elsewhere" / "record.sqlite").exists()
 
 
-def test_training_again_trains_nothing(thalweg, project):
-    ran = run_here("run", "spec.toml", "--project", project)
+def test_training_again_trains_what_is_missing(thalweg, project):
+    place = ("run", "spec.toml", "--project", project)
+    ran = thalweg(*place)
     assert "nothing to train: 8 runs recorded already\n" in ran.out
-    more = run_here("run", "spec.toml", "--project", project, "--set", "compare.seeds.report=3")
-    assert "training 2 runs; 8 more are recorded already\n" in more.out or (
-        "training 10 runs: " not in more.out
-    )
+    more = thalweg(*place, "--set", "compare.seeds.report=3")
+    assert "trained 2 runs in " in more.out

@@ -169,16 +169,16 @@ def plan(request: Request, yes: bool, json: bool) -> None:
 @app.command()
 @on_experiment()
 def compare(request: Request, json: bool) -> None:
-    """Print the verdict, the ranking and every pair of recorded runs.
+    """Print the verdict on recorded runs, and every pair.
 
     \b
     Example:
       thalweg compare moons.toml
 
     \b
-    JSON: factor, metric, higher_is_better, margin, alpha, tuned, verdict, budget,
-      contexts [{label, verdict, warnings, levels, pairs, survival, log_rank_p, tuning}];
-      null for numbers that do not exist.
+    JSON: factor, metric, higher_is_better, margin, alpha, tuned,
+      contexts [{label, levels, pairs, verdict, survival, log_rank_p, tuning,
+      warnings}], verdict, budget; null for numbers that do not exist.
     """
     from thalweg.cli import experiment
 
@@ -283,8 +283,8 @@ def data_list(json: bool) -> None:
     """List data sources: what they are, how large, which licence.
 
     \b
-    JSON: data [{name, summary, task, rows, features, size, source, licence, available}];
-      null where a file decides.
+    JSON: data [{name, summary, task, rows, features, size, source, licence,
+      available}]; null where a file decides.
     """
     from thalweg.cli import catalogue
 
