@@ -67,7 +67,8 @@ class Plan:
         groups: programs.
         varied: paths that take several values.
         reporting: runs that the reporting phase adds once tuning has chosen.
-        recorded: how many of the trials the record has already.
+        recorded: how many of all runs the record has already; those of the reporting phase are
+            known once tuning has ended.
         notes: what was inferred: task, loss, losses of rows.
     """
 
@@ -205,6 +206,9 @@ class Laboratory:
         if asked is not None and asked.tune:
             chosen = {at[::2] for point in self.points for at in self._coordinates(point)}
             reporting = len(chosen) * asked.seeds.report
+        recorded = self._recorded(trials)
+        if reporting and recorded == len(trials):
+            recorded += self._recorded(self._reported())
         return Plan(
             points=len(self.points),
             duplicates=count_points(self.experiment) - len(self.points),
@@ -212,7 +216,7 @@ class Laboratory:
             groups=tuple(groups),
             varied=tuple(self.varied),
             reporting=reporting,
-            recorded=self._recorded(trials),
+            recorded=recorded,
             notes=self._notes(),
         )
 
@@ -228,7 +232,15 @@ class Laboratory:
             return 0
         with Record.open(self.project) as record:
             outcomes = record.outcomes([trial.job.id for trial in trials])
-        return sum(outcome in FINAL for outcome in outcomes.values())
+        return sum(outcomes.get(trial.job.id) in FINAL for trial in trials)
+
+    def _reported(self) -> list[Trial]:
+        """The runs to be reported, where all that tune are recorded as this experiment's."""
+        with Record.open(self.project) as record:
+            if experiment_id(self.experiment) not in (id for id, _, _ in record.experiments()):
+                return []
+            chosen = self._chosen(self._recorded_experiment(record))
+        return [trial for trial in self._trials("report") if trial.point in chosen]
 
     @cached_property
     def metric(self) -> str:
@@ -263,9 +275,7 @@ class Laboratory:
             trials = self._trials(self._first_phase)
             yield from self._train(trials, record)
             if self._first_phase == "tune":
-                chosen = self._chosen(self._recorded_experiment(record))
-                fresh = [trial for trial in self._trials("report") if trial.point in chosen]
-                yield from self._train([*trials, *fresh], record)
+                yield from self._train([*trials, *self._reported()], record)
 
     def _train(self, trials: Sequence[Trial], record: Record) -> Iterator[Progress]:
         record.add_experiment(self._experiment(trials))

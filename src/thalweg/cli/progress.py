@@ -15,10 +15,10 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from thalweg.cli.output import takes_control_codes
+from thalweg.cli.output import roughly, takes_control_codes
 from thalweg.engine.wave import Progress
 from thalweg.laboratory import Plan
-from thalweg.report.words import count, duration, short
+from thalweg.report.words import count, short
 
 __all__ = ["Tally", "followed"]
 
@@ -111,7 +111,7 @@ class Tally:
         """All of it in words, the most telling first."""
         yield f"{len(self.outcomes):,} of {count(self.total, 'run')}"
         if self.remaining:
-            yield f"about {duration(max(self.remaining, 1.0))} left"
+            yield f"about {roughly(self.remaining)} left"
         if self.rate is not None:
             yield f"{short(self.rate)} run-steps/s"
         if self.best is not None:

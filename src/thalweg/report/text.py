@@ -64,7 +64,7 @@ def _part(part: Part, section: Section, width: int) -> str:
 
 
 def _facts(facts: Facts, width: int) -> Iterator[str]:
-    names = min(max((len(name) for name, _ in facts.items), default=0), width // 3)
+    names = min(max((len(name) for name, _ in facts.items), default=0), 2 * width // 5)
     for name, value in facts.items:
         yield from textwrap.wrap(
             value, width, initial_indent=f"{name:<{names}}  ", subsequent_indent=" " * (names + 2)
