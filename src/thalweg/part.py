@@ -411,7 +411,7 @@ def _check_number(declared: Declaration, value: Any, place: str) -> Any:
 
 def _as_float(value: Any, place: str) -> float:
     try:
-        return float(value)
+        return float(value) + 0.0  # minus zero is zero
     except OverflowError:
         raise SpecError(f"{place} must be smaller: it has more digits than a number can") from None
 

@@ -156,6 +156,12 @@ class Experiment:
 
         return read_file(Path(path), overrides)
 
+    def to_toml(self) -> str:
+        """The text of a spec file that gives this experiment again."""
+        from thalweg.spec.text import to_toml
+
+        return to_toml(self)
+
     def recipe(self) -> Recipe:
         """The recipe of an experiment whose fields hold one value each."""
         return Recipe(**{name: getattr(self, name) for name in RECIPE_FIELDS})
@@ -167,7 +173,7 @@ class Experiment:
         """The place where this experiment is planned, run, compared and reported."""
         from thalweg.laboratory import Laboratory
 
-        return Laboratory(self, Path(project))
+        return Laboratory(self, Path(project), self.to_toml())
 
     def plan(self, project: str | Path = ".thalweg") -> Any:
         """What would run: see ``Laboratory.plan``."""
