@@ -41,16 +41,19 @@ def to_data(value: Any, full: bool = True) -> Any:
     if isinstance(value, Range):
         return str(value)
     if isinstance(value, tuple | list):
-        return [_free(item, full) for item in value]
+        return [_free(item) for item in value]
     if isinstance(value, dict):
-        return {key: _free(held, full) for key, held in value.items()}
+        return {key: _free(held) for key, held in value.items()}
     return value
 
 
-def _free(value: Any, full: bool) -> Any:
-    """A value outside any field, as in the tables of cases: parts of families have their names."""
+def _free(value: Any) -> Any:
+    """A value in a table of changes, where no field says whether a part goes under its name.
+
+    A part made in Python replaces what it is laid over, so all of its fields are told.
+    """
     named = any(type(value) in members(family).values() for family in FAMILIES.values())
-    return _named((value,), full) if named else to_data(value, full)
+    return _named((value,), True) if named else to_data(value)
 
 
 def field_data(field: Field, held: Any, full: bool) -> Any:
@@ -104,16 +107,14 @@ def _is_table(held: Any) -> bool:
 
 
 def _table(name: str, table: dict[str, Any], header: str) -> Iterator[str]:
-    """A table under its header; tables in it go on one line each where they fit."""
+    """A table under its header; tables in it go on one line each if all of them fit."""
     yield header.format(name)
-    long = {}
-    for key, held in table.items():
-        line = f"{_key(key)} = {_inline(held)}"
-        if isinstance(held, dict) and len(line) > WIDTH:
-            long[key] = held
-        else:
-            yield line
-    for key, held in long.items():
+    lines = {key: f"{_key(key)} = {_inline(held)}" for key, held in table.items()}
+    inner = {key: held for key, held in table.items() if isinstance(held, dict)}
+    if all(len(lines[key]) <= WIDTH for key in inner):
+        inner = {}
+    yield from (line for key, line in lines.items() if key not in inner)
+    for key, held in inner.items():
         yield from ("", *_table(f"{name}.{_key(key)}", held, "[{}]"))
 
 
