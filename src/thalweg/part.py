@@ -382,6 +382,8 @@ def _normalise_one(owner: type, name: str, declared: Declaration, value: Any, pl
         raise SpecError(f"{place} must be {_say(hint)}, got {value!r}{_suggest(value, hint)}")
     if hint is float:
         value = _as_float(value, place)  # 1 and 1.0 must print and be stored alike
+    if typing.get_origin(hint) is tuple and float in typing.get_args(hint):
+        value = tuple(_as_float(item, place) for item in value)
     if declared.options is not None and value not in declared.options:
         options = ", ".join(map(repr, declared.options))
         raise SpecError(f"{place} must be one of {options}, got {value!r}")

@@ -45,9 +45,7 @@ def _is_required(cls: type, name: str) -> bool:
 def _made(cls: type, values: dict[str, Any]) -> Any:
     try:
         return cls(**values)
-    except SpecError as error:
-        # Laws that declarations do not tell are all that random values can miss.
-        assert any(word in str(error) for word in (".split", ".high must be > ")), error
+    except SpecError:  # of a law between fields, which declarations do not tell
         return reject()
 
 

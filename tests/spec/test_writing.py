@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.spec.random_specs import PARTS, TEXTS, experiments, parts
+
 from thalweg.catalogue.clipping import ClipByNorm
 from thalweg.catalogue.layers import Dense
 from thalweg.catalogue.losses import Hinge, SquaredError

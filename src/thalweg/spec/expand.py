@@ -14,7 +14,7 @@ from typing import Any, Literal
 from thalweg.errors import SpecError
 from thalweg.part import Each, Range, is_part, part_name, replace
 from thalweg.spec.experiment import Experiment, Recipe
-from thalweg.spec.variants import recipes, sweeps
+from thalweg.spec.variants import sweeps, variants
 from thalweg.spec.writing import to_data
 
 __all__ = ["Point", "count_points", "expand", "label", "varying"]
@@ -45,10 +45,11 @@ def expand(experiment: Experiment) -> list[Point]:
         SpecError: a case or group changes a field that nothing has, or a range has no count.
     """
     found: dict[Recipe, Point] = {}
-    for variant, case in recipes(experiment):
-        for recipe, factors in _multiply(variant, _zipped(experiment)):
-            if case:
-                factors = {"case": case, **factors}
+    for variant in variants(experiment):
+        own = {"case": variant.case} if variant.case else {}
+        own |= {path: _changed(value) for path, value in variant.changed.items()}
+        for recipe, lists in _multiply(variant.recipe, _zipped(experiment)):
+            factors = {**own, **lists}
             known = found.get(recipe, Point(recipe))
             merged = {**factors, **known.factors}
             occurrences = known.occurrences
@@ -61,7 +62,7 @@ def expand(experiment: Experiment) -> list[Point]:
 def count_points(experiment: Experiment) -> int:
     """How many points there are at most, without making them; equal ones count each time."""
     zipped = _zipped(experiment)
-    return sum(_count(variant, "", zipped) for variant, _ in recipes(experiment))
+    return sum(_count(variant.recipe, "", zipped) for variant in variants(experiment))
 
 
 def varying(points: list[Point]) -> list[str]:
@@ -142,6 +143,11 @@ def _level(value: Any, among: Each) -> Any:
     if isinstance(value, tuple) and any(map(is_part, value)):
         return " + ".join(map(label, value))
     return label(value) if value is None or isinstance(value, tuple) else value
+
+
+def _changed(value: Any) -> Any:
+    """The level of a value that a group of ``vary`` sets; lists in it are levels of their own."""
+    return part_name(value) if is_part(value) and any(sweeps(value)) else _level(value, Each())
 
 
 def _set(value: Any, path: list[str], new: Any) -> Any:

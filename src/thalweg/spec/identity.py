@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from thalweg.spec.experiment import RECIPE_FIELDS, Experiment, Recipe
-from thalweg.spec.variants import recipes
+from thalweg.spec.variants import variants
 from thalweg.spec.writing import to_data
 
 __all__ = ["IDENTITY_VERSION", "experiment_id", "run_id", "run_spec"]
@@ -37,7 +37,7 @@ def experiment_id(experiment: Experiment) -> str:
     spelled_out = (*RECIPE_FIELDS, "cases", "vary")
     data = to_data(experiment)
     meant = {name: held for name, held in data.items() if name not in spelled_out}
-    meant["recipes"] = [[case, to_data(recipe)] for recipe, case in recipes(experiment)]
+    meant["recipes"] = [[v.case, to_data(v.recipe)] for v in variants(experiment)]
     return _hash({"identity": IDENTITY_VERSION, "experiment": meant})
 
 

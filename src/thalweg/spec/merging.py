@@ -69,15 +69,15 @@ def _laid(field: Field, base: Any, given: Any) -> Any:
 def _laid_over_each(field: Field, base: list[Any], given: dict[str, Any]) -> Any:
     """Changes to a list of alternatives; naming one of them changes that one alone."""
     if _names_parts(field, given):
-        held = [item for item in base if item in given or _holds(item, given)]
-        if not held:
-            return given
-        return [_laid(field, item, given) if item in held else item for item in base]
+        named = [bool(_names(item) & given.keys()) for item in base]
+        pairs = zip(base, named, strict=True)
+        return [_laid(field, i, given) if n else i for i, n in pairs] if any(named) else given
     return [_laid(field, item, given) for item in base]
 
 
-def _holds(item: Any, names: dict[str, Any]) -> bool:
-    return isinstance(item, dict) and bool(item.keys() & names.keys())
+def _names(written: Any) -> set[str]:
+    """The names of the parts in a value of a field."""
+    return {written} if isinstance(written, str) else {*(written or ())}
 
 
 def _names_parts(field: Field, given: dict[str, Any]) -> bool:

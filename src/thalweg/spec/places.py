@@ -96,7 +96,8 @@ class _Scan:
                 array, line = self._token == "[[", self._line
                 self._advance()
                 table = self._numbered(parts_of_key(self._until("]", "]]")), array)
-                self.lines.setdefault(table, line)
+                for end in range(1, len(table) + 1):
+                    self.lines.setdefault(table[:end], line)
                 self._advance()
             elif self._token == "\n":
                 self._advance()

@@ -18,7 +18,7 @@ from thalweg.spec.experiment import Experiment
 from thalweg.spec.merging import Absent, merge, parse_override
 from thalweg.spec.places import Path_, Places, parts_of_key
 from thalweg.spec.reading import Reader, brief
-from thalweg.spec.variants import recipes
+from thalweg.spec.variants import variants
 from thalweg.spec.writing import to_data, to_toml
 
 __all__ = ["from_data", "parse", "read_file", "to_data", "to_toml"]
@@ -100,7 +100,7 @@ def from_data(
     experiment = reader.part(Experiment, data)
     if reader.problems:
         raise SpecError(*reader.problems)
-    recipes(experiment, reader.places)
+    variants(experiment, reader.places)
     return experiment
 
 

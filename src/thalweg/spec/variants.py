@@ -7,26 +7,40 @@ that are no lists, schedules where nothing follows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from thalweg.errors import SpecError
 from thalweg.part import Each, Range, is_part, nearest, part_name
-from thalweg.spec.experiment import RECIPE_FIELDS, Experiment, Recipe
+from thalweg.spec.experiment import Experiment, Recipe
 from thalweg.spec.families import fields
 from thalweg.spec.merging import Absent, merge
 from thalweg.spec.places import Path_, Places
 from thalweg.spec.reading import Reader, brief
 from thalweg.spec.writing import to_data
 
-__all__ = ["recipes", "sweeps"]
+__all__ = ["Variant", "sweeps", "variants"]
 
 # Parts whose own numbers the engine follows through training; elsewhere a number is fixed.
 SCHEDULED = ("network", "loss", "optimizer", "regularizers", "clipping")
 
 
-def recipes(experiment: Experiment, places: Places | None = None) -> list[tuple[Recipe, str]]:
-    """The recipes of an experiment, each with the name of its case.
+class Variant(NamedTuple):
+    """One recipe that an experiment spells out; it may hold lists.
+
+    Args:
+        recipe: the recipe.
+        case: name of its case; empty where there are none.
+        changed: by path, the single values in which a group of ``vary`` differs from its case.
+    """
+
+    recipe: Recipe
+    case: str = ""
+    changed: Mapping[str, Any] = {}
+
+
+def variants(experiment: Experiment, places: Places | None = None) -> list[Variant]:
+    """The recipes of an experiment.
 
     Args:
         experiment: as read or made; not changed.
@@ -41,11 +55,10 @@ def recipes(experiment: Experiment, places: Places | None = None) -> list[tuple[
     if experiment.cases or experiment.vary:
         found = list(_laid_over(to_data(base, full=False), experiment, reader))
     else:
-        found = [(base, "")]
-    for recipe, _ in found:
-        _check_schedules(recipe, (), reader)
+        found = [Variant(base)]
+        _check_schedules(base, (), reader)
     if not reader.problems:
-        _check_zip(experiment, [recipe for recipe, _ in found], reader)
+        _check_zip(experiment, [variant.recipe for variant in found], reader)
     if reader.problems:
         raise SpecError(*reader.problems)
     return found
@@ -68,9 +81,7 @@ def sweeps(value: Any, path: str = "") -> Iterator[tuple[str, Each | Range]]:
 # ------------------------------------------------------------------------------- cases and groups
 
 
-def _laid_over(
-    base: dict[str, Any], experiment: Experiment, reader: Reader
-) -> Iterator[tuple[Recipe, str]]:
+def _laid_over(base: dict[str, Any], experiment: Experiment, reader: Reader) -> Iterator[Variant]:
     absent: dict[int, Absent] = {}
     used: set[int] = set()
     names: set[str] = set()
@@ -90,7 +101,10 @@ def _laid_over(
         except Absent as error:
             reader.report((*at, *error.path), str(error))
             continue
-        yield from _read(own, at, str(name), reader)
+        recipe = _read(own, at if experiment.cases else (), reader)
+        if recipe is None:
+            continue
+        yield Variant(recipe, str(name))
         for position, group in enumerate(experiment.vary):
             if not _is_table(group, ("vary", position), reader):
                 continue
@@ -100,7 +114,9 @@ def _laid_over(
                 absent.setdefault(position, error)
             else:
                 used.add(position)
-                yield from _read(changed, ("vary", position), str(name), reader)
+                varied = _read(changed, ("vary", position), reader)
+                if varied is not None:
+                    yield Variant(varied, str(name), dict(_differences(recipe, varied, "")))
     for position in absent.keys() - used:
         error = absent[position]
         reader.report(("vary", position, *error.path), str(error))
@@ -112,13 +128,25 @@ def _is_table(block: Any, path: Path_, reader: Reader) -> bool:
     return isinstance(block, dict)
 
 
-def _read(data: dict[str, Any], path: Path_, case: str, reader: Reader) -> Iterator[Any]:
-    own = Reader(reader.places.under(path) if path[0] == "vary" or case else reader.places)
+def _read(data: dict[str, Any], changes: Path_, reader: Reader) -> Recipe | None:
+    """The recipe over whose table the changes at a path were laid; None where it has problems."""
+    own = Reader(reader.places.under(changes) if changes else reader.places)
     recipe = own.part(Recipe, data)
     if recipe is not None:
         _check_schedules(recipe, (), own)
-        yield recipe, case
     reader.problems += [problem for problem in own.problems if problem not in reader.problems]
+    return recipe
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The single values, by path, in which one part differs from another of its class."""
+    for name in fields(type(after)):
+        one, other = getattr(before, name), getattr(after, name)
+        at = f"{path}.{name}" if path else name
+        if is_part(other) and type(one) is type(other):
+            yield from _differences(one, other, at)
+        elif one != other and not isinstance(other, Each | Range):
+            yield at, other
 
 
 # --------------------------------------------------------------------------------- laws of a whole
@@ -126,7 +154,7 @@ def _read(data: dict[str, Any], path: Path_, case: str, reader: Reader) -> Itera
 
 def _check_single(experiment: Experiment, reader: Reader) -> None:
     """Refuse lists outside the recipe, where one value is needed."""
-    for name in fields(Experiment).keys() - RECIPE_FIELDS:
+    for name in ("question", "compare", "seeds"):
         held = getattr(experiment, name)
         for path, several in [(name, held)] if isinstance(held, Each) else sweeps(held, name):
             problem = f"{path} must be one value for the whole experiment, got {several!r}"

@@ -41,19 +41,29 @@ def to_data(value: Any, full: bool = True) -> Any:
     if isinstance(value, Range):
         return str(value)
     if isinstance(value, tuple | list):
-        return [_free(item) for item in value]
+        return [to_data(item, full) for item in value]
     if isinstance(value, dict):
-        return {key: _free(held) for key, held in value.items()}
+        return {key: _change(held) for key, held in value.items()}
     return value
 
 
-def _free(value: Any) -> Any:
-    """A value in a table of changes, where no field says whether a part goes under its name.
+def _change(held: Any) -> Any:
+    """A value in a table of changes, where no field says what it is.
 
-    A part made in Python replaces what it is laid over, so all of its fields are told.
+    A table would be laid over what is there, but a part made in Python takes its place, as a list
+    does; so it is written as a list of one.
     """
-    named = any(type(value) in members(family).values() for family in FAMILIES.values())
-    return _named((value,), True) if named else to_data(value)
+    if isinstance(held, list):
+        return [_alternative(item) for item in held]
+    written = _alternative(held)
+    return [written] if isinstance(written, dict) and not isinstance(held, dict) else written
+
+
+def _alternative(item: Any) -> Any:
+    parts = item if isinstance(item, tuple) else (item,)
+    known = [cls for family in FAMILIES.values() for cls in members(family).values()]
+    named = parts and all(type(part) in known for part in parts)
+    return _named(parts, False) if named else to_data(item)
 
 
 def field_data(field: Field, held: Any, full: bool) -> Any:
