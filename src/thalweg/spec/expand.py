@@ -79,17 +79,16 @@ def varying(points: list[Point]) -> list[str]:
 def label(value: Any) -> str:
     """A value of a factor in a few characters: ``adam``, ``0.01``, ``32-16``, ``full``."""
     if is_part(value):
-        fields = to_data(value, full=False)
-        inner = ", ".join(f"{k}={label(v)}" for k, v in fields.items())
+        held = {name: getattr(value, name) for name in to_data(value, full=False)}
+        inner = ", ".join(f"{name}={label(inside)}" for name, inside in held.items())
         return f"{part_name(value)}({inner})" if inner else part_name(value)
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple | list):
-        return "-".join(map(label, value)) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{k}={label(v)}" if v else k for k, v in value.items())
+        between = " + " if any(map(is_part, value)) else "-"
+        return between.join(map(label, value)) or "none"
     return str(value)
 
 
@@ -140,8 +139,6 @@ def _level(value: Any, among: Each) -> Any:
     if is_part(value):
         names = [part_name(other) for other in among if is_part(other)]
         return part_name(value) if names.count(part_name(value)) == 1 else label(value)
-    if isinstance(value, tuple) and any(map(is_part, value)):
-        return " + ".join(map(label, value))
     return label(value) if value is None or isinstance(value, tuple) else value
 
 

@@ -139,14 +139,17 @@ def _read(data: dict[str, Any], changes: Path_, reader: Reader) -> Recipe | None
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The single values, by path, in which one part differs from another of its class."""
-    for name in fields(type(after)):
-        one, other = getattr(before, name), getattr(after, name)
-        at = f"{path}.{name}" if path else name
-        if is_part(other) and type(one) is type(other):
-            yield from _differences(one, other, at)
-        elif one != other and not isinstance(other, Each | Range):
-            yield at, other
+    """The single values, by path, in which one tree of parts differs from another."""
+    if is_part(after) and type(before) is type(after):
+        for name in fields(type(after)):
+            at = f"{path}.{name}" if path else name
+            yield from _differences(getattr(before, name), getattr(after, name), at)
+    elif isinstance(after, Each) and isinstance(before, Each) and len(before) == len(after):
+        for one, other in zip(before, after, strict=True):
+            if is_part(other) and type(one) is type(other):
+                yield from _differences(one, other, path)
+    elif before != after and not isinstance(after, Each | Range):
+        yield path, after
 
 
 # --------------------------------------------------------------------------------- laws of a whole
