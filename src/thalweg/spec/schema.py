@@ -10,13 +10,14 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from thalweg.catalogue.card import card
 from thalweg.part import Declaration, declarations
 from thalweg.spec.experiment import RECIPE_FIELDS, Compare, Experiment, Recipe, Seeds, Training
-from thalweg.spec.families import FAMILIES, Field, fields, members
+from thalweg.spec.families import Field, fields
 from thalweg.spec.variants import SCHEDULED
 from thalweg.spec.writing import default_data
 
@@ -24,12 +25,16 @@ __all__ = ["json_schema"]
 
 Schema = dict[str, Any]
 
-NOTHING: Schema = {"enum": ["none", None], "description": "nothing of the kind"}
-
-RANGE: Schema = {
-    "type": "string",
-    "pattern": r"^\s*[-+0-9._eE]+?\s*\.\.\s*[-+0-9._eE]+(\s+(log|linear))?(\s+[0-9]+)?\s*$",
-    "description": "values between two ends, as in 0.001..1 log 7 or 0..0.9 linear 4",
+# Definitions that many fields share.
+NOTHING: Schema = {"$ref": "#/$defs/none"}
+RANGE: Schema = {"$ref": "#/$defs/range"}
+SHARED: Schema = {
+    "none": {"enum": ["none", None], "description": "nothing of the kind"},
+    "range": {
+        "type": "string",
+        "pattern": r"^\s*[-+0-9._eE]+?\s*\.\.\s*[-+0-9._eE]+(\s+(log|linear))?(\s+[0-9]+)?\s*$",
+        "description": "values between two ends, as in 0.001..1 log 7 or 0..0.9 linear 4",
+    },
 }
 
 
@@ -37,14 +42,12 @@ def json_schema() -> Schema:
     """The JSON Schema (draft 2020-12) of spec files."""
     builder = _Builder()
     schema = builder.table(Experiment)
-    changes = builder.table(Experiment, changes=True)
-    fields_of_runs = {name: changes["properties"][name] for name in RECIPE_FIELDS}
-    changes = {**changes, "description": "Changes to the recipe.", "properties": fields_of_runs}
-    named = {**fields_of_runs, "name": {"type": "string", "description": "of the case"}}
+    changes = {name: builder.change(Experiment, name) for name in RECIPE_FIELDS}
+    named = {"name": {"type": "string", "description": "of the case"}, **changes}
     path = {"type": "string", "description": "of a list, as in optimizer.learning_rate"}
     for name, items in (
-        ("cases", {**changes, "properties": named}),
-        ("vary", changes),
+        ("cases", _object(named)),
+        ("vary", _object(changes)),
         ("zip", {"type": "array", "items": path, "minItems": 2, "uniqueItems": True}),
     ):
         schema["properties"][name] |= {"type": "array", "items": items}
@@ -60,7 +63,7 @@ class _Builder:
     """Schemas of parts and families, each defined once."""
 
     def __init__(self) -> None:
-        self.definitions: dict[str, Schema] = {}
+        self.definitions: dict[str, Schema] = {**SHARED}
 
     def defined(self, name: str, make: Callable[[], Schema]) -> Schema:
         """A reference to a definition, which is made where it is not there yet."""
@@ -69,91 +72,92 @@ class _Builder:
             self.definitions[name] = make()
         return {"$ref": f"#/$defs/{name}"}
 
-    def part(self, cls: type, changes: bool) -> Schema:
-        """The table of a part; of changes to one, where no field is required."""
-        name = f"{cls.__name__}{'Changes' * changes}"
-        return self.defined(name, lambda: self.table(cls, changes))
+    # ----------------------------------------------------------------------------- whole parts
 
-    def table(self, cls: type, changes: bool = False) -> Schema:
-        """A table of the fields of a part."""
-        meanings = {field.name: field for field in card(cls).fields}
-        properties = {}
+    def part(self, cls: type) -> Schema:
+        """The table of a part."""
+        return self.defined(cls.__name__, lambda: self.table(cls))
+
+    def table(self, cls: type) -> Schema:
+        """A table of the fields of a part, with what its card says of them."""
+        told = {field.name: f"{field.meaning} ({field.allowed})" for field in card(cls).fields}
+        properties, required = {}, []
         for name, declared in declarations(cls).items():
-            default = {"default": default_data(cls, name)}
-            properties[name] = {
-                "description": f"{meanings[name].meaning} ({meanings[name].allowed})".strip(),
-                **({} if changes or _is_required(declared) else default),
-                **self.field(cls, name, changes),
-            }
-        required = [name for name, declared in declarations(cls).items() if _is_required(declared)]
-        return {
-            "type": "object",
-            "description": (inspect.getdoc(cls) or "").partition("\n")[0],
-            "properties": properties,
-            "additionalProperties": False,
-            **({"required": required} if required and not changes else {}),
-        }
+            properties[name] = {"description": told[name], **self.field(cls, name)}
+            if _is_required(declared):
+                required.append(name)
+            else:
+                properties[name]["default"] = default_data(cls, name)
+        summary = (inspect.getdoc(cls) or "").partition("\n")[0]
+        return {"description": summary, **_object(properties), "required": required}
 
-    def field(self, cls: type, name: str, changes: bool) -> Schema:
+    def field(self, cls: type, name: str) -> Schema:
         """What a field may be: a value, a list of values, and for numbers a range."""
         field, declared = fields(cls)[name], declarations(cls)[name]
         if Any in typing.get_args(field.hint):
             return {}
-        values = list(self._values(cls, name, changes))
-        once = cls in (Compare, Seeds) or (cls is Experiment and name not in RECIPE_FIELDS)
-        if once:
-            return _any_of(values)
-        single = list(self._values(cls, name, False)) if changes else values
-        several = {"type": "array", "items": _any_of(single), "minItems": 1}
-        ranges = [RANGE] if declared.kind == "number" else []
-        return _any_of([*values, *ranges, several])
+        one = list(self._values(cls, name, declared))
+        if cls in (Compare, Seeds) or (cls is Experiment and name not in RECIPE_FIELDS):
+            return _any_of(one)
+        several = {"type": "array", "items": _any_of(one), "minItems": 1}
+        return _any_of([*one, *([RANGE] if field.number else []), several])
 
-    def _values(self, cls: type, name: str, changes: bool) -> Iterable[Schema]:
+    def _values(self, cls: type, name: str, declared: Declaration) -> Iterator[Schema]:
         """The forms that one value of a field can take."""
-        field, declared = fields(cls)[name], declarations(cls)[name]
+        field = fields(cls)[name]
         if field.number:
             yield {"type": "number", **_bounds(declared)}
         elif field.only:
-            yield self.part(field.only, changes)
+            yield self.part(field.only)
         elif not field.parts:
             yield _plain(field.hint, declared)
-        if field.parts and (not field.number or _follows(cls, name)):
-            yield self.family(field, False)
-            if changes:
-                yield self.family(field, True)
+        if _admits_parts(cls, name):
+            yield self.defined(field.family, lambda: self._family(field))
         if field.optional or (field.parts and field.several):
             yield NOTHING
 
-    def family(self, field: Field, changes: bool) -> Schema:
-        """Parts of a family: a name, or a table under a name; of changes, fields of any too."""
-        name = f"{field.family}{'Changes' * changes}"
-        make = self._changes_within if changes else self._parts
-        return self.defined(name, lambda: make(field))
-
-    def _parts(self, field: Field) -> Schema:
-        names = [
+    def _family(self, field: Field) -> Schema:
+        """A part by its name alone, or as a table under its name; of several, more than one."""
+        alone = [
             name
             for name, cls in field.parts.items()
             if not any(map(_is_required, declarations(cls).values()))
         ]
-        table: Schema = {
-            "type": "object",
-            "properties": {name: self.part(cls, False) for name, cls in field.parts.items()},
-            "additionalProperties": False,
-        }
-        if not field.several:
-            table |= {"minProperties": 1, "maxProperties": 1}
-        return {"anyOf": [{"enum": names}, table]}
+        table = _object({name: self.part(cls) for name, cls in field.parts.items()})
+        one = {} if field.several else {"minProperties": 1, "maxProperties": 1}
+        return {"anyOf": [{"enum": alone}, {**table, **one}]}
 
-    def _changes_within(self, field: Field) -> Schema:
-        found: dict[str, list[Schema]] = {
-            name: [self.part(cls, True)] for name, cls in field.parts.items()
-        }
+    # --------------------------------------------------------------------------------- changes
+
+    def change(self, cls: type, name: str) -> Schema:
+        """What may be laid over a field: a whole value, or fields of the part there."""
+        field = fields(cls)[name]
+        within = "#" if cls is Experiment else self.part(cls)["$ref"]
+        forms: list[Schema] = [{"$ref": f"{within}/properties/{name}"}]
+        if field.only is not None:
+            forms.append(self._changed_part(field.only))
+        elif _admits_parts(cls, name):
+            make = partial(self._changed_family, field)
+            forms.append(self.defined(f"{field.family}_changes", make))
+        return _any_of(forms)
+
+    def _changed_part(self, cls: type) -> Schema:
+        def make() -> Schema:
+            return _object({name: self.change(cls, name) for name in fields(cls)})
+
+        return self.defined(f"{cls.__name__}Changes", make)
+
+    def _changed_family(self, field: Field) -> Schema:
+        """Changes to parts by their names, or to fields of whichever parts are there."""
+        found = {name: [self._changed_part(cls)] for name, cls in field.parts.items()}
         for cls in field.parts.values():
             for name in fields(cls):
-                found.setdefault(name, []).append(self.field(cls, name, True))
-        properties = {name: _any_of(schemas) for name, schemas in found.items()}
-        return {"type": "object", "properties": properties, "additionalProperties": False}
+                found.setdefault(name, []).append(self.change(cls, name))
+        return _object({name: _any_of(forms) for name, forms in found.items()})
+
+
+def _object(properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _is_required(declared: Declaration) -> bool:
@@ -199,9 +203,12 @@ def _plain(hint: Any, declared: Declaration) -> Schema:
     return {"type": "integer" if hint is int else "number", **_bounds(declared)}
 
 
-def _follows(cls: type, name: str) -> bool:
-    """Whether a number may be a schedule: see ``variants``."""
-    if cls in members(FAMILIES["schedules"]).values():
+def _admits_parts(cls: type, name: str) -> bool:
+    """Whether a field may hold parts of a family; of a number, whether it may be a schedule."""
+    field = fields(cls)[name]
+    if not field.number:
+        return bool(field.parts)
+    if cls in field.parts.values():  # of a schedule, the value it starts from
         return name == next(iter(fields(cls)))
     places = {**fields(Recipe), **fields(Training)}
     return any(cls in places[place].parts.values() for place in SCHEDULED)
