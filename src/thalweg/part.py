@@ -42,6 +42,7 @@ __all__ = [
     "Number",
     "Range",
     "allowed",
+    "checked",
     "choice",
     "declaration",
     "declarations",
@@ -62,6 +63,9 @@ Scale = Literal["linear", "log"]
 T = TypeVar("T")
 
 _MISSING: Any = dataclasses.MISSING
+
+# A range of more values is a slip of the hand, and would take all memory before anyone sees it.
+LARGEST_COUNT = 10_000
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,15 @@ def allowed(cls: type, field: str) -> str:
     return _say(hint, f" {declared.allowed}" if declared.allowed else "")
 
 
+def checked(cls: type, field: str, value: Any) -> Any:
+    """A value as a part of the class would hold it in one of its fields.
+
+    Raises:
+        SpecError: the field does not admit the value.
+    """
+    return _normalise(cls, field, declaration(cls, field), value)
+
+
 def replace(value: T, /, **changes: Any) -> T:
     """A copy of a part with some fields changed, checked like any construction."""
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
@@ -236,7 +249,7 @@ class Range:
     count: int | None = None
 
     PATTERN: typing.ClassVar = re.compile(
-        r"^\s*(\S+?)\s*\.\.\s*(\S+?)(?:\s+(log|linear))?(?:\s+(\d+))?\s*$"
+        r"^\s*(\S+?)\s*\.\.\s*(\S+?)(?:\s+(log|linear))?(?:\s+([0-9]{1,18}))?\s*$"
     )
 
     def __post_init__(self) -> None:
@@ -246,6 +259,8 @@ class Range:
             raise SpecError(f"range {self} must be > 0 throughout to be spaced by ratios (log)")
         if self.count is not None and self.count < 2:
             raise SpecError(f"range {self} must name at least 2 values")
+        if self.count is not None and self.count > LARGEST_COUNT:
+            raise SpecError(f"range {self} must name at most {LARGEST_COUNT} values")
 
     @classmethod
     def parse(cls, text: str) -> Range:
@@ -273,7 +288,8 @@ class Range:
 
     def __str__(self) -> str:
         count = "" if self.count is None else f" {self.count}"
-        return f"{self.low:g}..{self.high:g} {self.scale}{count}"
+        low, high = (repr(float(end)).removesuffix(".0") for end in (self.low, self.high))
+        return f"{low}..{high} {self.scale}{count}"
 
 
 # ------------------------------------------------------------------------------------- as a pytree
@@ -323,9 +339,9 @@ def _unflattener(cls: type) -> Callable[[tuple, Iterable[Any]], Any]:
 def _check_fields(self: Any) -> None:
     """Check and normalise every field; report all problems of the part together."""
     problems: list[str] = []
-    for name, declared in declarations(type(self)).items():
+    for name in declarations(type(self)):
         try:
-            value = _normalise(self, name, declared, getattr(self, name))
+            value = checked(type(self), name, getattr(self, name))
         except SpecError as error:
             problems.extend(error.problems)
         else:
@@ -343,8 +359,8 @@ def _is_open(value: object) -> bool:
     return isinstance(value, Each | Range | jax.Array) or hasattr(type(value), "value_at")
 
 
-def _normalise(owner: Any, name: str, declared: Declaration, value: Any) -> Any:
-    place = f"{type(owner).__name__}.{name}"
+def _normalise(owner: type, name: str, declared: Declaration, value: Any) -> Any:
+    place = f"{owner.__name__}.{name}"
     if isinstance(value, list | Each):
         if not value:
             raise SpecError(f"{place} must have at least one value to try, got an empty list")
@@ -358,19 +374,21 @@ def _normalise(owner: Any, name: str, declared: Declaration, value: Any) -> Any:
     return _normalise_one(owner, name, declared, value, place)
 
 
-def _normalise_one(owner: Any, name: str, declared: Declaration, value: Any, place: str) -> Any:
+def _normalise_one(owner: type, name: str, declared: Declaration, value: Any, place: str) -> Any:
     if declared.kind == "number":
         return _check_number(declared, value, place)
-    hint = _hints(type(owner)).get(name, Any)
+    hint = _hints(owner).get(name, Any)
     if not _fits(value, hint):
         raise SpecError(f"{place} must be {_say(hint)}, got {value!r}{_suggest(value, hint)}")
     if hint is float:
-        value = float(value)  # 1 and 1.0 must print and be stored alike
+        value = _as_float(value, place)  # 1 and 1.0 must print and be stored alike
+    if typing.get_origin(hint) is tuple and float in typing.get_args(hint):
+        value = tuple(_as_float(item, place) for item in value)
     if declared.options is not None and value not in declared.options:
         options = ", ".join(map(repr, declared.options))
         raise SpecError(f"{place} must be one of {options}, got {value!r}")
     for item in value if isinstance(value, tuple) else (value,):
-        if isinstance(item, numbers.Real) and not declared.admits(float(item)):
+        if isinstance(item, numbers.Real) and not declared.admits(_as_float(item, place)):
             raise SpecError(f"{place} must be {declared.allowed}, got {value!r}")
     return value
 
@@ -385,12 +403,19 @@ def _check_number(declared: Declaration, value: Any, place: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         remedy = "; write a list to try each of them" if isinstance(value, tuple) else ""
         raise SpecError(f"{place} must be a number, got {value!r}{remedy}")
-    value = float(value)
+    value = _as_float(value, place)
     if not math.isfinite(value):
         raise SpecError(f"{place} must be finite, got {value}")
     if not declared.admits(value):
         raise SpecError(f"{place} must be {declared.allowed}, got {value:.12g}")
     return value
+
+
+def _as_float(value: Any, place: str) -> float:
+    try:
+        return float(value) + 0.0  # minus zero is zero
+    except OverflowError:
+        raise SpecError(f"{place} must be smaller: it has more digits than a number can") from None
 
 
 def _check_keywords(cls: Any) -> None:

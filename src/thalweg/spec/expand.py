@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from thalweg.errors import SpecError
-from thalweg.part import Each, Range, declarations, is_part, part_name, replace
-from thalweg.spec.experiment import RECIPE_FIELDS, Experiment, Recipe
-from thalweg.spec.text import from_data, merge, to_data
+from thalweg.part import Each, Range, is_part, part_name, replace
+from thalweg.spec.experiment import Experiment, Recipe
+from thalweg.spec.variants import sweeps, variants
+from thalweg.spec.writing import to_data
 
 __all__ = ["Point", "count_points", "expand", "label", "varying"]
 
@@ -44,10 +45,11 @@ def expand(experiment: Experiment) -> list[Point]:
         SpecError: a case or group changes a field that nothing has, or a range has no count.
     """
     found: dict[Recipe, Point] = {}
-    for variant, case in _variants(experiment):
-        for recipe, factors in _multiply(variant.recipe(), _zipped(experiment)):
-            if case:
-                factors = {"case": case, **factors}
+    for variant in variants(experiment):
+        own = {"case": variant.case} if variant.case else {}
+        own |= {path: _changed(value) for path, value in variant.changed.items()}
+        for recipe, lists in _multiply(variant.recipe, _zipped(experiment)):
+            factors = {**own, **lists}
             known = found.get(recipe, Point(recipe))
             merged = {**factors, **known.factors}
             occurrences = known.occurrences
@@ -60,7 +62,7 @@ def expand(experiment: Experiment) -> list[Point]:
 def count_points(experiment: Experiment) -> int:
     """How many points there are at most, without making them; equal ones count each time."""
     zipped = _zipped(experiment)
-    return sum(_count(variant.recipe(), "", zipped) for variant, _ in _variants(experiment))
+    return sum(_count(variant.recipe, "", zipped) for variant in variants(experiment))
 
 
 def varying(points: list[Point]) -> list[str]:
@@ -77,60 +79,17 @@ def varying(points: list[Point]) -> list[str]:
 def label(value: Any) -> str:
     """A value of a factor in a few characters: ``adam``, ``0.01``, ``32-16``, ``full``."""
     if is_part(value):
-        fields = to_data(value, full=False)
-        inner = ", ".join(f"{k}={label(v)}" for k, v in fields.items())
+        held = {name: getattr(value, name) for name in to_data(value, full=False)}
+        inner = ", ".join(f"{name}={label(inside)}" for name, inside in held.items())
         return f"{part_name(value)}({inner})" if inner else part_name(value)
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple | list):
-        return "-".join(map(label, value)) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{k}={label(v)}" if v else k for k, v in value.items())
+        between = " + " if any(map(is_part, value)) else "-"
+        return between.join(map(label, value)) or "none"
     return str(value)
-
-
-# ------------------------------------------------------------------------------- cases and groups
-
-
-def _variants(experiment: Experiment) -> Iterator[tuple[Experiment, str]]:
-    """Every case as it is, then with every group of ``vary`` laid over it; with its name."""
-    if not experiment.cases and not experiment.vary:
-        yield experiment, ""
-        return
-    base = {
-        name: held
-        for name, held in to_data(experiment, full=False).items()
-        if name in RECIPE_FIELDS
-    }
-    used: set[int] = set()
-    for case_number, case in enumerate(experiment.cases or ({},)):
-        name, patch = _named(case, f"case {case_number + 1}" if experiment.cases else "")
-        own = _laid(base, patch, f"case {name!r}")
-        yield from_data(own), name
-        for group_number, group in enumerate(experiment.vary):
-            try:
-                changed = merge(Experiment, own, group)
-            except KeyError:
-                continue  # this case has no such field; another must
-            used.add(group_number)
-            yield from_data(changed), name
-    for group_number, group in enumerate(experiment.vary):
-        if group_number not in used:
-            raise SpecError(f"vary {label(group)!r} changes a field that no case has")
-
-
-def _laid(base: dict[str, Any], patch: dict[str, Any], what: str) -> dict[str, Any]:
-    try:
-        return merge(Experiment, base, patch)
-    except KeyError as error:
-        raise SpecError(f"{what} sets {error}, which the base does not have") from None
-
-
-def _named(block: Mapping[str, Any], default: str) -> tuple[str, dict[str, Any]]:
-    patch = {key: held for key, held in block.items() if key != "name"}
-    return str(block.get("name", default)), patch
 
 
 # -------------------------------------------------------------------------------- multiplying out
@@ -141,42 +100,38 @@ def _zipped(experiment: Experiment) -> dict[str, tuple[str, ...]]:
     return {path: tuple(group) for group in experiment.zip for path in group}
 
 
-def _sweeps(value: Any, path: str) -> Iterator[tuple[str, Each]]:
-    """Every list and range in a tree of parts, by path; what lists hold is not looked into."""
-    for name in declarations(type(value)):
-        held, at = getattr(value, name), f"{path}.{name}" if path else name
-        if isinstance(held, Range):
-            yield at, held.values()
-        elif isinstance(held, Each):
-            yield at, held
-        elif is_part(held):
-            yield from _sweeps(held, at)
-        elif isinstance(held, tuple):
-            for item in held:
-                if is_part(item):
-                    yield from _sweeps(item, f"{at}.{part_name(item)}")
-
-
 def _multiply(recipe: Any, zipped: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[Any, dict]]:
-    sweeps = dict(_sweeps(recipe, ""))
-    if not sweeps:
+    lists = dict(sweeps(recipe))
+    if not lists:
         yield recipe, {}
         return
-    first = next(iter(sweeps))
-    together = [path for path in zipped.get(first, (first,)) if path in sweeps]
-    lengths = {path: len(sweeps[path]) for path in zipped.get(first, (first,)) if path in sweeps}
-    if len(set(lengths.values())) > 1 or len(together) < len(zipped.get(first, (first,))):
-        raise SpecError(
-            "zipped lists must all be there and be equally long, got "
-            + ", ".join(f"{p} with {lengths.get(p, 0)} values" for p in zipped[first])
-        )
-    for values in zip(*(sweeps[path] for path in together), strict=True):
-        chosen = recipe
-        for path, value in zip(together, values, strict=True):
-            chosen = _set(chosen, path.split("."), value)
-        own = {path: _level(v, sweeps[path]) for path, v in zip(together, values, strict=True)}
-        for result, factors in _multiply(chosen, zipped):
+    together = _first(lists, zipped)
+    values = {path: _values(lists[path]) for path in together}
+    if len({len(held) for held in values.values()}) > 1:
+        counts = ", ".join(f"{path} with {len(held)}" for path, held in values.items())
+        raise SpecError(f"zipped lists must be equally long, got {counts} values")
+    for chosen in zip(*values.values(), strict=True):
+        changed = recipe
+        for path, value in zip(together, chosen, strict=True):
+            changed = _set(changed, path.split("."), value)
+        own = {path: _level(v, values[path]) for path, v in zip(together, chosen, strict=True)}
+        for result, factors in _multiply(changed, zipped):
             yield result, {**own, **factors}
+
+
+def _first(lists: Mapping[str, Any], zipped: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The next paths to choose for: a list on its own, or a zipped group that is all there."""
+    for path in lists:
+        together = zipped.get(path, (path,))
+        if all(other in lists for other in together):
+            return together
+    path = next(iter(lists))
+    missing = ", ".join(other for other in zipped[path] if other not in lists)
+    raise SpecError(f"{path} is zipped with what is no list beside it: {missing}")
+
+
+def _values(held: Each | Range) -> Each:
+    return held.values() if isinstance(held, Range) else held
 
 
 def _level(value: Any, among: Each) -> Any:
@@ -184,9 +139,12 @@ def _level(value: Any, among: Each) -> Any:
     if is_part(value):
         names = [part_name(other) for other in among if is_part(other)]
         return part_name(value) if names.count(part_name(value)) == 1 else label(value)
-    if isinstance(value, tuple) and any(map(is_part, value)):
-        return " + ".join(map(label, value))
     return label(value) if value is None or isinstance(value, tuple) else value
+
+
+def _changed(value: Any) -> Any:
+    """The level of a value that a group of ``vary`` sets; lists in it are levels of their own."""
+    return part_name(value) if is_part(value) and any(sweeps(value)) else _level(value, Each())
 
 
 def _set(value: Any, path: list[str], new: Any) -> Any:
@@ -204,9 +162,9 @@ def _set(value: Any, path: list[str], new: Any) -> Any:
 
 def _count(value: Any, path: str, zipped: Mapping[str, tuple[str, ...]]) -> int:
     total, counted = 1, set()
-    for at, values in _sweeps(value, path):
+    for at, held in sweeps(value, path):
         if at in counted:
             continue
         counted.update(zipped.get(at, (at,)))
-        total *= sum(_count(v, at, zipped) if is_part(v) else 1 for v in values)
+        total *= sum(_count(item, at, zipped) for item in _values(held))
     return total

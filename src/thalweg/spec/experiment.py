@@ -119,12 +119,15 @@ class Compare:
 class Experiment:
     """A question, a recipe with things to vary, and what is to be compared.
 
-    Choices: question: the sentence to be answered; data, network, loss, optimizer, regularizers,
-        preprocessing, training: the recipe, in which a list means each of its values; cases:
-        named alternatives that change several fields together, as tables of overrides; vary:
-        groups of overrides tried one group at a time around the base; zip: groups of paths whose
-        lists advance together; compare: what is to be decided; seeds: seeds of every run where
-        nothing is compared
+    A list in a field of the recipe, or of a part in it, means each of its values.
+
+    Choices: question: the sentence to be answered; data: what is learned; network: what learns;
+        loss: what is minimised, chosen for the task where not given; optimizer: how it is
+        minimised; regularizers: what holds parameters back; preprocessing: how inputs are scaled;
+        training: how long, and in what portions; cases: named alternatives that change several
+        fields together, as tables of changes; vary: groups of changes tried one group at a time
+        around the base; zip: groups of paths whose lists advance together; compare: what is to
+        be decided; seeds: seeds of every run where nothing is compared
     """
 
     question: str = choice(default="")
@@ -156,6 +159,12 @@ class Experiment:
 
         return read_file(Path(path), overrides)
 
+    def to_toml(self) -> str:
+        """The text of a spec file that gives this experiment again."""
+        from thalweg.spec.text import to_toml
+
+        return to_toml(self)
+
     def recipe(self) -> Recipe:
         """The recipe of an experiment whose fields hold one value each."""
         return Recipe(**{name: getattr(self, name) for name in RECIPE_FIELDS})
@@ -167,7 +176,7 @@ class Experiment:
         """The place where this experiment is planned, run, compared and reported."""
         from thalweg.laboratory import Laboratory
 
-        return Laboratory(self, Path(project))
+        return Laboratory(self, Path(project), self.to_toml())
 
     def plan(self, project: str | Path = ".thalweg") -> Any:
         """What would run: see ``Laboratory.plan``."""

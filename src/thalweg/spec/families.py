@@ -1,63 +1,93 @@
-"""Which parts a field of a spec may name: the families of the catalogue, and the data sources."""
+"""What the fields of a spec may hold: plain values, one part, or parts of a family.
+
+``FAMILIES`` are those of the catalogue and the data sources. ``fields`` says of every field of a
+part which parts it admits; reading, writing, merging and the schema all go by it.
+"""
 
 from __future__ import annotations
 
 import types
 import typing
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-import thalweg.data
 from thalweg.catalogue import families as catalogue
-from thalweg.catalogue.families import Family
-from thalweg.data import Source
-from thalweg.part import is_part
+from thalweg.catalogue.families import Family, members
+from thalweg.data import Source, sources
+from thalweg.part import declarations, nearest
 
-__all__ = ["FAMILIES", "family_in", "members", "part_in"]
+__all__ = ["FAMILIES", "Field", "fields", "members", "unknown"]
 
 FAMILIES: dict[str, Family] = {
-    "data": Family("data", Source, thalweg.data.sources),
+    "data": Family("data", Source, sources),
     **catalogue.FAMILIES,
 }
 
-members = catalogue.members
+
+class Field(NamedTuple):
+    """What one field may hold.
+
+    Args:
+        family: name of the family whose parts it admits; empty where it admits none.
+        parts: these parts by name. For a number they are the schedules.
+        only: the one class of parts it holds, written without its name.
+        several: whether one value is a tuple.
+        optional: whether it may hold nothing, which is written ``"none"``.
+        number: whether it is a number.
+        hint: its annotation.
+    """
+
+    family: str
+    parts: dict[str, type]
+    only: type | None
+    several: bool
+    optional: bool
+    number: bool
+    hint: Any
 
 
-def family_in(hint: Any) -> Family | None:
-    """The family a field's annotation admits: ``Loss | None`` → losses; None if it is no family."""
-    for candidate in _alternatives(hint):
-        for family in FAMILIES.values():
-            if family.protocol is candidate:
-                return family
-    return None
+@cache
+def fields(cls: type) -> dict[str, Field]:
+    """What every field of a part may hold, in order."""
+    hints = typing.get_type_hints(cls)
+    return {name: _field(hints[name], declared) for name, declared in declarations(cls).items()}
 
 
-def part_in(hint: Any) -> type | None:
-    """The one part class a field's annotation admits: ``Seeds`` or ``EarlyStopping | None``."""
-    for candidate in _alternatives(hint):
-        if isinstance(candidate, type) and hasattr(candidate, "part_name"):
-            return candidate
-    return None
+def _field(hint: Any, declared: Any) -> Field:
+    if declared.kind == "number":
+        schedules = FAMILIES["schedules"]
+        optional = declared.default is None
+        return Field(schedules.name, members(schedules), None, False, optional, True, hint)
+    alternatives = _alternatives(hint)
+    several = any(typing.get_origin(each) is tuple for each in alternatives)
+    optional = types.NoneType in alternatives
+    inside = [a for each in alternatives for a in _inside(each)]
+    # Layers keep the protocol of networks, and can stand where one is wanted.
+    found = [family for family in FAMILIES.values() if family.protocol in inside]
+    parts = {name: cls for family in reversed(found) for name, cls in members(family).items()}
+    only = next((a for a in inside if hasattr(a, "part_name")), None)
+    return Field(found[0].name if found else "", parts, only, several, optional, False, hint)
 
 
-def holds_several(hint: Any) -> bool:
-    """Whether a field holds a tuple of parts."""
-    return any(typing.get_origin(h) is tuple for h in _alternatives(hint, inside=False))
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The members of a union."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if union else (hint,)
 
 
-def _alternatives(hint: Any, inside: bool = True) -> list[Any]:
-    """The members of a union; with ``inside``, also what tuples hold."""
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return [a for argument in typing.get_args(hint) for a in _alternatives(argument, inside)]
-    if origin is tuple and inside:
-        return _alternatives(typing.get_args(hint)[0], inside)
-    return [hint]
+def _inside(hint: Any) -> tuple[Any, ...]:
+    """What a tuple holds, or the annotation itself."""
+    return _alternatives(typing.get_args(hint)[0]) if typing.get_origin(hint) is tuple else (hint,)
 
 
-def family_of(value: Any) -> Family:
-    """The family an instance of a part belongs to."""
-    assert is_part(value)
+def unknown(cls: type, name: str) -> str:
+    """A sentence on a field that a part does not have: what was probably meant, or who has it."""
+    sentence, tail = f"{cls.__name__} has no field {name!r}", nearest(name, declarations(cls))
+    if "did you mean" in tail:
+        return sentence + tail
     for family in FAMILIES.values():
-        if type(value) in members(family).values():
-            return family
-    raise LookupError(f"{type(value).__name__} belongs to no family")
+        own = members(family)
+        others = [other for other, c in own.items() if name in declarations(c)]
+        if cls in own.values() and others:
+            return f"{sentence}; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
+    return sentence + tail

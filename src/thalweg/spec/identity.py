@@ -6,8 +6,9 @@ import hashlib
 import json
 from typing import Any
 
-from thalweg.spec.experiment import Experiment, Recipe
-from thalweg.spec.text import to_data
+from thalweg.spec.experiment import RECIPE_FIELDS, Experiment, Recipe
+from thalweg.spec.variants import variants
+from thalweg.spec.writing import to_data
 
 __all__ = ["IDENTITY_VERSION", "experiment_id", "run_id", "run_spec"]
 
@@ -33,9 +34,13 @@ def run_id(spec: dict[str, Any]) -> str:
 
 def experiment_id(experiment: Experiment) -> str:
     """Sixteen hexadecimal digits that name an experiment."""
-    return _hash({"identity": IDENTITY_VERSION, "experiment": to_data(experiment)})
+    spelled_out = (*RECIPE_FIELDS, "cases", "vary")
+    data = to_data(experiment)
+    meant = {name: held for name, held in data.items() if name not in spelled_out}
+    meant["recipes"] = [[v.case, to_data(v.recipe)] for v in variants(experiment)]
+    return _hash({"identity": IDENTITY_VERSION, "experiment": meant})
 
 
 def _hash(data: Any) -> str:
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

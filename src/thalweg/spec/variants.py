@@ -1,0 +1,235 @@
+"""The recipes an experiment spells out: every case, and every group of ``vary`` laid over it.
+
+They still hold lists, which ``expand`` multiplies out. Here, too, is what only a whole experiment
+can get wrong: changes to fields that nothing has, lists where one value is needed, zipped paths
+that are no lists, schedules where nothing follows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from thalweg.errors import SpecError
+from thalweg.part import Each, Range, is_part, nearest, part_name
+from thalweg.spec.experiment import Experiment, Recipe
+from thalweg.spec.families import fields
+from thalweg.spec.merging import Absent, merge
+from thalweg.spec.places import Path_, Places
+from thalweg.spec.reading import Reader, brief
+from thalweg.spec.writing import to_data
+
+__all__ = ["Variant", "sweeps", "variants"]
+
+# Parts whose own numbers the engine follows through training; elsewhere a number is fixed.
+SCHEDULED = ("network", "loss", "optimizer", "regularizers", "clipping")
+
+
+class Variant(NamedTuple):
+    """One recipe that an experiment spells out; it may hold lists.
+
+    Args:
+        recipe: the recipe.
+        case: name of its case; empty where there are none.
+        changed: by path, the single values in which a group of ``vary`` differs from its case.
+    """
+
+    recipe: Recipe
+    case: str = ""
+    changed: Mapping[str, Any] = {}
+
+
+def variants(experiment: Experiment, places: Places | None = None) -> list[Variant]:
+    """The recipes of an experiment.
+
+    Args:
+        experiment: as read or made; not changed.
+        places: where it stands, for messages.
+
+    Raises:
+        SpecError: with every problem.
+    """
+    reader = Reader(places or Places(""))
+    _check_single(experiment, reader)
+    base = experiment.recipe()
+    if experiment.cases or experiment.vary:
+        found = list(_laid_over(to_data(base, full=False), experiment, reader))
+    else:
+        found = [Variant(base)]
+        _check_schedules(base, (), reader)
+    if not reader.problems:
+        _check_zip(experiment, [variant.recipe for variant in found], reader)
+    if reader.problems:
+        raise SpecError(*reader.problems)
+    return found
+
+
+def sweeps(value: Any, path: str = "") -> Iterator[tuple[str, Each | Range]]:
+    """Every list and range in a tree of parts, by path; what lists hold is not looked into."""
+    if isinstance(value, tuple):
+        for item in filter(is_part, value):
+            yield from sweeps(item, f"{path}.{part_name(item)}")
+    elif is_part(value):
+        for name in fields(type(value)):
+            held, at = getattr(value, name), f"{path}.{name}" if path else name
+            if isinstance(held, Range | Each):
+                yield at, held
+            else:
+                yield from sweeps(held, at)
+
+
+# ------------------------------------------------------------------------------- cases and groups
+
+
+def _laid_over(base: dict[str, Any], experiment: Experiment, reader: Reader) -> Iterator[Variant]:
+    absent: dict[int, Absent] = {}
+    used: set[int] = set()
+    names: set[str] = set()
+    for number, case in enumerate(experiment.cases or ({},)):
+        at = ("cases", number)
+        if not _is_table(case, at, reader):
+            continue
+        changes = to_data(case)  # in Python, parts may stand in it
+        name = changes.pop("name", f"case {number + 1}" if experiment.cases else "")
+        if not isinstance(name, str):
+            reader.report((*at, "name"), f"the name of a case must be a text, got {brief(name)}")
+        elif name in names:
+            reader.report((*at, "name"), f"two cases are named {name!r}")
+        names.add(str(name))
+        try:
+            own = merge(Recipe, base, changes)
+        except Absent as error:
+            reader.report((*at, *error.path), str(error))
+            continue
+        recipe = _read(own, at if experiment.cases else (), reader)
+        if recipe is None:
+            continue
+        yield Variant(recipe, str(name))
+        for position, group in enumerate(experiment.vary):
+            if not _is_table(group, ("vary", position), reader):
+                continue
+            try:
+                changed = merge(Recipe, own, to_data(group))
+            except Absent as error:  # this case has no such field; another must
+                absent.setdefault(position, error)
+            else:
+                used.add(position)
+                varied = _read(changed, ("vary", position), reader)
+                if varied is not None:
+                    yield Variant(varied, str(name), dict(_differences(recipe, varied, "")))
+    for position in absent.keys() - used:
+        error = absent[position]
+        reader.report(("vary", position, *error.path), str(error))
+
+
+def _is_table(block: Any, path: Path_, reader: Reader) -> bool:
+    if not isinstance(block, dict):
+        reader.report(path, f"{path[0]} must hold tables of changes, got {brief(block)}")
+    return isinstance(block, dict)
+
+
+def _read(data: dict[str, Any], changes: Path_, reader: Reader) -> Recipe | None:
+    """The recipe over whose table the changes at a path were laid; None where it has problems."""
+    own = Reader(reader.places.under(changes) if changes else reader.places)
+    recipe = own.part(Recipe, data)
+    if recipe is not None:
+        _check_schedules(recipe, (), own)
+    reader.problems += [problem for problem in own.problems if problem not in reader.problems]
+    return recipe
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The single values, by path, in which one tree of parts differs from another."""
+    if is_part(after) and type(before) is type(after):
+        for name in fields(type(after)):
+            at = f"{path}.{name}" if path else name
+            yield from _differences(getattr(before, name), getattr(after, name), at)
+    elif isinstance(after, Each) and isinstance(before, Each) and len(before) == len(after):
+        for one, other in zip(before, after, strict=True):
+            if is_part(other) and type(one) is type(other):
+                yield from _differences(one, other, path)
+    elif before != after and not isinstance(after, Each | Range):
+        yield path, after
+
+
+# --------------------------------------------------------------------------------- laws of a whole
+
+
+def _check_single(experiment: Experiment, reader: Reader) -> None:
+    """Refuse lists outside the recipe, where one value is needed."""
+    for name in ("question", "compare", "seeds"):
+        held = getattr(experiment, name)
+        for path, several in [(name, held)] if isinstance(held, Each) else sweeps(held, name):
+            problem = f"{path} must be one value for the whole experiment, got {several!r}"
+            reader.report(tuple(path.split(".")), problem)
+
+
+def _check_schedules(part: Any, path: Path_, reader: Reader) -> None:
+    """Refuse schedules in numbers that are read once."""
+    for name, field in fields(type(part)).items():
+        held = getattr(part, name)
+        for at, item in _items(held, (*path, name)):
+            if not is_part(item):
+                continue
+            if field.number and not _follows(part, name, path):
+                problem = f"{type(part).__name__}.{name} must stay the same during training"
+                reader.report(at, f"{problem}, so it cannot be {type(item).__name__}")
+            _check_schedules(item, (*at, part_name(item)) if field.parts else at, reader)
+
+
+def _items(held: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
+    """What a field holds, in lists and tuples too, with the path of each in a spec file."""
+    if isinstance(held, Each):
+        for position, item in enumerate(held):
+            yield from _items(item, (*path, position))
+    elif isinstance(held, tuple):
+        yield from ((path, item) for item in held)
+    else:
+        yield path, held
+
+
+def _follows(part: Any, name: str, path: Path_) -> bool:
+    """Whether a number of a part at a path may be a schedule."""
+    if hasattr(type(part), "value_at"):  # of a schedule, the value it starts from
+        return name == next(iter(fields(type(part))))
+    steps = [step for step in path if isinstance(step, str) and step != "training"]
+    return len(steps) == 2 and steps[0] in SCHEDULED
+
+
+def _check_zip(experiment: Experiment, found: list[Recipe], reader: Reader) -> None:
+    """Refuse zipped paths that no recipe sweeps, and lists that cannot be equally long."""
+    lengths: dict[str, set[int]] = {}
+    for recipe in found:
+        for path, length in _lengths(recipe):
+            lengths.setdefault(path, set()).add(length)
+    seen: set[str] = set()
+    for number, group in enumerate(experiment.zip):
+        at: Path_ = ("zip", number)
+        if not isinstance(group, tuple | list) or not all(isinstance(p, str) for p in group):
+            problem = f"zip must hold lists of paths, such as [[a, b]], got {brief(group)}"
+            reader.report(at, problem)
+            continue
+        if len(group) < 2:
+            reader.report(at, f"at least two paths are zipped together, got {list(group)}")
+        for position, path in enumerate(group):
+            if path not in lengths:
+                tail = nearest(path, lengths) or "; the spec holds no lists"
+                reader.report((*at, position), f"zip: {path!r} is no path to a list{tail}")
+            elif path in seen:
+                reader.report((*at, position), f"zip names {path!r} twice")
+            seen.add(path)
+        known = [lengths[path] for path in group if path in lengths]
+        if known and not set.intersection(*known):
+            counts = (f"{path} with {max(lengths[path])}" for path in group if path in lengths)
+            reader.report(at, f"zipped lists must be equally long, got {', '.join(counts)} values")
+
+
+def _lengths(value: Any, path: str = "") -> Iterator[tuple[str, int]]:
+    """The number of values of every list in a tree of parts, those inside alternatives included."""
+    for at, held in sweeps(value, path):
+        if isinstance(held, Range):
+            yield at, held.count or 0
+            continue
+        yield at, len(held)
+        for item in held:
+            yield from _lengths(item, at)
