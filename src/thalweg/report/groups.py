@@ -191,10 +191,11 @@ def _all_groups(runs: Iterable[Run], metric: str, higher: bool) -> tuple[Group, 
     runs = tuple(runs)
     factors = varied(runs)
     same = {path for run in runs for path in run.factors} - set(factors)
+    alone = "base" if factors else "all runs" if len(runs) > 1 else "the run"
     held: dict[str, list[Run]] = {}
     for run in runs:
         name = factors_but(run, same)
-        held.setdefault(name or ("base" if factors else "all runs"), []).append(run)
+        held.setdefault(name or alone, []).append(run)
     sign, worst = (-1.0, -math.inf) if higher else (1.0, math.inf)
     groups = [Group(name, tuple(runs), 0) for name, runs in held.items()]
 
