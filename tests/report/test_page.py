@@ -288,6 +288,22 @@ def test_without_a_comparison_groups_are_ranked_and_nothing_is_judged(full) -> N
     assert "median test.accuracy" in table.columns
 
 
+def test_groups_are_told_apart_by_what_some_runs_do_not_have(make) -> None:
+    experiment, _, curves = make(["a"], 4)
+    factors = [{}, {}, {"training.batch_size": 8, "fixed": 1}, {"network.hidden": [4], "fixed": 1}]
+    runs = tuple(
+        replace(run, factors=each) for run, each in zip(experiment.runs, factors, strict=True)
+    )
+    page = build(replace(experiment, runs=runs), None, curves)
+    table = next(t for t in parts(page, Table) if "group" in t.columns)
+    assert {row[1] for row in table.rows} == {"base", "batch_size=8, fixed=1", "hidden=4, fixed=1"}
+    everywhere = tuple(replace(run, factors={**run.factors, "fixed": 1}) for run in runs)
+    page = build(replace(experiment, runs=everywhere), None, curves)
+    table = next(t for t in parts(page, Table) if "group" in t.columns)
+    assert {row[1] for row in table.rows} == {"base", "batch_size=8", "hidden=4"}
+    assert "4 runs: 3 combinations of batch_size and hidden." in to_text(page)
+
+
 # -------------------------------------------------------------------------------------- extremes
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 
 from thalweg.report.groups import View
-from thalweg.report.parts import Axis, Figure, Line, LinePanel, Paragraph, Part, Section, Table
+from thalweg.report.parts import (
+    VERDICTS,
+    Axis,
+    Figure,
+    Line,
+    LinePanel,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+)
 from thalweg.report.words import count, decimals, fixed, interval, p_value
 from thalweg.statistics.comparison import Pair
 
@@ -14,7 +24,6 @@ __all__ = ["pairs", "time_to_target", "tuning"]
 MOST_ROWS = 40
 MOST_CURVES = 8
 MOST_BANDS = 3  # these bands are wide: more of them hide one another
-_KINDS = {"better": "better", "tied": "tied", "undecided": "undecided", "none": "no verdict"}
 
 
 def time_to_target(view: View) -> Section | None:
@@ -128,5 +137,5 @@ def _pair_row(pair: Pair, places: int) -> tuple[str, ...]:
         p_value(pair.p_holm),
         fixed(pair.superiority.estimate, 2),
         str(pair.seeds),
-        _KINDS[pair.verdict] + more,
+        VERDICTS[pair.verdict].lower() + more,
     )

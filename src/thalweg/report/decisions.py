@@ -24,8 +24,9 @@ def boundaries(view: View, curves: Curves) -> Section | None:
     if not panels:
         return None
     shown = panels[:MOST_PANELS]
+    typical = ", for the run nearest the median of each" if len(view.experiment.runs) > 1 else ""
     caption = (
-        "Class probabilities over the two inputs, for the run nearest the median of each. Colour "
+        f"Class probabilities over the two inputs{typical}. Colour "
         "is the likelier class, its strength the probability; the boundary runs where colour fades."
     )
     if any(len(panel.seen) and not panel.seen.all() for panel in shown):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from importlib import import_module
 from typing import Literal
 
@@ -136,7 +137,7 @@ def figure_svg(
     ground = element("rect", width=outer, height=height, fill=paint("paper"))
     return element(
         "svg",
-        element("title", _escaped(figure.title)) + ground + "".join(parts),
+        element("title", escape(figure.title)) + ground + "".join(parts),
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {outer:.1f} {height:.1f}",
         width=outer,
@@ -184,7 +185,3 @@ def _legend_rows(keys: list[Key], width: float, top: float, theme: Theme) -> tup
             parts.append(text(MARGIN + x + 28, y + 9, line, size=LABEL, fill=theme("ink")))
         x += needed + 18
     return "".join(parts), (y - top + 28) if keys else 0.0
-
-
-def _escaped(content: str) -> str:
-    return content.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

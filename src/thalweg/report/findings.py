@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.report.aggregate import quantile
-from thalweg.report.groups import Group, View
+from thalweg.report.groups import Group, View, varied
 from thalweg.report.parts import (
     Axis,
     Figure,
@@ -21,10 +21,10 @@ from thalweg.report.parts import (
     Verdict,
     VerdictKind,
 )
-from thalweg.report.words import count, decimals, digits, fixed, interval, label, short
+from thalweg.report.words import count, decimals, digits, fixed, interval, short
 from thalweg.statistics.comparison import Comparison, Context, LevelSummary
 
-__all__ = ["ranking", "sentence", "verdict"]
+__all__ = ["ranking", "verdict"]
 
 MOST_ROWS = 40
 
@@ -38,9 +38,9 @@ def verdict(view: View) -> Section:
     if comparison is None or context is None:
         text = _plain_summary(view)
         return Section("Summary", (Paragraph(text),))
-    warnings = [Paragraph(sentence(text), "warning") for text in context.warnings]
+    warnings = [Paragraph(_sentence(text), "warning") for text in context.warnings]
     parts = (
-        Verdict(sentence(comparison.verdict), _kind(comparison)),
+        Verdict(_sentence(comparison.verdict), _kind(comparison)),
         Paragraph(_basis(comparison, context)),
         *warnings,
     )
@@ -91,7 +91,8 @@ def _plain_summary(view: View) -> str:
     text = count(len(runs), "run")
     best, *others = groups
     if others:
-        text += f": {count(len(groups), 'combination')} of {' and '.join(_varied(view))}"
+        names = dict.fromkeys(path.rpartition(".")[2] for path in varied(runs))
+        text += f": {count(len(groups), 'combination')} of {' and '.join(names)}"
         seeds = {len(group.runs) for group in groups}
         text += f", {count(seeds.pop(), 'seed')} each" if len(seeds) == 1 else ""
     values = best.values(view.metric, view.worst)
@@ -103,16 +104,7 @@ def _plain_summary(view: View) -> str:
     return f"{text}. Nothing was asked to be compared, so there is no verdict."
 
 
-def _varied(view: View) -> list[str]:
-    """Names of the factors that tell groups from one another."""
-    held: dict[str, set[str]] = {}
-    for run in view.experiment.runs:
-        for path, value in run.factors.items():
-            held.setdefault(path.rpartition(".")[2], set()).add(label(value))
-    return [name for name, values in held.items() if len(values) > 1 and name != "seed"]
-
-
-def sentence(text: str) -> str:
+def _sentence(text: str) -> str:
     """A clause as a sentence, without changing a name's case: only its own first letter."""
     text = text.strip()
     return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -19,6 +19,7 @@ from thalweg.report.colours import Theme, style_variables
 from thalweg.report.fallback import figure_tables
 from thalweg.report.figure import Key, draw, draw_key, legend
 from thalweg.report.parts import (
+    VERDICTS,
     BoundaryPanel,
     Code,
     Facts,
@@ -40,13 +41,6 @@ __all__ = ["to_html"]
 _PAGE = Theme("page")
 # Widths at which panels are drawn, by how many stand side by side on a wide screen.
 _WIDTHS = {1: (340, 620, 960), 2: (340, 466), 3: (302,)}
-_BADGES = {
-    "better": "Better",
-    "tied": "Tied",
-    "undecided": "Undecided",
-    "none": "No verdict",
-    "mixed": "Depends on the context",
-}
 # A sentence longer than this is set smaller, so that it stays one glance.
 _LONG = 200
 
@@ -141,7 +135,7 @@ def _verdict(part: Verdict) -> str:
     size = "sentence long" if len(lead) > _LONG else "sentence"
     more = f'<p class="more">{escape(rest)}</p>' if rest else ""
     return (
-        f'<div class="verdict {part.kind}"><p class="badge">{_BADGES[part.kind]}</p>'
+        f'<div class="verdict {part.kind}"><p class="badge">{VERDICTS[part.kind]}</p>'
         f'<p class="{size}">{escape(lead)}</p>{more}</div>'
     )
 

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 __all__ = [
+    "VERDICTS",
     "Axis",
     "BoundaryPanel",
     "Code",
@@ -38,6 +39,13 @@ __all__ = [
 
 # mixed: the contexts of an experiment answer differently.
 VerdictKind: TypeAlias = Literal["better", "tied", "undecided", "none", "mixed"]
+VERDICTS: dict[VerdictKind, str] = {
+    "better": "Better",
+    "tied": "Tied",
+    "undecided": "Undecided",
+    "none": "No verdict",
+    "mixed": "Depends on the context",
+}
 
 # --------------------------------------------------------------------------------- parts of a page
 

@@ -133,7 +133,7 @@ def wrap(content: str, width: float, size: float = 12, *, bold: bool = False) ->
 
 def _pieces(word: str, width: float, size: float, bold: bool) -> Iterator[str]:
     """Where a word may be broken: after marks that join words, or anywhere if need be."""
-    for piece in re.findall(r"[^_\-./=]*[_\-./=]+|[^_\-./=]+", word):
+    for piece in re.findall(r"[^_\-/=]*[_\-/=]+|[^_\-/=]+", word):
         if text_width(piece, size, bold=bold) <= width:
             yield piece
         else:

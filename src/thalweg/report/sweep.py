@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.record.tables import Run
-from thalweg.report.groups import View, factor_named, factors_but, level_of
+from thalweg.report.groups import View, factor_named, factors_but, level_of, varied
 from thalweg.report.parts import Figure, HeatCell, HeatPanel, Section
 from thalweg.report.words import short
 
@@ -83,10 +83,10 @@ def _figure(view: View, rows: dict[str, list[Run]], numeric: str) -> Figure:
     words = numeric.replace("_", " ")
     finite = [c.value for row in outlined for c in row if c and math.isfinite(c.value)]
     log = bool(finite) and min(finite) > 0 and max(finite) / min(finite) > 30
-    others = sorted(
-        {path.rpartition(".")[2] for runs in rows.values() for run in runs for path in run.factors}
-        - {numeric, "seed", view.comparison.factor if view.comparison else ""}
-    )
+    names = {
+        path.rpartition(".")[2] for path in varied([r for runs in rows.values() for r in runs])
+    }
+    others = sorted(names - {numeric, view.comparison.factor if view.comparison else ""})
     tuned = [name for name in others if view.comparison and name in view.comparison.tuned]
     factors = [view.comparison.factor] if view.comparison else others
     compared = " and ".join(factors).replace("_", " ")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from thalweg.report.fallback import figure_tables
 from thalweg.report.parts import (
+    VERDICTS,
     Code,
     Facts,
     Figure,
@@ -25,13 +26,6 @@ from thalweg.report.words import decimals, interval
 
 __all__ = ["interval_rows", "to_text"]
 
-_KINDS = {
-    "better": "BETTER",
-    "tied": "TIED",
-    "undecided": "UNDECIDED",
-    "none": "NO VERDICT",
-    "mixed": "DEPENDS ON THE CONTEXT",
-}
 _TONES = {"plain": "", "note": "", "warning": "Note. "}
 _GAP = 2
 
@@ -50,7 +44,7 @@ def to_text(page: Page, width: int = 80) -> str:
 def _part(part: Part, section: Section, width: int) -> str:
     match part:
         case Verdict():
-            return textwrap.fill(f"{_KINDS[part.kind]}: {part.sentence}", width)
+            return textwrap.fill(f"{VERDICTS[part.kind].upper()}: {part.sentence}", width)
         case Paragraph():
             return textwrap.fill(_TONES[part.tone] + part.text, width)
         case Table():
