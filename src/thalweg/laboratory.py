@@ -8,7 +8,7 @@ then report what was chosen, on fresh seeds; then compare.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -340,12 +340,38 @@ class Laboratory:
         level = label(point.factors.get(asked.factor))
         found = []
         for factors in point.occurrences:
-            own = {path: value for path, value in factors.items() if path in self.varied}
-            tuned = {path: value for path, value in own.items() if self._tuned(path)}
-            fixed = {p: v for p, v in own.items() if p not in tuned and p != asked.factor}
-            base = "base" if self.experiment.vary else ""
-            found.append((level, _settings(tuned), _settings(fixed) or base))
+            tuned = {
+                path: value
+                for path, value in factors.items()
+                if path in self.varied and self._tuned(path)
+            }
+            found.append((level, _settings(tuned), self._context(factors)))
         return found
+
+    def _fixed(self, factors: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of some factors that vary, and are neither compared nor tuned."""
+        asked = self.experiment.compare
+        assert asked is not None
+        return {
+            path: factors[path]
+            for path in self.varied
+            if path in factors and path != asked.factor and not self._tuned(path)
+        }
+
+    def _context(self, factors: Mapping[str, Any]) -> str:
+        return _settings(self._fixed(factors)) or ("base" if self.experiment.vary else "")
+
+    @cached_property
+    def _contexts(self) -> list[str]:
+        """All contexts: the base, then factor after factor as the spec has them, numbers rising."""
+        keys: dict[str, Any] = {}
+        for point in self.points:
+            for factors in point.occurrences:
+                fixed = self._fixed(factors)
+                values = [v if _is_number(v) else float(len(keys)) for v in fixed.values()]
+                place = (len(fixed), [self.varied.index(path) for path in fixed], values)
+                keys.setdefault(self._context(factors), place)
+        return sorted(keys, key=keys.__getitem__)
 
     def _observations(self, recorded: Recorded) -> list[Observation]:
         """The recorded runs, as the comparison sees them: once in each context."""
@@ -435,6 +461,7 @@ class Laboratory:
             alpha=asked.alpha,
             tuned=asked.tune,
             target=asked.target,
+            context_order=self._contexts,
         )
 
     # -------------------------------------------------------------------------------------- report
@@ -465,6 +492,10 @@ def _with_validation(recipe: Recipe) -> Recipe:
     held = round(train_share * TUNING_VALIDATION, 12)
     data: Any = recipe.data
     return replace(recipe, data=replace(data, split=(1 - held - test, held, test)))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _settings(factors: dict[str, Any]) -> str:
