@@ -200,7 +200,7 @@ class Laboratory:
         groups = group([trial.job for trial in trials])
         for members in groups:
             check_network(members.jobs[0])
-        self._check_metric(trials[0].job)
+        self._check_metric()
         asked = self.experiment.compare
         reporting = 0
         if asked is not None and asked.tune:
@@ -254,13 +254,22 @@ class Laboratory:
         ]
         return f"{split}.{'r2' if job.dataset.task == 'regression' else 'accuracy'}"
 
-    def _check_metric(self, job: Job) -> None:
+    def _check_metric(self) -> None:
+        """Refuse a metric that the runs which are reported, or those that tune, will not have."""
+        job = self._jobs(self.points[0].recipe, "report", range(1))[0]
         names = ("loss", "rmse", "r2") if job.dataset.task == "regression" else ("loss", "accuracy")
         splits = [s for s, n in zip(("train", "validation", "test"), job.sizes, strict=True) if n]
         valid = [f"{split}.{name}" for split in splits for name in names]
         if self.metric not in valid:
             raise SpecError(
                 f"Compare.metric must be one of {', '.join(valid)}, got {self.metric!r}"
+            )
+        split, _, name = self.metric.partition(".")
+        tuned = self._first_phase == "tune"
+        if tuned and name == "r2" and self._trials("tune")[0].job.sizes[1] == 1:
+            raise SpecError(
+                "tuning chooses by validation.r2, which says nothing of 1 row; give validation a "
+                f'larger share of data.split, or write metric = "{split}.loss"'
             )
 
     # ----------------------------------------------------------------------------------------- run

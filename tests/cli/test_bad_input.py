@@ -76,7 +76,7 @@ TABLE = (
          "epochs", "epoch"),
     spec("unknown table", "spec.toml:15: Experiment has no field 'trainig'; did you mean 'train",
          "[training]", "[trainig]"),
-    spec("unknown part", "spec.toml:13: optimizers has no part 'adma'; did you mean 'adam'?",
+    spec("unknown part", "spec.toml:13: there is no 'adma' among the optimizers; did you mean",
          "adam", "adma"),
     spec("wrong type", "spec.toml:16: Training.epochs must be a whole number, got 'many'",
          "epochs = 2", 'epochs = "many"'),
@@ -109,20 +109,26 @@ TABLE = (
          "[training]", "[loss]\nsquared_error = {}\n\n[training]"),
     spec("too small to split", "rows is too small to hold every class in every part",
          "samples = 40", "samples = 4", code=1),
-    spec("not TOML", "spec.toml: not valid TOML: ", "[training]", "[training"),
+    spec("not TOML", "spec.toml:15: not valid TOML: ", "[training]", "[training"),
     spec("no data", "spec.toml: Experiment.data is required",
          "[data]\nmoons = { samples = 40, noise = 0.1 }", ""),
     Bad("nothing to compare", "compare plain.toml", "the spec asks for no comparison; add a "
              "[compare] table", files={"plain.toml": "[data]\nmoons = {}\n"}),
     Bad("million runs", f"run spec.toml {HUGE}", ONE_MILLION),
+    Bad("metric on a split without rows", "plan spec.toml --set data.moons.split=[0.7,0,0.3] "
+        "--set compare.metric=validation.loss", "Compare.metric must be one of train.loss, "
+        "train.accuracy, test.loss, test.accuracy, got 'validation.loss'"),
+    Bad("tuning on one row", "plan spec.toml --set data={six_points={}}", "tuning chooses by "
+        "validation.r2, which says nothing of 1 row; give validation a larger share of data.split, "
+        'or write metric = "train.loss"'),
     # Files of specs.
     option("missing spec", "plan other.toml", "other.toml does not exist; give the path of a spec"),
     Bad("empty spec", "plan e.toml", "e.toml is empty; a spec needs at", files={"e.toml": ""}),
-    Bad("binary spec", "plan e.toml", "e.toml cannot be read: ", files={"e.toml": b"\xff\xfe"}),
-    Bad("folder as spec", "plan e.toml", "e.toml cannot be read: ", files={"e.toml/x": ""}),
+    Bad("binary spec", "plan e.toml", "e.toml is not UTF-8 text", files={"e.toml": b"\xff\xfe"}),
+    Bad("folder as spec", "plan e.toml", "e.toml is a folder; give the", files={"e.toml/x": ""}),
     # Options.
     option("bad --set", "plan spec.toml --set epochs", "an override must look like path=value"),
-    option("unknown --set", "plan spec.toml --set training.epoch=1", "there is no field 'epoch'"),
+    option("unknown --set", "plan spec.toml --set training.epoch=1", "Training has no field"),
     option("bad value of --set", "plan spec.toml --set training.epochs=no", "must be a whole"),
     option("unknown command", "rnu spec.toml", "there is no command 'rnu'; did you mean 'run'?"),
     option("unknown subcommand", "data lst", "there is no command 'lst'; did you mean 'list'?"),

@@ -198,9 +198,9 @@ def test_a_plan(columns, thalweg, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     ran = thalweg("plan", "spec.toml", "--set", "training.batch_size=[8, 16]")
     assert ran.code == 0
-    text = re.sub(r"about [\d.]+ (s|min|MB|kB)", r"about … \1", ran.out)
-    assert_golden(f"plan-{columns}", text)
     assert max(map(len, ran.out.splitlines())) <= columns
+    if columns == 80:
+        assert_golden("plan", re.sub(r"about [\d.]+ (s|min|MB|kB)", r"about … \1", ran.out))
 
 
 def test_a_very_large_plan_is_counted(thalweg):

@@ -6,7 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from click.shell_completion import ShellComplete
 from tests.cli.commands import environment
+
+from thalweg.cli.app import app
+from thalweg.cli.names import parts_by_family
+from thalweg.spec.families import FAMILIES, members
 
 # Each takes a tenth of a second or more, and brings others along.
 HEAVY = {"jax", "jaxlib", "numpy", "scipy", "sklearn", "pyarrow", "pandas", "rich", "pydantic"}
@@ -56,3 +61,31 @@ def test_completion(words):
         **typed,
     )
     assert not seen & HEAVY
+
+
+def test_names_to_complete_are_those_of_the_catalogue():
+    catalogue = {name: sorted(members(family)) for name, family in FAMILIES.items()}
+    assert {name: sorted(parts) for name, parts in parts_by_family().items()} == catalogue
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("", {"run", "plan", "show", "data"}),
+        ("ex", {"export"}),
+        ("data ", {"list", "fetch"}),
+        ("show ada", {"adagrad", "adam", "adamw"}),
+        ("list opt", {"optimizers"}),
+        ("export --format ", {"csv", "parquet"}),
+        ("run --p", {"--project"}),
+    ],
+)
+def test_what_is_completed(words, offered):
+    *before, typed = words.split(" ")
+    complete = ShellComplete(app, {}, "thalweg", "_THALWEG_COMPLETE")
+    assert offered <= {item.value for item in complete.get_completions(before, typed)}
+
+
+def test_spec_files_are_completed_by_the_shell():
+    complete = ShellComplete(app, {}, "thalweg", "_THALWEG_COMPLETE")
+    assert [item.type for item in complete.get_completions(["run"], "mo")] == ["file"]

@@ -6,6 +6,7 @@ experiment.py  what run, plan, compare, report and export do
 overview.py    a plan as a page and as JSON; estimate.py: how long it will take
 progress.py    what is shown while training: a live display, or plain lines
 catalogue.py   what list, show, data and schema do
+names.py       the parts there are, for completion
 output.py      text and JSON on the standard streams
 
 Results go to standard output; progress, questions and errors go to standard error.

@@ -32,6 +32,21 @@ class Commands(click.Group):
         return list(self.commands)
 
 
+def _families(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Families that begin with what is typed."""
+    from thalweg.cli.names import parts_by_family
+
+    return [family for family in parts_by_family() if family.startswith(typed)]
+
+
+def _parts(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Parts that begin with what is typed."""
+    from thalweg.cli.names import parts_by_family
+
+    parts = {part for listed in parts_by_family().values() for part in listed}
+    return sorted(part for part in parts if part.startswith(typed))
+
+
 def _path(*names: str, metavar: str, help: str, **settings: Any) -> Callable[..., Any]:
     """An option that is a path."""
     kind = click.Path(path_type=Path)
@@ -235,7 +250,7 @@ def export(request: Request, to: Path, format: str, json: bool) -> None:
 
 
 @app.command(name="list")
-@click.argument("family", metavar="[FAMILY]", default="")
+@click.argument("family", metavar="[FAMILY]", default="", shell_complete=_families)
 @JSON
 def list_(family: str, json: bool) -> None:
     """List the families of parts, or the parts of one.
@@ -254,7 +269,7 @@ def list_(family: str, json: bool) -> None:
 
 
 @app.command()
-@click.argument("part")
+@click.argument("part", shell_complete=_parts)
 @JSON
 def show(part: str, json: bool) -> None:
     """Show the card of a part: formula, fields, ranges, example.

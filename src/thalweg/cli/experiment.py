@@ -102,10 +102,9 @@ def _train(laboratory: Laboratory, tally: Tally) -> None:
             for progress in training:
                 add(progress)
     except KeyboardInterrupt:
-        ended = sum(run.outcome in FINAL for run in laboratory.record().runs)
         print(
-            f"\ninterrupted; {count(ended, 'run')} {'is' if ended == 1 else 'are'} recorded, "
-            "run the same command again to go on",
+            f"\ninterrupted with {len(tally.outcomes):,} of {count(tally.total, 'run')} done; "
+            "run the same command again to go on from here",
             file=sys.stderr,
         )
         raise click.exceptions.Exit(130) from None

@@ -13,6 +13,7 @@ from typing import TextIO
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.text import Text
 
 from thalweg.cli.output import roughly, takes_control_codes
@@ -122,6 +123,7 @@ class Tally:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = min(options.max_width, 60)
         yield ProgressBar(total=self.total, completed=len(self.outcomes), width=width)
+        yield Segment.line()
         yield Text(" · ".join(self.facts()))
 
 
