@@ -26,6 +26,7 @@ SPLITS = [(0.7, 0.0, 0.3), (0.6, 0.2, 0.2), (1.0, 0.0, 0.0)]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
+@cache
 def parts(cls: type, swept: bool = False, scheduled: bool = False) -> st.SearchStrategy[Any]:
     """Parts of a class.
 
@@ -132,6 +133,7 @@ def _plain(hint: Any, declared: Declaration) -> st.SearchStrategy[Any]:
     return {bool: st.booleans(), float: _floats(declared)}[hint]
 
 
+@cache
 def experiments() -> st.SearchStrategy[Experiment]:
     """Experiments without cases, groups and zips."""
     return parts(Experiment, swept=True)

@@ -114,7 +114,7 @@ def _paths(value: Any, path: Path_ = ()) -> list[tuple[Path_, Any]]:
     return [(path, value)] + [p for key, held in items for p in _paths(held, (*path, key))]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(experiments())
 def test_the_lines_of_random_files_hold_what_the_reader_finds(made: Any) -> None:
     """Cut behind the line of a key, the file still has it; cut before, it has not."""

@@ -555,6 +555,10 @@ def test_an_override_that_cannot_be_is_the_place_of_its_problem(
     assert problems(SPEC, override)[0].startswith(problem)
 
 
+def test_all_overrides_that_cannot_be_are_told_at_once() -> None:
+    assert len(problems(SPEC, "training.epoch=1", "seeds=2", "data.mons=1")) == 2
+
+
 def test_merging_leaves_its_arguments_alone() -> None:
     base = {"data": {"moons": {"noise": 0.1}}}
     merged = merge(Experiment, base, {"data": {"noise": 0.5}, "seeds": 2})
@@ -564,7 +568,7 @@ def test_merging_leaves_its_arguments_alone() -> None:
 
 # ----------------------------------------------------------------------------------- whatever else
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @FUZZ

@@ -123,7 +123,7 @@ def test_plain_mistakes_are_not_valid(text: str) -> None:
     assert not VALIDATOR.is_valid(data)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_whatever_the_reader_accepts_is_valid(data: st.DataObject) -> None:
     spec: Any = to_data(data.draw(experiments()), data.draw(st.booleans()))

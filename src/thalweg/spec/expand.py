@@ -56,7 +56,9 @@ def expand(experiment: Experiment) -> list[Point]:
             if factors not in occurrences:
                 occurrences = (*occurrences, factors)
             found[recipe] = Point(recipe, merged, occurrences)
-    return list(found.values())
+    points = list(found.values())
+    _check_labels(points)
+    return points
 
 
 def count_points(experiment: Experiment) -> int:
@@ -90,6 +92,15 @@ def label(value: Any) -> str:
         between = " + " if any(map(is_part, value)) else "-"
         return between.join(map(label, value)) or "none"
     return str(value)
+
+
+def _check_labels(points: list[Point]) -> None:
+    """Refuse values that reports and comparisons could not tell apart."""
+    seen: dict[tuple[str, str], Any] = {}
+    for path, value in (factor for point in points for factor in point.factors.items()):
+        other = seen.setdefault((path, label(value)), value)
+        if other != value:
+            raise SpecError(f"{path}: {other!r} and {value!r} are the same in six digits")
 
 
 # -------------------------------------------------------------------------------- multiplying out

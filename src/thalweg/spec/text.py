@@ -91,7 +91,7 @@ def from_data(
             try:
                 data = merge(Experiment, data, patch)
             except Absent as error:
-                raise SpecError(f"{place}: {error}") from None
+                reader.problems.append(f"{place}: {error}")
             reader.places.override(tuple(parts_of_key(text.partition("=")[0].strip())), place)
     for path, problem in _unfit(data, ()):
         reader.report(path, problem)

@@ -52,11 +52,8 @@ def variants(experiment: Experiment, places: Places | None = None) -> list[Varia
     reader = Reader(places or Places(""))
     _check_single(experiment, reader)
     base = experiment.recipe()
-    if experiment.cases or experiment.vary:
-        found = list(_laid_over(to_data(base, full=False), experiment, reader))
-    else:
-        found = [Variant(base)]
-        _check_schedules(base, (), reader)
+    _check_schedules(base, (), reader)
+    found = list(_laid_over(to_data(base, full=False), experiment, reader))
     if not reader.problems:
         _check_zip(experiment, [variant.recipe for variant in found], reader)
     if reader.problems:
@@ -82,15 +79,38 @@ def sweeps(value: Any, path: str = "") -> Iterator[tuple[str, Each | Range]]:
 
 
 def _laid_over(base: dict[str, Any], experiment: Experiment, reader: Reader) -> Iterator[Variant]:
-    absent: dict[int, Absent] = {}
-    used: set[int] = set()
+    """Every case, and every group that it has the fields for laid over it."""
+    groups = _tables("vary", experiment.vary, reader)
+    absent: dict[Path_, Absent] = {}
+    used: set[Path_] = set()
+    cases = list(_cases(base, experiment, reader))
+    for name, own, recipe in cases:
+        yield Variant(recipe, name)
+        for at, group in groups.items():
+            try:
+                changed = merge(Recipe, own, group)
+            except Absent as error:  # this case has no such field; another must
+                absent.setdefault(at, error)
+                continue
+            used.add(at)
+            varied = _read(changed, at, reader)
+            if varied is not None:
+                yield Variant(varied, name, dict(_differences(recipe, varied, "")))
+    if len(cases) < len(experiment.cases):
+        return  # a case that has problems may have the fields
+    for at in absent.keys() - used:
+        reader.report((*at, *absent[at].path), str(absent[at]))
+
+
+def _cases(
+    base: dict[str, Any], experiment: Experiment, reader: Reader
+) -> Iterator[tuple[str, dict[str, Any], Recipe]]:
+    """Names, tables and recipes of all cases; of the base, where there are none."""
+    if not experiment.cases:
+        yield "", base, experiment.recipe()
     names: set[str] = set()
-    for number, case in enumerate(experiment.cases or ({},)):
-        at = ("cases", number)
-        if not _is_table(case, at, reader):
-            continue
-        changes = to_data(case)  # in Python, parts may stand in it
-        name = changes.pop("name", f"case {number + 1}" if experiment.cases else "")
+    for at, changes in _tables("cases", experiment.cases, reader).items():
+        name = changes.pop("name", f"case {int(at[1]) + 1}")
         if not isinstance(name, str):
             reader.report((*at, "name"), f"the name of a case must be a text, got {brief(name)}")
         elif name in names:
@@ -101,36 +121,23 @@ def _laid_over(base: dict[str, Any], experiment: Experiment, reader: Reader) -> 
         except Absent as error:
             reader.report((*at, *error.path), str(error))
             continue
-        recipe = _read(own, at if experiment.cases else (), reader)
-        if recipe is None:
-            continue
-        yield Variant(recipe, str(name))
-        for position, group in enumerate(experiment.vary):
-            if not _is_table(group, ("vary", position), reader):
-                continue
-            try:
-                changed = merge(Recipe, own, to_data(group))
-            except Absent as error:  # this case has no such field; another must
-                absent.setdefault(position, error)
-            else:
-                used.add(position)
-                varied = _read(changed, ("vary", position), reader)
-                if varied is not None:
-                    yield Variant(varied, str(name), dict(_differences(recipe, varied, "")))
-    for position in absent.keys() - used:
-        error = absent[position]
-        reader.report(("vary", position, *error.path), str(error))
+        recipe = _read(own, at, reader)
+        if recipe is not None:
+            yield str(name), own, recipe
 
 
-def _is_table(block: Any, path: Path_, reader: Reader) -> bool:
-    if not isinstance(block, dict):
-        reader.report(path, f"{path[0]} must hold tables of changes, got {brief(block)}")
-    return isinstance(block, dict)
+def _tables(name: str, blocks: tuple[Any, ...], reader: Reader) -> dict[Path_, dict[str, Any]]:
+    """Tables of changes by their paths, as plain data: in Python, parts may stand in them."""
+    for position, block in enumerate(blocks):
+        if not isinstance(block, dict):
+            problem = f"{name} must hold tables of changes, got {brief(block)}"
+            reader.report((name, position), problem)
+    return {(name, i): to_data(b) for i, b in enumerate(blocks) if isinstance(b, dict)}
 
 
 def _read(data: dict[str, Any], changes: Path_, reader: Reader) -> Recipe | None:
-    """The recipe over whose table the changes at a path were laid; None where it has problems."""
-    own = Reader(reader.places.under(changes) if changes else reader.places)
+    """The recipe of a table over which the changes at a path were laid; None if it is unsound."""
+    own = Reader(reader.places.under(changes))
     recipe = own.part(Recipe, data)
     if recipe is not None:
         _check_schedules(recipe, (), own)

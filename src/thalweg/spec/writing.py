@@ -53,7 +53,7 @@ def _change(held: Any) -> Any:
     A table would be laid over what is there, but a part made in Python takes its place, as a list
     does; so it is written as a list of one.
     """
-    if isinstance(held, list):
+    if isinstance(held, list | Each):
         return [_alternative(item) for item in held]
     written = _alternative(held)
     return [written] if isinstance(written, dict) and not isinstance(held, dict) else written
