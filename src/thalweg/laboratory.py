@@ -27,6 +27,7 @@ from thalweg.record.tables import Experiment as Recorded
 from thalweg.record.tables import Run
 from thalweg.report import build, to_html
 from thalweg.report.parts import Page
+from thalweg.report.words import level_words
 from thalweg.spec.expand import Point, count_points, expand, label, varying
 from thalweg.spec.experiment import Experiment, Recipe
 from thalweg.spec.identity import experiment_id
@@ -346,7 +347,7 @@ class Laboratory:
         """Level, configuration and context of a point, once for each context it is part of."""
         asked = self.experiment.compare
         assert asked is not None
-        level = label(point.factors.get(asked.factor))
+        name = level_words(asked.factor, point.factors.get(asked.factor))
         found = []
         for factors in point.occurrences:
             tuned = {
@@ -354,7 +355,7 @@ class Laboratory:
                 for path, value in factors.items()
                 if path in self.varied and self._tuned(path)
             }
-            found.append((level, _settings(tuned), self._context(factors)))
+            found.append((name, _settings(tuned), self._context(factors)))
         return found
 
     def _fixed(self, factors: Mapping[str, Any]) -> dict[str, Any]:

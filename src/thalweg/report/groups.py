@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from thalweg.record.tables import Experiment, Run
-from thalweg.report.words import label
+from thalweg.report.words import label, level_words
 from thalweg.statistics.comparison import Comparison, Context
 
 __all__ = ["Curves", "Group", "View", "factor_named", "factors_but", "level_of", "varied", "view"]
@@ -143,7 +143,7 @@ def varied(runs: Sequence[Run]) -> list[str]:
 
 def level_of(run: Run, comparison: Comparison) -> str:
     """The level of the compared factor that a run belongs to."""
-    return label(factor_named(run, comparison.factor))
+    return level_words(comparison.factor, factor_named(run, comparison.factor))
 
 
 def fixed_factors(run: Run, comparison: Comparison) -> frozenset[str]:

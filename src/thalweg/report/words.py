@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "fixed",
     "interval",
     "label",
+    "level_words",
     "p_value",
     "short",
 ]
@@ -119,6 +120,10 @@ def label(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, list | tuple):
         return "-".join(map(label, value)) or "none"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k}={label(v)}" if v else k for k, v in value.items())
     return str(value)
+
+
+def level_words(factor: str, value: Any) -> str:
+    """A level of a compared factor: ``adam``; numbers with what they are: ``batch_size=16``."""
+    words = label(value)
+    return words if isinstance(value, str) else f"{factor.rpartition('.')[2]}={words}"

@@ -51,7 +51,9 @@ def expand(experiment: Experiment) -> list[Point]:
         for recipe, lists in _multiply(variant.recipe, _zipped(experiment)):
             factors = {**own, **lists}
             known = found.get(recipe, Point(recipe))
-            merged = {**known.factors, **{p: v for p, v in factors.items() if p not in known.factors}}
+            merged = dict(known.factors)
+            for path, value in factors.items():
+                merged.setdefault(path, value)
             occurrences = known.occurrences
             if factors not in occurrences:
                 occurrences = (*occurrences, factors)
