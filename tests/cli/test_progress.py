@@ -38,7 +38,7 @@ def facts(seen: Tally) -> str:
 
 def test_nothing_has_happened():
     seen, _ = tally()
-    assert facts(seen) == "0 of 4 runs"
+    assert facts(seen) == "0 of 4 runs · compiling"
 
 
 def test_rate_and_remaining_time():
@@ -67,7 +67,7 @@ def test_recorded_runs_are_not_taken_for_trained_ones():
     seen.add(Progress(0, (("a0", "finished"), ("a1", "diverged"))))
     assert seen.recorded == 2
     assert seen.rate is None
-    assert facts(seen) == "2 of 4 runs · 1 diverged"
+    assert facts(seen) == "2 of 4 runs · compiling · 1 diverged"
 
 
 def test_a_run_told_twice_counts_once():
