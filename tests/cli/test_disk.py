@@ -55,6 +55,23 @@ def test_a_full_disk(thalweg, project, small_disk):
     assert thalweg(*more).json["runs"]["finished"] == 4 + 2 * 60
 
 
+def test_a_disk_for_reading_only(thalweg, project, small_disk):
+    recorded = thalweg("compare", "spec.toml", "--project", project, "--json")
+    disk = small_disk(20_000_000)
+    shutil.copytree(project, disk / "project")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    place = ("spec.toml", "--project", disk / "project")
+
+    ran = thalweg("run", *place)
+    assert ran.code == 1
+    assert f"{disk / 'project'} cannot be written to (Read-only file system)" in ran.err
+    assert thalweg("compare", *place, "--json") == recorded
+    assert thalweg("plan", *place).code == 0
+    assert thalweg("report", *place, "--out", "r.html").code == 0
+    ran = thalweg("report", *place, "--out", disk / "r.html")
+    assert ran.err == f"Error: {disk / 'r.html'} cannot be written: Read-only file system\n"
+
+
 def test_no_room_for_a_report(thalweg, project):
     ran = thalweg("run", "spec.toml", "--project", project, "--report", "/dev/full")
     assert ran.code == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import click
 import pytest
 
 from thalweg import __version__
+from thalweg.cli import output
 from thalweg.cli.app import app
 from thalweg.spec.families import FAMILIES
 
@@ -128,9 +131,7 @@ def assert_shaped(value: Any, shape: Any) -> None:
     ],
 )
 def test_json_is_what_help_promises(command, thalweg, project):
-    words = command.replace("'", '"').split(" ")
-    if '"' in command.replace("'", '"'):
-        words = ["plan", "spec.toml", "--set", 'optimizer.learning_rate="0.01..1 log 9000"']
+    words = shlex.split(command)
     place = ["--project", str(project)] if "spec.toml" in words else []
     ran = thalweg(*words, *place, "--json")
     assert ran.code == 0, ran.err
@@ -203,12 +204,25 @@ def test_a_plan(columns, thalweg, monkeypatch):
         assert_golden("plan", re.sub(r"about [\d.]+ (s|min|MB|kB)", r"about … \1", ran.out))
 
 
+HUGE = ("--set", 'optimizer.learning_rate="0.01..1 log 9000"')
+
+
 def test_a_very_large_plan_is_counted(thalweg):
-    ran = thalweg("plan", "spec.toml", "--set", 'optimizer.learning_rate="0.01..1 log 9000"')
+    ran = thalweg("plan", "spec.toml", *HUGE)
     assert ran.out == (
         "18,000 runs, more than 10,000: only counted. `thalweg plan --yes` plans them\n"
         "all, which takes a while; `thalweg run` asks before it starts.\n"
     )
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\n", 1), ("", 130)])
+def test_a_very_large_plan_is_asked_about(answer, code, thalweg, monkeypatch, tmp_path):
+    monkeypatch.setattr(output, "interactive", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    ran = thalweg("run", "spec.toml", *HUGE)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith("This plan has 18,000 runs. Start it? [y/N]: ")
+    assert not (tmp_path / ".thalweg").exists()
 
 
 # ------------------------------------------------------------------------------------------ tables

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from thalweg.cli.progress import Tally, followed
 from thalweg.engine.wave import Progress
@@ -37,7 +38,7 @@ def facts(seen: Tally) -> str:
 
 def test_nothing_has_happened():
     seen, _ = tally()
-    assert facts(seen) == "0 of 4 runs"
+    assert facts(seen) == "0 of 4 runs · compiling"
 
 
 def test_rate_and_remaining_time():
@@ -66,7 +67,7 @@ def test_recorded_runs_are_not_taken_for_trained_ones():
     seen.add(Progress(0, (("a0", "finished"), ("a1", "diverged"))))
     assert seen.recorded == 2
     assert seen.rate is None
-    assert facts(seen) == "2 of 4 runs · 1 diverged"
+    assert facts(seen) == "2 of 4 runs · compiling · 1 diverged"
 
 
 def test_a_run_told_twice_counts_once():
@@ -92,6 +93,21 @@ def test_tuning_looks_at_validation_data_and_reporting_at_test_data():
     assert facts(seen) == "4 of 6 runs · best validation.accuracy 0.9"
     seen.add(ended("r0", validation_accuracy=0.95, test_accuracy=0.8))
     assert seen.best == ("test.accuracy", 0.8)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_the_live_display(columns):
+    seen, hand = tally()
+    for second in range(3):
+        hand[0] = second
+        seen.add(Progress(20))
+    console = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(seen)
+    bar, *lines = captured.get().splitlines()
+    assert bar.strip("━╺ ") == ""
+    assert " ".join(line.strip() for line in lines) == facts(seen)
+    assert max(map(len, (bar, *lines))) <= columns
 
 
 def test_lines_every_few_seconds():

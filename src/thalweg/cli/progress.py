@@ -111,6 +111,8 @@ class Tally:
     def facts(self) -> Iterator[str]:
         """All of it in words, the most telling first."""
         yield f"{len(self.outcomes):,} of {count(self.total, 'run')}"
+        if not self._seen and len(self.outcomes) < self.total:
+            yield "compiling"
         if self.remaining:
             yield f"about {roughly(self.remaining)} left"
         if self.rate is not None:
