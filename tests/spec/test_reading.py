@@ -23,6 +23,7 @@ from thalweg.errors import SpecError
 from thalweg.laboratory import Laboratory
 from thalweg.part import Range, declarations
 from thalweg.spec import Compare, EarlyStopping, Experiment, Seeds, Training
+from thalweg.spec.expand import expand
 from thalweg.spec.merging import merge, parse_override
 from thalweg.spec.text import from_data, parse, read_file, to_data
 
@@ -284,11 +285,11 @@ epochs = 1.5
         ),
         (
             "[training]\ndiverged_above = 'cosine_decay'",
-            "4: Training.diverged_above must stay the same during training, so it cannot be Cosi",
+            "4: Training.diverged_above must be a number, got 'cosine_decay'",
         ),
         (
             "[network]\nmlp = { activation = { leaky_relu = { slope = ['step_decay', 1] } } }",
-            "4: LeakyReLU.slope must stay the same during training, so it cannot be StepDecay",
+            "4: LeakyReLU.slope must be a number, got 'step_decay'",
         ),
         # cases and groups
         ("[[vary]]\noptimizer = { beta3 = 0 }", "4: Adam has no field 'beta3'; did you mean 'beta"),
@@ -437,6 +438,34 @@ def test_what_cannot_be_compared_is_refused_in_the_plan(compare: str, problem: s
     with pytest.raises(SpecError) as caught:
         Laboratory(parse(text, "s")).plan()
     assert str(caught.value).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("made", "number"),
+    [
+        (Experiment(data=Moons(noise=CosineDecay())), "Moons.noise"),
+        (
+            Experiment(
+                data=Moons(),
+                optimizer=[Adam(), Adam(learning_rate=CosineDecay(final=[1, CosineDecay()]))],
+            ),
+            "CosineDecay.final",
+        ),
+        (
+            Experiment(data=Moons(), network=MLP(activation=[LeakyReLU(slope=CosineDecay())])),
+            "LeakyReLU.slope",
+        ),
+        (
+            Experiment(data=Moons(), compare=Compare(factor="a", margin=CosineDecay())),
+            "Compare.margin",
+        ),
+    ],
+)
+def test_schedules_stand_where_training_follows_them(made: Experiment, number: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        expand(made)
+    problem = f"{number} must stay the same during training, so it cannot be CosineDecay"
+    assert str(caught.value) == problem
 
 
 def test_problems_of_python_name_the_block() -> None:
