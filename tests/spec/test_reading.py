@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -613,6 +614,23 @@ def test_damaged_data_are_an_experiment_or_a_spec_error(data: st.DataObject) -> 
 @given(RUBBISH, st.lists(st.text("abc.=[]{}\"' 1", max_size=9), max_size=2))
 def test_rubbish_is_an_experiment_or_a_spec_error(data: Any, overrides: list[str]) -> None:
     _read(data, tuple(overrides))
+
+
+def test_damaged_texts_are_an_experiment_or_a_spec_error() -> None:
+    random = Random(0)
+    pieces = [*"[]{}=,\"'#\n .ab1_-\\", '"""', "'''", "[[", "]]", "\r\n"]
+    for _ in range(1500):
+        text = list(SPEC)
+        for _ in range(random.randint(1, 3)):
+            at = random.randrange(len(text))
+            text[at : at + random.randint(0, 1)] = random.choice(["", *pieces])
+        try:
+            assert isinstance(parse("".join(text), "s"), Experiment)
+        except SpecError as error:
+            message = str(error)
+        else:
+            continue
+        assert all(line.startswith(("s:", "s ")) for line in message.split("\n"))
 
 
 def _read(data: Any, overrides: tuple[str, ...]) -> None:
