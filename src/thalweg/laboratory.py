@@ -8,7 +8,7 @@ then report what was chosen, on fresh seeds; then compare.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,7 +67,8 @@ class Plan:
         groups: programs.
         varied: paths that take several values.
         reporting: runs that the reporting phase adds once tuning has chosen.
-        recorded: how many of the trials the record has already.
+        recorded: how many of all runs the record has already; those of the reporting phase are
+            known once tuning has ended.
         notes: what was inferred: task, loss, losses of rows.
     """
 
@@ -199,12 +200,15 @@ class Laboratory:
         groups = group([trial.job for trial in trials])
         for members in groups:
             check_network(members.jobs[0])
-        self._check_metric(trials[0].job)
+        self._check_metric()
         asked = self.experiment.compare
         reporting = 0
         if asked is not None and asked.tune:
             chosen = {at[::2] for point in self.points for at in self._coordinates(point)}
             reporting = len(chosen) * asked.seeds.report
+        recorded = self._recorded(trials)
+        if reporting and recorded == len(trials):
+            recorded += self._recorded(self._reported())
         return Plan(
             points=len(self.points),
             duplicates=count_points(self.experiment) - len(self.points),
@@ -212,7 +216,7 @@ class Laboratory:
             groups=tuple(groups),
             varied=tuple(self.varied),
             reporting=reporting,
-            recorded=self._recorded(trials),
+            recorded=recorded,
             notes=self._notes(),
         )
 
@@ -228,7 +232,15 @@ class Laboratory:
             return 0
         with Record.open(self.project) as record:
             outcomes = record.outcomes([trial.job.id for trial in trials])
-        return sum(outcome in FINAL for outcome in outcomes.values())
+        return sum(outcomes.get(trial.job.id) in FINAL for trial in trials)
+
+    def _reported(self) -> list[Trial]:
+        """The runs to be reported, where all that tune are recorded as this experiment's."""
+        with Record.open(self.project) as record:
+            if experiment_id(self.experiment) not in (id for id, _, _ in record.experiments()):
+                return []
+            chosen = self._chosen(self._recorded_experiment(record))
+        return [trial for trial in self._trials("report") if trial.point in chosen]
 
     @cached_property
     def metric(self) -> str:
@@ -242,13 +254,22 @@ class Laboratory:
         ]
         return f"{split}.{'r2' if job.dataset.task == 'regression' else 'accuracy'}"
 
-    def _check_metric(self, job: Job) -> None:
+    def _check_metric(self) -> None:
+        """Refuse a metric that the runs which are reported, or those that tune, will not have."""
+        job = self._jobs(self.points[0].recipe, "report", range(1))[0]
         names = ("loss", "rmse", "r2") if job.dataset.task == "regression" else ("loss", "accuracy")
         splits = [s for s, n in zip(("train", "validation", "test"), job.sizes, strict=True) if n]
         valid = [f"{split}.{name}" for split in splits for name in names]
         if self.metric not in valid:
             raise SpecError(
                 f"Compare.metric must be one of {', '.join(valid)}, got {self.metric!r}"
+            )
+        split, _, name = self.metric.partition(".")
+        tuned = self._first_phase == "tune"
+        if tuned and name == "r2" and self._trials("tune")[0].job.sizes[1] == 1:
+            raise SpecError(
+                "tuning chooses by validation.r2, which says nothing of 1 row; give validation a "
+                f'larger share of data.split, or write metric = "{split}.loss"'
             )
 
     # ----------------------------------------------------------------------------------------- run
@@ -263,9 +284,7 @@ class Laboratory:
             trials = self._trials(self._first_phase)
             yield from self._train(trials, record)
             if self._first_phase == "tune":
-                chosen = self._chosen(self._recorded_experiment(record))
-                fresh = [trial for trial in self._trials("report") if trial.point in chosen]
-                yield from self._train([*trials, *fresh], record)
+                yield from self._train([*trials, *self._reported()], record)
 
     def _train(self, trials: Sequence[Trial], record: Record) -> Iterator[Progress]:
         record.add_experiment(self._experiment(trials))
@@ -330,12 +349,38 @@ class Laboratory:
         level = label(point.factors.get(asked.factor))
         found = []
         for factors in point.occurrences:
-            own = {path: value for path, value in factors.items() if path in self.varied}
-            tuned = {path: value for path, value in own.items() if self._tuned(path)}
-            fixed = {p: v for p, v in own.items() if p not in tuned and p != asked.factor}
-            base = "base" if self.experiment.vary else ""
-            found.append((level, _settings(tuned), _settings(fixed) or base))
+            tuned = {
+                path: value
+                for path, value in factors.items()
+                if path in self.varied and self._tuned(path)
+            }
+            found.append((level, _settings(tuned), self._context(factors)))
         return found
+
+    def _fixed(self, factors: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of some factors that vary, and are neither compared nor tuned."""
+        asked = self.experiment.compare
+        assert asked is not None
+        return {
+            path: factors[path]
+            for path in self.varied
+            if path in factors and path != asked.factor and not self._tuned(path)
+        }
+
+    def _context(self, factors: Mapping[str, Any]) -> str:
+        return _settings(self._fixed(factors)) or ("base" if self.experiment.vary else "")
+
+    @cached_property
+    def _contexts(self) -> list[str]:
+        """All contexts: the base, then factor after factor as the spec has them, numbers rising."""
+        keys: dict[str, Any] = {}
+        for point in self.points:
+            for factors in point.occurrences:
+                fixed = self._fixed(factors)
+                values = [v if _is_number(v) else float(len(keys)) for v in fixed.values()]
+                place = (len(fixed), [self.varied.index(path) for path in fixed], values)
+                keys.setdefault(self._context(factors), place)
+        return sorted(keys, key=keys.__getitem__)
 
     def _observations(self, recorded: Recorded) -> list[Observation]:
         """The recorded runs, as the comparison sees them: once in each context."""
@@ -343,6 +388,7 @@ class Laboratory:
         assert asked is not None
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
         selection = "validation." + self.metric.partition(".")[2]
+        met = self._target_steps(runs)
         seen = []
         phases: tuple[Phase, ...] = ("tune", "report") if asked.tune else ("report",)
         for phase in phases:
@@ -363,9 +409,25 @@ class Laboratory:
                             failed=run.outcome == "diverged",
                             steps=run.step,
                             seconds=run.train_seconds,
+                            target_step=met.get(run.id),
+                            run=run.id,
                         )
                     )
         return seen
+
+    def _target_steps(self, runs: dict[str, Run]) -> dict[str, int]:
+        """For each run that met the target, the first evaluated step at which it did."""
+        asked = self.experiment.compare
+        if asked is None or asked.target is None:
+            return {}
+        with Record.open(self.project) as record:
+            curves = record.series(self.metric, list(runs))
+        met = {}
+        for run, (steps, values) in curves.items():
+            there = values >= asked.target if self.higher_is_better else values <= asked.target
+            if there.any():
+                met[run] = int(steps[there.argmax()])
+        return met
 
     def _chosen(self, recorded: Recorded) -> list[Point]:
         """For every level and context, the point that tuning chose."""
@@ -407,6 +469,8 @@ class Laboratory:
             margin=asked.margin,
             alpha=asked.alpha,
             tuned=asked.tune,
+            target=asked.target,
+            context_order=self._contexts,
         )
 
     # -------------------------------------------------------------------------------------- report
@@ -437,6 +501,10 @@ def _with_validation(recipe: Recipe) -> Recipe:
     held = round(train_share * TUNING_VALIDATION, 12)
     data: Any = recipe.data
     return replace(recipe, data=replace(data, split=(1 - held - test, held, test)))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _settings(factors: dict[str, Any]) -> str:

@@ -164,8 +164,9 @@ def test_any_intervals(rows: list[IntervalRow], scale, width: float) -> None:
 
 
 cells = st.none() | st.builds(
-    HeatCell, numbers, st.integers(1, 100), st.integers(0, 100), st.booleans()
-)
+    HeatCell, numbers, st.integers(1, 100), st.integers(0, 100), st.booleans(),
+    st.none() | st.sampled_from([0.0, 0.5, 0.9]), st.sampled_from(["", "best", "? −0.004"]),
+)  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)
@@ -181,6 +182,9 @@ def test_any_heat(data: st.DataObject, rows: int, columns: int, width: float) ->
         "median validation.accuracy",
         data.draw(st.booleans()),
         data.draw(st.sampled_from(["linear", "log"])),
+        data.draw(
+            st.sampled_from([(), (("best", 0.9), ("= tied with the best", 0.5), ("worse", 0.0))])
+        ),
     )
     check_panel(panel, width)
 
@@ -209,7 +213,7 @@ def test_boundaries(width: float, extent, shape) -> None:
 @pytest.mark.parametrize("width", [360, 960])
 def test_every_figure_of_a_page_stands_alone(page, theme, width) -> None:
     figures = [p for section in page.sections for p in section.parts if isinstance(p, Figure)]
-    assert len(figures) == 9
+    assert len(figures) == 10
     for figure in figures:
         svg = figure_svg(figure, theme, width)
         root = ElementTree.fromstring(svg)

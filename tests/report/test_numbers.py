@@ -19,6 +19,7 @@ from thalweg.report.scales import scale_of
 from thalweg.report.svg import text_width, wrap
 from thalweg.report.words import (
     decimals,
+    digits,
     duration,
     fixed,
     interval,
@@ -57,8 +58,14 @@ def test_words_for_intervals() -> None:
     assert interval(0.97412, 0.9712, 0.9763, 3) == "0.974 [0.971,\xa00.976]"
     assert interval(0.97412, math.nan, math.nan, 3) == "0.974"
     assert interval(math.nan, math.nan, math.nan, 3) == "–"
+    assert interval(1.7e-4, -0.0031, 0.0042, 3) == "0.000 [−0.003,\xa00.004]"
+    assert interval(1.7e-4, 1.6e-4, 1.8e-4, 3).startswith("0.00017 ")  # too narrow to be zero
     assert fixed(-0.0125, 3) == "−0.013" or fixed(-0.0125, 3) == "−0.012"
     assert fixed(1e-9, 3) == "10⁻⁹"
+    assert [digits(v) for v in (0.9, 61.234, 227.4, 0.0, math.inf)] == [
+        "0.900", "61.2", "227", "0", "∞",
+    ]  # fmt: skip
+    assert digits(0.5, 4) == "0.5000"
     assert (p_value(0.0121), p_value(1e-5), p_value(math.nan)) == ("0.012", "< 0.001", "–")
 
 

@@ -45,6 +45,7 @@ def test_sections_in_order(page) -> None:
     assert page.title == "Which optimizer trains a small network best on two moons?"
     assert [section.heading for section in page.sections] == [
         "Verdict",
+        "In every context",
         "Ranking at noise=0.1",
         "Learning curves",
         "Learning rate by optimizer",
@@ -53,7 +54,6 @@ def test_sections_in_order(page) -> None:
         "Time to target",
         "Tuning",
         "Every pair",
-        "Other contexts",
         "Outcomes",
         "Budget",
         "Environment",
@@ -108,7 +108,7 @@ def test_diverged_runs_are_marked_and_counted(page, full) -> None:
 
 def test_the_heatmap_holds_tuning_runs_and_validation_values(page, full) -> None:
     experiment, _, _ = full
-    (panel,) = panels(page, HeatPanel)
+    _, panel = panels(page, HeatPanel)
     assert panel.columns == ("0.001", "0.01", "0.1", "1")
     assert panel.value_label == "median validation.accuracy"
     runs = [
@@ -192,6 +192,65 @@ def test_the_kind_of_verdict(make) -> None:
     assert any(row[-1] == "tied with sgd" for table in rows for row in table.rows)
 
 
+def test_every_level_stands_against_the_best_of_its_context(make) -> None:
+    experiment, comparison, curves = make(["adam", "sgd", "rms"], 12)
+    (context,) = comparison.contexts
+    adam_sgd, adam_rms, _ = context.pairs
+    turned = replace(
+        context,
+        label="noise=0.2",
+        levels=(context.levels[1], context.levels[0]),
+        pairs=(replace(adam_sgd, first="sgd", second="adam", verdict="undecided"),),
+    )
+    base = replace(context, label="base", pairs=(replace(adam_sgd, verdict="tied"), adam_rms))
+    for higher, sign in ((True, "−"), (False, "+")):
+        held = replace(comparison, contexts=(base, turned), higher_is_better=higher)
+        page = build(experiment, held, curves)
+        assert page.sections[1].heading == "In every context"
+        (panel,) = panels(page, HeatPanel)
+        assert (panel.rows, panel.columns) == (("base", "noise=0.2"), ("adam", "sgd", "rms"))
+        notes = [[cell and cell.note.replace("\xa0", " ") for cell in row] for row in panel.cells]
+        assert notes == [
+            ["best", f"= {sign}0.010", f"{sign}0.010"],
+            [f"? {sign}0.010", "best", None],
+        ]
+        strengths = [cell.strength for cell in panel.cells[0]]
+        assert strengths == sorted(strengths, reverse=True)
+        assert [cell.value for cell in panel.cells[0]] == [v.mean.estimate for v in base.levels]
+        sentence = "adam is the best, or not shown to be worse than the best, in 2 of 2 contexts"
+        assert Paragraph(f"{sentence}, sgd in 2.") in page.sections[1].parts
+        check_all(page)
+
+
+def test_many_levels_and_contexts_are_cut_and_said_to_be(make) -> None:
+    experiment, comparison, curves = make([f"level_{i}" for i in range(20)], 12)
+    (context,) = comparison.contexts
+    contexts = tuple(replace(context, label=f"noise={i}") for i in range(50))
+    page = build(experiment, replace(comparison, contexts=contexts), curves)
+    (panel,) = panels(page, HeatPanel)
+    assert (len(panel.rows), len(panel.columns)) == (40, 12)
+    text = "Left out: the 8 levels that hold up least and the last 10 contexts."
+    assert Paragraph(text, "note") in page.sections[1].parts
+    check_all(page)
+
+
+def test_the_heatmap_leaves_reported_runs_out(full) -> None:
+    """They are trained on all but the test data, so that they have no validation values."""
+    experiment, comparison, curves = full
+    kept = {name for run in experiment.runs for name in run.finals if name[:4] != "vali"}
+    runs = tuple(
+        replace(run, finals={name: v for name, v in run.finals.items() if name in kept})
+        if run.phase == "report"
+        else run
+        for run in experiment.runs
+    )
+    page = build(replace(experiment, runs=runs), comparison, curves)
+    panel = panels(page, HeatPanel)[1]
+    assert all(cell is None or cell.runs == 3 for row in panel.cells for cell in row)
+    assert all(sum(cell.outlined for cell in row if cell) == 1 for row in panel.cells)
+    assert panel == panels(build(*full), HeatPanel)[1]
+
+
 def test_warnings_stand_under_the_verdict(make) -> None:
     experiment, comparison, curves = make(["adam", "sgd"], 3)
     (context,) = comparison.contexts
@@ -229,6 +288,22 @@ def test_without_a_comparison_groups_are_ranked_and_nothing_is_judged(full) -> N
     assert "median test.accuracy" in table.columns
 
 
+def test_groups_are_told_apart_by_what_some_runs_do_not_have(make) -> None:
+    experiment, _, curves = make(["a"], 4)
+    factors = [{}, {}, {"training.batch_size": 8, "fixed": 1}, {"network.hidden": [4], "fixed": 1}]
+    runs = tuple(
+        replace(run, factors=each) for run, each in zip(experiment.runs, factors, strict=True)
+    )
+    page = build(replace(experiment, runs=runs), None, curves)
+    table = next(t for t in parts(page, Table) if "group" in t.columns)
+    assert {row[1] for row in table.rows} == {"base", "batch_size=8, fixed=1", "hidden=4, fixed=1"}
+    everywhere = tuple(replace(run, factors={**run.factors, "fixed": 1}) for run in runs)
+    page = build(replace(experiment, runs=everywhere), None, curves)
+    table = next(t for t in parts(page, Table) if "group" in t.columns)
+    assert {row[1] for row in table.rows} == {"base", "batch_size=8", "hidden=4"}
+    assert "4 runs: 3 combinations of batch_size and hidden." in to_text(page)
+
+
 # -------------------------------------------------------------------------------------- extremes
 
 
@@ -245,6 +320,56 @@ def test_nothing_ran(make) -> None:
     page = build(EMPTY, None, make(["a"], 1)[2])
     assert [section.heading for section in page.sections] == ["Summary", "Reproduce it"]
     check_all(page)
+
+
+def test_runs_that_never_came_to_a_second_evaluation(make) -> None:
+    page = build(*make(["a", "b"], 5, points=1, diverged=lambda rank, seed: True))
+    assert not panels(page, LinePanel)
+    text = "no run was evaluated more than once, and 10 runs diverged before a second time."
+    assert text in to_text(page, 200)
+
+
+def layered(make, names: list[str], layers: dict[str, float]):
+    """A hand-made experiment with a share of zeros, constant over time, in every layer."""
+    experiment, _, curves = make(names, 3)
+    for run in experiment.runs:
+        for layer, share in layers.items():
+            steps = np.arange(3)
+            curves.add(f"zero_share.{layer}", run.id, steps, np.full(3, share))
+            curves.add(f"saturated_share.{layer}", run.id, steps, np.full(3, share + 0.01))
+            curves.add(f"update_ratio.{layer}", run.id, steps, np.full(3, 1e-3))
+    runs = tuple(replace(run, layers=tuple(layers)) for run in experiment.runs)
+    page = build(replace(experiment, runs=runs), None, curves)
+    section = next(s for s in page.sections if s.heading == "Inside the network")
+    return [part for part in section.parts if isinstance(part, Figure)]
+
+
+def test_layers_take_no_more_room_than_they_need(make) -> None:
+    several = layered(make, ["a", "b"], {"one": 0.2, "two": 0.4})
+    # What is saturated is what is zero, and shown once.
+    assert [f.title for f in several] == ["Update ratios", "Share of zero activations"]
+    assert [p.title for p in several[0].panels] == ["optimizer=a", "optimizer=b"]
+    assert [[line.place for line in p.lines] for p in several[0].panels] == [[0, 1], [0, 1]]
+    _, zero = layered(make, ["a", "b"], {"one": 0.2})
+    (panel,) = zero.panels
+    assert (panel.title, [line.name for line in panel.lines]) == (
+        "one", ["optimizer=a", "optimizer=b"],
+    )  # fmt: skip
+    (figure,) = layered(make, ["a"], {"one": 0.2, "two": 0.4})
+    assert [p.title for p in figure.panels] == [f.title for f in several]
+
+
+def test_seeds_alone_have_results_and_no_ranking(make) -> None:
+    experiment, _, curves = make(["a"], 5)
+    page = build(experiment, None, curves)
+    headings = [section.heading for section in page.sections]
+    assert "Results" in headings
+    assert "Ranking" not in headings
+    table = parts(page, Table)[0]
+    assert (table.columns, table.rows) == (
+        ("", "validation"), (("accuracy", "0.9010 (0.9002 to 0.9018)"),),
+    )  # fmt: skip
+    assert "5 runs. Median validation.accuracy 0.901" in page.sections[0].parts[0].text
 
 
 def test_runs_that_wait(make) -> None:

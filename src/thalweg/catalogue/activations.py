@@ -156,8 +156,9 @@ class ELU:
 
     def __call__(self, z: Array) -> Array:
         # The argument of the exponential is held at 0 on the positive side, where the branch is
-        # not used, so that an overflow there cannot reach the gradient.
-        return jnp.where(z > 0, z, self.alpha * jnp.expm1(jnp.minimum(z, 0)))
+        # not used, so that an overflow there cannot reach the gradient. Not by a minimum, whose
+        # derivative at z = 0 is one half.
+        return jnp.where(z > 0, z, self.alpha * jnp.expm1(jnp.where(z > 0, 0, z)))
 
 
 @part

@@ -36,7 +36,8 @@ class ClipByNorm:
     Formula: g ← g · min(1, limit / ‖g‖), ‖g‖ over all parameters together
     Numbers: limit: longest length
     Shapes: those of the gradient
-    Watch for: one exploding layer shrinks the steps of all the others.
+    Watch for: one exploding layer shrinks the steps of all the others. torch divides by the norm
+        plus 1e-6.
     Source: Pascanu, Mikolov & Bengio, On the Difficulty of Training Recurrent Neural Networks,
         2013, algorithm 1
     Example:

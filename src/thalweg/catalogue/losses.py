@@ -168,7 +168,8 @@ class Hinge:
     Shapes: scores [batch, 1] or [batch, class], targets integers [batch], or one-hot
         [batch, class] → [batch]
     Watch for: at the kink automatic differentiation takes half of each side's slope; printed
-        rules take either. No example sits there by chance, but a zero network does.
+        rules take either. No example sits there by chance, but a zero network does. torch's
+        MultiMarginLoss is ``sum`` divided by the number of classes.
     Source: Cortes & Vapnik, Support-Vector Networks, 1995; Crammer & Singer, 2001
     Example:
         >>> Hinge()(jnp.array([[0.5], [-2.0]]), jnp.array([1, 0]))

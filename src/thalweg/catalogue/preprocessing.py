@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from thalweg.errors import SpecError
 from thalweg.part import Number, number, part
@@ -62,6 +61,8 @@ class Standardize:
     """
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        from sklearn.preprocessing import StandardScaler
+
         scaler = StandardScaler().fit(_table(inputs))
         shape = inputs.shape[1:]
         mean, deviation = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
@@ -92,6 +93,8 @@ class MinMax:
             raise SpecError(f"MinMax.high must be > MinMax.low, got {self.low:g} and {self.high:g}")
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        from sklearn.preprocessing import MinMaxScaler
+
         table = _table(inputs)
         scaler = MinMaxScaler((self.low, self.high)).fit(table)
         shift = -scaler.min_ / scaler.scale_

@@ -62,7 +62,9 @@ class L1:
     biases: bool = choice(default=False)
 
     def penalty(self, parameters: Any) -> Any:
-        return self.strength * sum(jnp.abs(w).sum() for _, w in _held(parameters, self.biases))
+        # Not jnp.abs, whose derivative at 0 is 1: it would move biases that start at zero.
+        sizes = ((w * jnp.sign(w)).sum() for _, w in _held(parameters, self.biases))
+        return self.strength * sum(sizes)
 
     def shrinkage(self, parameters: Any, learning_rate: Any) -> Any:
         return None

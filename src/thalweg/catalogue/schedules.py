@@ -160,7 +160,8 @@ class ReduceOnPlateau:
     Shapes: scalar
     Watch for: needs validation data, and counts evaluations: with ``evaluate_every = 1`` these
         are epochs.
-    Source: torch.optim.lr_scheduler.ReduceLROnPlateau (threshold 0) is the same rule
+    Source: torch.optim.lr_scheduler.ReduceLROnPlateau is the same rule at threshold 0 and a
+        patience of one less: torch drops at the evaluation after ``patience``
     Example:
         >>> schedule = ReduceOnPlateau(initial=1.0)
         >>> float(schedule.value_at(Progress(step=9, reductions={3: 2})).round(4))

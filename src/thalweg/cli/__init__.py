@@ -6,6 +6,7 @@ experiment.py  what run, plan, compare, report and export do
 overview.py    a plan as a page and as JSON; estimate.py: how long it will take
 progress.py    what is shown while training: a live display, or plain lines
 catalogue.py   what list, show, data and schema do
+names.py       the parts there are, for completion
 output.py      text and JSON on the standard streams
 
 Results go to standard output; progress, questions and errors go to standard error.
@@ -14,8 +15,11 @@ Results go to standard output; progress, questions and errors go to standard err
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
+
+import click
 
 from thalweg.cli.app import app
 from thalweg.errors import SpecError, ThalwegError
@@ -30,16 +34,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``thalweg``; those of the process where omitted.
 
     Returns:
-        1 for failure (data, record, disk), 2 for wrong use, 130 when interrupted; 0 is not
-        returned, as success raises ``SystemExit(0)``, like everything typer itself decides.
+        0 where all is well, 1 for failure (data, record, disk), 2 for wrong use, 130 when
+        interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without the signs we print
             stream.reconfigure(errors="replace")
     try:
-        app(args=arguments, prog_name="thalweg")
+        return app.main(arguments, prog_name="thalweg", standalone_mode=False) or 0
     except ThalwegError as error:
         for sentence in error.problems if isinstance(error, SpecError) else [str(error)]:
             print(f"Error: {sentence}", file=sys.stderr)
         return 2 if isinstance(error, SpecError) else 1
-    return 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Only the standard streams have no name. What is left in the buffer must not be tried
+        # again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"Error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1

@@ -2,74 +2,117 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import difflib
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from thalweg import __version__
 from thalweg.cli.request import Request
 
 __all__ = ["app"]
 
-# Plain help is printed at once, and alike on every terminal; rich would be loaded to draw boxes.
-SETTINGS: dict[str, Any] = {
-    "context_settings": {"help_option_names": ["-h", "--help"]},
-    "rich_markup_mode": None,
-    "no_args_is_help": True,
-}
 
-app = typer.Typer(name="thalweg", pretty_exceptions_enable=False, **SETTINGS)
-data = typer.Typer(
-    name="data", help="See what data there are, and get what is missing.", **SETTINGS
-)
-app.add_typer(data)
+class Commands(click.Group):
+    """A group of commands that names the nearest one when there is none of a name."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            ctx.fail(f"there is no command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
 
-class Format(StrEnum):
-    """A file format of exports."""
-
-    parquet = "parquet"
-    csv = "csv"
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are written here, which is that of use."""
+        return list(self.commands)
 
 
-SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="Spec file (TOML).")]
-Project = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder of the record.", envvar="THALWEG_PROJECT")
-]
-Overrides = Annotated[
-    list[str],
-    typer.Option(
-        "--set",
-        metavar="PATH=VALUE",
-        help="Override a field of the spec; repeatable, e.g. --set training.epochs=5.",
-    ),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="CSV or Parquet file, in place of the spec's data."),
-]
-Target = Annotated[str, typer.Option(metavar="COLUMN", help="Column of FILE to predict.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before a plan of many runs.")]
+def _families(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Families that begin with what is typed."""
+    from thalweg.cli.names import parts_by_family
 
-PROJECT = Path(".thalweg")
+    return [family for family in parts_by_family() if family.startswith(typed)]
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        print(f"thalweg {__version__}")
-        raise typer.Exit
+def _parts(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Parts that begin with what is typed."""
+    from thalweg.cli.names import parts_by_family
+
+    parts = {part for listed in parts_by_family().values() for part in listed}
+    return sorted(part for part in parts if part.startswith(typed))
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
+def _path(*names: str, metavar: str, help: str, **settings: Any) -> Callable[..., Any]:
+    """An option that is a path."""
+    kind = click.Path(path_type=Path)
+    return click.option(*names, metavar=metavar, type=kind, help=help, **settings)
+
+
+JSON = click.option("--json", is_flag=True, help="Print one JSON object, and nothing else.")
+
+
+def on_experiment(*, spec: bool = True) -> Callable[..., Any]:
+    """Give a command the argument and the options from which a ``Request`` is made.
+
+    Args:
+        spec: whether a spec file must be given.
+    """
+    options = (
+        click.argument(
+            "spec",
+            metavar="SPEC" if spec else "[SPEC]",
+            required=spec,
+            type=click.Path(path_type=Path),
+        ),
+        _path("--data", metavar="FILE", help="CSV or Parquet file, in place of the spec's data."),
+        click.option("--target", metavar="COLUMN", default="", help="Column of --data to predict."),
+        click.option(
+            "--set",
+            "overrides",
+            metavar="PATH=VALUE",
+            multiple=True,
+            help="Override a field of the spec; repeatable, e.g. --set training.epochs=5.",
+        ),
+        _path(
+            "--project",
+            metavar="DIR",
+            help="Folder of the record.",
+            default=".thalweg",
+            show_default=True,
+            envvar="THALWEG_PROJECT",
+            show_envvar=True,
+        ),
+        JSON,
+    )
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def called(
+            spec: Path | None,
+            overrides: tuple[str, ...],
+            project: Path,
+            data: Path | None,
+            target: str,
+            **own: Any,
+        ) -> None:
+            command(Request(spec, overrides, project, data, target), **own)
+
+        decorated: Callable[..., None] = called
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+@click.group(name="thalweg", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="thalweg %(version)s", help="Print the version.")
+def app() -> None:
     """A laboratory for training neural networks.
 
     A spec file says what to vary; one compiled program trains all of it at once; what happened is
@@ -87,21 +130,10 @@ def _root(
 
 
 @app.command()
-def run(
-    spec: Annotated[
-        Path | None,
-        typer.Argument(metavar="[SPEC]", help="Spec file (TOML); may be left out with --data."),
-    ] = None,
-    data: Data = None,
-    target: Target = "",
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report (HTML) here as well.")
-    ] = None,
-    overrides: Overrides = [],  # noqa: B006 (typer copies it)
-    project: Project = PROJECT,
-    yes: Yes = False,
-    json: Json = False,
-) -> None:
+@_path("--report", metavar="FILE", help="Write the report (HTML) here as well.")
+@click.option("--yes", is_flag=True, help="Do not ask before very many runs.")
+@on_experiment(spec=False)
+def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
     """Train what is not recorded yet, and print the verdict.
 
     What the record has already is not trained again, so a command that was interrupted goes on
@@ -121,20 +153,13 @@ def run(
     """
     from thalweg.cli import experiment
 
-    request = Request(spec, tuple(overrides), project, data, target)
     experiment.run(request, report=report, yes=yes, json=json)
 
 
 @app.command()
-def plan(
-    spec: SpecArgument,
-    data: Data = None,
-    target: Target = "",
-    overrides: Overrides = [],  # noqa: B006
-    project: Project = PROJECT,
-    yes: Yes = False,
-    json: Json = False,
-) -> None:
+@click.option("--yes", is_flag=True, help="Plan more than 10,000 runs, too.")
+@on_experiment()
+def plan(request: Request, yes: bool, json: bool) -> None:
     """Say what would run, without running it.
 
     Configurations and seeds, programs and the choices in which they differ, memory, what is
@@ -153,54 +178,35 @@ def plan(
     """
     from thalweg.cli import experiment
 
-    experiment.plan(Request(spec, tuple(overrides), project, data, target), whole=yes, json=json)
+    experiment.plan(request, whole=yes, json=json)
 
 
 @app.command()
-def compare(
-    spec: SpecArgument,
-    data: Data = None,
-    target: Target = "",
-    overrides: Overrides = [],  # noqa: B006
-    project: Project = PROJECT,
-    json: Json = False,
-) -> None:
-    """Print the verdict on recorded runs, the ranking, and every pair.
+@on_experiment()
+def compare(request: Request, json: bool) -> None:
+    """Print the verdict on recorded runs, and every pair.
 
     \b
     Example:
       thalweg compare moons.toml
 
     \b
-    JSON: factor, metric, higher_is_better, margin, alpha, tuned, verdict, budget,
-      contexts [{label, verdict, warnings, levels, pairs, survival, log_rank_p, tuning}];
-      null for numbers that do not exist.
+    JSON: factor, metric, higher_is_better, margin, alpha, tuned,
+      contexts [{label, levels, pairs, verdict, survival, log_rank_p, tuning,
+      warnings}], verdict, budget; null for numbers that do not exist.
     """
     from thalweg.cli import experiment
 
-    experiment.compare(Request(spec, tuple(overrides), project, data, target), json=json)
+    experiment.compare(request, json=json)
 
 
 @app.command()
-def report(
-    spec: SpecArgument,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="HTML file; report.html if nothing else is asked for."),
-    ] = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Markdown file.")] = None,
-    svg: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for figures as SVG.")
-    ] = None,
-    png: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for figures as PNG.")
-    ] = None,
-    data: Data = None,
-    target: Target = "",
-    overrides: Overrides = [],  # noqa: B006
-    project: Project = PROJECT,
-    json: Json = False,
-) -> None:
+@_path("--out", metavar="FILE", help="HTML file; report.html if nothing else is asked for.")
+@_path("--markdown", metavar="FILE", help="Markdown file.")
+@_path("--svg", metavar="DIR", help="Folder for figures as SVG.")
+@_path("--png", metavar="DIR", help="Folder for figures as PNG.")
+@on_experiment()
+def report(request: Request, json: bool, **paths: Path | None) -> None:
     """Write the report on recorded runs.
 
     One HTML file that needs nothing else; or the same as Markdown, or its figures alone.
@@ -215,21 +221,20 @@ def report(
     """
     from thalweg.cli import experiment
 
-    request = Request(spec, tuple(overrides), project, data, target)
-    experiment.report(request, out=out, markdown=markdown, svg=svg, png=png, json=json)
+    experiment.report(request, **paths, json=json)
 
 
 @app.command()
-def export(
-    spec: SpecArgument,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the two files.")],
-    format: Annotated[Format, typer.Option(help="Format of the files.")] = Format.parquet,
-    data: Data = None,
-    target: Target = "",
-    overrides: Overrides = [],  # noqa: B006
-    project: Project = PROJECT,
-    json: Json = False,
-) -> None:
+@_path("--to", metavar="DIR", required=True, help="Folder for the two files.")
+@click.option(
+    "--format",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Format of the files.",
+)
+@on_experiment()
+def export(request: Request, to: Path, format: str, json: bool) -> None:
     """Write recorded runs and their curves as tables.
 
     \b
@@ -241,17 +246,13 @@ def export(
     """
     from thalweg.cli import experiment
 
-    request = Request(spec, tuple(overrides), project, data, target)
-    experiment.export(request, to, format.value, json=json)
+    experiment.export(request, to, format, json=json)
 
 
 @app.command(name="list")
-def list_(
-    family: Annotated[
-        str, typer.Argument(metavar="[FAMILY]", help="A family, e.g. optimizers.")
-    ] = "",
-    json: Json = False,
-) -> None:
+@click.argument("family", metavar="[FAMILY]", default="", shell_complete=_families)
+@JSON
+def list_(family: str, json: bool) -> None:
     """List the families of parts, or the parts of one.
 
     \b
@@ -268,11 +269,10 @@ def list_(
 
 
 @app.command()
-def show(
-    part: Annotated[str, typer.Argument(metavar="PART", help="A part, e.g. adam.")],
-    json: Json = False,
-) -> None:
-    """Show the card of a part: formula, fields and their ranges, example.
+@click.argument("part", shell_complete=_parts)
+@JSON
+def show(part: str, json: bool) -> None:
+    """Show the card of a part: formula, fields, ranges, example.
 
     \b
     Example:
@@ -285,6 +285,48 @@ def show(
     from thalweg.cli import catalogue
 
     catalogue.show_part(part, json=json)
+
+
+@app.group(cls=Commands)
+def data() -> None:
+    """See what data there are, and get what is missing."""
+
+
+@data.command(name="list")
+@JSON
+def data_list(json: bool) -> None:
+    """List data sources: what they are, how large, which licence.
+
+    \b
+    JSON: data [{name, summary, task, rows, features, size, source, licence,
+      available}]; null where a file decides.
+    """
+    from thalweg.cli import catalogue
+
+    catalogue.list_data(json=json)
+
+
+@data.command(name="fetch")
+@click.argument("name")
+@_path(
+    "--folder",
+    metavar="DIR",
+    help="Where to; $THALWEG_DATA/NAME or ~/.local/share/thalweg/NAME if not given.",
+)
+@JSON
+def data_fetch(name: str, folder: Path | None, json: bool) -> None:
+    """Download data (mnist); what is there is checked and kept.
+
+    \b
+    Example:
+      thalweg data fetch mnist
+
+    \b
+    JSON: name, folder.
+    """
+    from thalweg.cli import catalogue
+
+    catalogue.fetch_data(name, folder, json=json)
 
 
 @app.command()
@@ -300,40 +342,18 @@ def schema() -> None:
     catalogue.print_schema()
 
 
-@data.command(name="list")
-def data_list(json: Json = False) -> None:
-    """List the data sources: what they are, how large, under which licence.
+@app.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what a shell needs to complete commands and names.
 
     \b
-    JSON: data [{name, summary, task, rows, features, size, source, licence, available}];
-      null where a file decides.
+    Examples:
+      eval "$(thalweg completion bash)"    in ~/.bashrc, likewise for zsh
+      thalweg completion fish > ~/.config/fish/completions/thalweg.fish
     """
-    from thalweg.cli import catalogue
+    from click.shell_completion import get_completion_class
 
-    catalogue.list_data(json=json)
-
-
-@data.command(name="fetch")
-def data_fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to download: mnist.")],
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Where to; $THALWEG_DATA/NAME or ~/.local/share/thalweg/NAME if not given.",
-        ),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Download data; what is there already is checked and kept.
-
-    \b
-    Example:
-      thalweg data fetch mnist
-
-    \b
-    JSON: name, folder.
-    """
-    from thalweg.cli import catalogue
-
-    catalogue.fetch_data(name, folder, json=json)
+    script = get_completion_class(shell)
+    assert script is not None  # one of the choices
+    click.echo(script(app, {}, "thalweg", "_THALWEG_COMPLETE").source())

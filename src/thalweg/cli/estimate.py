@@ -36,7 +36,8 @@ def estimated_seconds(plan: Plan, project: Path) -> float:
             seconds += waiting * run + (FETCHING if identity in recorded else COMPILING)
         per_trial += run * len(members.jobs) / len(plan.trials)
     # Which runs will be reported is not known yet; they are like those that tune.
-    return seconds + (plan.reporting * per_trial if seconds or not ended else 0.0)
+    reporting = plan.runs - max(plan.recorded, len(plan.trials))
+    return seconds + reporting * per_trial
 
 
 def _recorded(plan: Plan, project: Path) -> tuple[dict[str, float], set[str]]:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import typer
+import click
 
 from thalweg.cli import output
 from thalweg.cli.estimate import estimated_seconds
@@ -19,11 +19,12 @@ from thalweg.cli.overview import Overview, plan_overview, plan_page
 from thalweg.cli.progress import Tally, followed
 from thalweg.cli.request import Request
 from thalweg.errors import SpecError
-from thalweg.laboratory import FINAL, Laboratory
+from thalweg.laboratory import FINAL, Laboratory, Plan
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment
 from thalweg.report import figure_png, figure_svg, to_html, to_markdown, to_text
-from thalweg.report.contrasts import other_contexts, pairs
+from thalweg.report.contexts import across_contexts
+from thalweg.report.contrasts import pairs
 from thalweg.report.findings import ranking, verdict
 from thalweg.report.groups import view
 from thalweg.report.parts import Figure, Page, Section
@@ -47,28 +48,39 @@ def run(request: Request, *, report: Path | None, yes: bool, json: bool) -> None
     tally = Tally(planned, laboratory.metric, laboratory.higher_is_better)
     if not json:
         for note in planned.notes:
-            output.say(note)
-        output.say(
-            f"training {count(planned.runs, 'run')} in {count(len(planned.groups), 'program')}, "
-            f"{planned.recorded:,} of them recorded already"
-        )
+            output.note(note)
+        output.note(_beginning(planned))
     begin = time.monotonic()
     _train(laboratory, tally)
     seconds = time.monotonic() - begin
     recorded, comparison = laboratory.record(), laboratory.compare()
+    if not json:
+        new = len(tally.outcomes) - tally.recorded
+        trained = f"trained {count(new, 'run')} in {duration(seconds)}; " if new else ""
+        output.note(f"{trained}the record is {request.project}")
+        output.say(f"\n{_text(recorded, comparison)}")
     if report is not None:
         with output.writing(report):
             laboratory.report(report)
     if json:
         output.emit(_outcome(laboratory, recorded, comparison, planned.notes, report))
-        return
-    new = len(tally.outcomes) - tally.recorded
-    output.say(
-        f"trained {count(new, 'run')} in {duration(seconds)}; the record is {request.project}\n"
-    )
-    output.say(_text(recorded, comparison))
-    if report is not None:
-        output.say(f"report: {report}")
+    elif report is not None:
+        output.say(f"\nThe report is {report}")
+
+
+def _beginning(plan: Plan) -> str:
+    """What is about to be trained."""
+    waiting = plan.runs - plan.recorded
+    if not waiting:
+        return f"nothing to train: {count(plan.runs, 'run')} recorded already"
+    already = f"; {plan.recorded:,} more are recorded already" if plan.recorded else ""
+    if plan.reporting and plan.recorded < len(plan.trials):
+        tuning = len(plan.trials) - plan.recorded
+        return (
+            f"training {count(waiting, 'run')}: {tuning:,} to tune, "
+            f"then about {plan.reporting:,} to report{already}"
+        )
+    return f"training {count(waiting, 'run')}{already}"
 
 
 def _agree(runs: int, yes: bool) -> None:
@@ -79,8 +91,8 @@ def _agree(runs: int, yes: bool) -> None:
         raise SpecError(
             f"this plan has {runs:,} runs, more than {MANY:,}; add --yes to start it all the same"
         )
-    if not typer.confirm(f"This plan has {runs:,} runs. Start it?", err=True):
-        raise typer.Exit(1)
+    if not click.confirm(f"This plan has {runs:,} runs. Start it?", err=True):
+        raise click.exceptions.Exit(1)
 
 
 def _train(laboratory: Laboratory, tally: Tally) -> None:
@@ -90,13 +102,12 @@ def _train(laboratory: Laboratory, tally: Tally) -> None:
             for progress in training:
                 add(progress)
     except KeyboardInterrupt:
-        ended = sum(run.outcome in FINAL for run in laboratory.record().runs)
         print(
-            f"\ninterrupted; {count(ended, 'run')} {'is' if ended == 1 else 'are'} recorded, "
-            "run the same command again to go on",
+            f"\ninterrupted with {len(tally.outcomes):,} of {count(tally.total, 'run')} done; "
+            "run the same command again to go on from here",
             file=sys.stderr,
         )
-        raise typer.Exit(130) from None
+        raise click.exceptions.Exit(130) from None
 
 
 def _outcome(
@@ -154,7 +165,7 @@ def _count_only(laboratory: Laboratory, runs: int, json: bool) -> None:
     if json:
         output.emit(Overview(laboratory.experiment.question, counted_only=True, runs=runs))
     else:
-        output.say(
+        output.note(
             f"{runs:,} runs, more than {MANY:,}: only counted. `thalweg plan --yes` plans them "
             "all, which takes a while; `thalweg run` asks before it starts."
         )
@@ -175,7 +186,7 @@ def compare(request: Request, *, json: bool) -> None:
     if json:
         output.emit(comparison)
     else:
-        output.say(_text(laboratory.record(), comparison, pairs, other_contexts))
+        output.say(_text(laboratory.record(), comparison, across_contexts, pairs))
 
 
 def report(

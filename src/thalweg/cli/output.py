@@ -16,7 +16,18 @@ from typing import Any, TextIO
 
 from thalweg.errors import ThalwegError
 
-__all__ = ["emit", "entries", "plain", "say", "takes_control_codes", "width", "writing"]
+__all__ = [
+    "emit",
+    "entries",
+    "interactive",
+    "note",
+    "plain",
+    "roughly",
+    "say",
+    "takes_control_codes",
+    "width",
+    "writing",
+]
 
 # Lines longer than this are hard to read, however wide the terminal is.
 WIDEST = 100
@@ -25,6 +36,19 @@ WIDEST = 100
 def say(text: str = "") -> None:
     """Print a result at once, so that a reader that has gone away is noticed here."""
     print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Print a sentence as a paragraph."""
+    say(textwrap.fill(text, width(), break_on_hyphens=False, break_long_words=False))
+
+
+def roughly(seconds: float) -> str:
+    """A duration that is a guess: ``24 s``, ``4 min``, ``3 h 25 min``."""
+    if seconds < 100:
+        return f"{max(seconds, 1):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def emit(value: Any) -> None:
@@ -56,7 +80,8 @@ def entries(items: Iterable[tuple[str, str]], width: int) -> str:
     margin = max((len(name) for name, _ in items), default=0) + 2
     lines = []
     for name, text in items:
-        if margin > width / 2:
+        longest = max(map(len, text.split()), default=0)
+        if margin > width / 2 or margin + longest > width:
             lines += [name, *_wrapped(text, width, "    ", "    ")]
         else:
             lines += _wrapped(text, width, f"{name:<{margin}}", " " * margin)
@@ -95,4 +120,7 @@ def writing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield path
     except OSError as error:
-        raise ThalwegError(f"{path} cannot be written: {error.strerror or error}") from error
+        place, reason = error.filename or path, error.strerror or error
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "a file is where a folder should be"
+        raise ThalwegError(f"{place} cannot be written: {reason}") from error

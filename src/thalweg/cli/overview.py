@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg.cli.output import roughly
 from thalweg.engine.plan import Group
 from thalweg.laboratory import Laboratory, Plan
 from thalweg.part import declarations, is_part, part_name
 from thalweg.report.parts import Facts, Page, Paragraph, Part, Section, Table
-from thalweg.report.words import duration
 from thalweg.spec.expand import label
 
 __all__ = ["Overview", "ProgramOverview", "differing", "plan_overview", "plan_page"]
@@ -36,7 +36,7 @@ class Overview:
     Args:
         counted_only: the plan is so large that it was not made: what follows ``runs`` is None.
         runs: all; where counted only, an upper bound without the reporting phase after tuning.
-        recorded: runs of the first phase that need not be trained.
+        recorded: runs that need not be trained; of those to report, once tuning has ended.
         steps: run-steps of the first phase.
         varied: paths that take several values; differ_in: those that need several programs.
         seconds: that the rest will take, roughly.
@@ -107,10 +107,10 @@ def plan_page(laboratory: Laboratory, plan: Plan, seconds: float) -> Page:
             ("configurations", f"{plan.points:,}{duplicates}; {varied}"),
             ("seeds", seeds),
             ("runs", runs),
-            ("recorded", f"{plan.recorded:,} of {len(plan.trials):,}"),
-            ("programs", f"{len(plan.groups):,}"),
+            ("recorded", f"{plan.recorded:,} of {plan.runs:,}"),
+            ("programs", f"{len(plan.groups):,}{' to tune' if tuned else ''}"),
             ("memory", f"about {_size(plan.memory)}"),
-            ("time", f"about {duration(seconds)}" if seconds else "none: all is recorded"),
+            ("time", f"about {roughly(seconds)}" if seconds else "none: all is recorded"),
         )
     )
     sections = [Section("Plan", (facts,)), Section("Programs", _programs(plan))]

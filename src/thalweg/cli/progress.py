@@ -13,12 +13,13 @@ from typing import TextIO
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.text import Text
 
-from thalweg.cli.output import takes_control_codes
+from thalweg.cli.output import roughly, takes_control_codes
 from thalweg.engine.wave import Progress
 from thalweg.laboratory import Plan
-from thalweg.report.words import count, duration, short
+from thalweg.report.words import count, short
 
 __all__ = ["Tally", "followed"]
 
@@ -111,7 +112,7 @@ class Tally:
         """All of it in words, the most telling first."""
         yield f"{len(self.outcomes):,} of {count(self.total, 'run')}"
         if self.remaining:
-            yield f"about {duration(max(self.remaining, 1.0))} left"
+            yield f"about {roughly(self.remaining)} left"
         if self.rate is not None:
             yield f"{short(self.rate)} run-steps/s"
         if self.best is not None:
@@ -122,6 +123,7 @@ class Tally:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = min(options.max_width, 60)
         yield ProgressBar(total=self.total, completed=len(self.outcomes), width=width)
+        yield Segment.line()
         yield Text(" · ".join(self.facts()))
 
 

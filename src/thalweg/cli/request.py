@@ -48,6 +48,9 @@ class Request:
         project: folder of the record.
         data: a table in place of the spec's data.
         target: the column of it to predict.
+
+    Raises:
+        SpecError: they do not go together.
     """
 
     spec: Path | None
@@ -56,13 +59,24 @@ class Request:
     data: Path | None = None
     target: str = ""
 
+    def __post_init__(self) -> None:
+        if self.data is None and self.target:
+            raise SpecError("--target names a column of the file given with --data; give both")
+        if self.data is None:
+            if self.spec is None:
+                raise SpecError("give a spec file, or a table with --data FILE --target COLUMN")
+            return
+        if not self.target:
+            raise SpecError(f"--data {self.data} needs --target COLUMN: which column to predict")
+        if not self.data.is_file():
+            raise SpecError(f"--data {self.data} does not exist, or is not a file")
+
     def laboratory(self) -> Laboratory:
         """The laboratory of the experiment that was asked for.
 
         Raises:
-            SpecError: the options do not go together, or the spec is wrong.
+            SpecError: the spec is wrong.
         """
-        self._check()
         from thalweg.laboratory import Laboratory
         from thalweg.spec.places import Places
         from thalweg.spec.text import from_data, read_file
@@ -80,18 +94,6 @@ class Request:
         # A text that was overridden would not give the same results again.
         changed = self.overrides or (self.data and self.spec)
         return Laboratory(spec, self.project, "" if changed else text)
-
-    def _check(self) -> None:
-        if self.data is None and self.target:
-            raise SpecError("--target names a column of the file given with --data; give both")
-        if self.data is None:
-            if self.spec is None:
-                raise SpecError("give a spec file, or a table with --data FILE --target COLUMN")
-            return
-        if not self.target:
-            raise SpecError(f"--data {self.data} needs --target COLUMN: which column to predict")
-        if not self.data.is_file():
-            raise SpecError(f"--data {self.data} does not exist, or is not a file")
 
     def _table(self) -> str:
         """The data source of ``--data`` as the spec would write it."""

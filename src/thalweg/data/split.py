@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from thalweg.data.dataset import Dataset, Shares, Source
 from thalweg.errors import DataError, SpecError
@@ -79,6 +78,8 @@ def _draw(
     rows: np.ndarray, size: int, labels: np.ndarray | None, random: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rows that stay, and ``size`` rows drawn from them."""
+    from sklearn.model_selection import train_test_split
+
     if size == 0:
         return rows, rows[:0]
     stay, drawn = train_test_split(

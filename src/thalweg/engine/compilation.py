@@ -16,10 +16,10 @@ _EVENTS = (
 _total = 0.0
 
 
-def _listen(event: str, seconds: float, **_: Any) -> None:
+def _listen(event: str, duration_secs: float, **kwargs: Any) -> None:
     global _total
     if event in _EVENTS:
-        _total += seconds
+        _total += duration_secs
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)

@@ -47,7 +47,7 @@ class Curves:
             present = np.concatenate(
                 [np.arange(len(steps)) < count[:, None] for steps, _, count in pieces], axis=1
             )
-            whole = present.all(axis=1)
+            whole = np.asarray(present.all(axis=1))
             for run, id_ in enumerate(self._runs):
                 kept = present[run]
                 if whole[run]:  # the same steps for all runs: the record then stores them once

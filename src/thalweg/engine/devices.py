@@ -19,7 +19,17 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-__all__ = ["ALONG_RUNS", "EVERYWHERE", "compiler_options", "describe", "mesh", "prepare", "put"]
+__all__ = [
+    "ALONG_RUNS",
+    "EVERYWHERE",
+    "brief_options",
+    "compiler_options",
+    "cores",
+    "describe",
+    "mesh",
+    "prepare",
+    "put",
+]
 
 ALONG_RUNS = PartitionSpec("run")
 EVERYWHERE = PartitionSpec()
@@ -74,10 +84,21 @@ def compiler_options() -> dict[str, Any]:
     return {}
 
 
+def brief_options() -> dict[str, Any]:
+    """Options for programs that run so rarely that compiling them should be quick instead."""
+    if mesh().devices.flat[0].platform != "cpu":
+        return compiler_options()
+    return {
+        **compiler_options(),
+        "xla_backend_optimization_level": 1,
+        "xla_cpu_use_fusion_emitters": False,
+    }
+
+
 @cache
 def describe() -> dict[str, Any]:
     """The machine and versions that numbers may depend on, as JSON data."""
-    import jaxlib
+    from importlib.metadata import version
 
     device = mesh().devices.flat[0]
     return {
@@ -89,7 +110,7 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
+        "jaxlib": version("jaxlib"),
         "flags": os.environ.get("XLA_FLAGS", ""),
     }
 

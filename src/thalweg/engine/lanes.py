@@ -18,7 +18,7 @@ from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses import Loss
 from thalweg.catalogue.networks.network import Network
-from thalweg.catalogue.optimizers.optimizer import Optimizer, Step, take_step
+from thalweg.catalogue.optimizers.optimizer import Optimizer, take_step
 from thalweg.catalogue.preprocessing import Affine
 from thalweg.catalogue.regularizers import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
@@ -51,12 +51,16 @@ class Shape:
         return -(-self.training_rows // self.batch_size)
 
 
+# An array of numpy while lanes are gathered on the host, of JAX inside programs.
+HostOrDevice = Any
+
+
 class Rows(NamedTuple):
     """Row numbers of the splits of a run in the program's pool of data, int32 [row]."""
 
-    train: Array
-    validation: Array
-    test: Array
+    train: HostOrDevice
+    validation: HostOrDevice
+    test: HostOrDevice
 
 
 class Lane(NamedTuple):
@@ -67,8 +71,8 @@ class Lane(NamedTuple):
     optimizer: Optimizer
     regularizers: tuple[Regularizer, ...]
     clipping: Clipping | None
-    seed: Array
-    order: Array
+    seed: HostOrDevice
+    order: HostOrDevice
     rows: Rows
     scaling: Affine | None
 
@@ -96,9 +100,8 @@ def scaled(lane: Lane, inputs: Array) -> Array:
     return jnp.where(jnp.isnan(inputs), missing, (inputs - shift) * scale)
 
 
-def start(network: Network, seed: Array, pool: Pool) -> Variables:
-    """What a network holds before the first step."""
-    example = jax.ShapeDtypeStruct((1, *pool.inputs.shape[1:]), pool.inputs.dtype)
+def start(network: Network, seed: Array, example: Any) -> Variables:
+    """What a network holds before the first step, for inputs like the example [1, feature, ...]."""
     return network.init(streams.initialization_key(seed), example)
 
 
@@ -158,29 +161,24 @@ def objective_at(
     return objective
 
 
-def take(
-    lane: Lane,
-    pool: Pool,
-    shape: Shape,
-    state: State,
-    step: Array,
-    rows: Array,
-    reductions: Array,
-    taps: dict[str, Array] | None = None,
-) -> Step:
-    """One optimizer step, shrinkage included; its auxiliary result is (network state, taps).
+def train_step(
+    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, rows: Array, reductions: Array
+) -> tuple[State, Array]:
+    """One optimizer step, shrinkage included.
 
     Args:
         step: number of steps before this one.
         rows: row numbers of the mini-batch.
         reductions: plateaus so far, int32 [patience].
-        taps: filled with the values of all taps, if given.
+
+    Returns:
+        The state after the step, and the objective before it.
     """
     progress = progress_at(shape, step, reductions)
     clipping = settled(lane.clipping, progress) if lane.clipping is not None else None
     taken = take_step(
         settled(lane.optimizer, progress),
-        objective_at(lane, pool, shape, state.network_state, step, rows, progress, taps),
+        objective_at(lane, pool, shape, state.network_state, step, rows, progress),
         state.parameters,
         state.optimizer_state,
         step + 1,
@@ -192,26 +190,8 @@ def take(
         shrinkage = settled(regularizer, progress).shrinkage(state.parameters, rate)
         if shrinkage is not None:
             parameters = jax.tree.map(jnp.subtract, parameters, shrinkage)
-    return taken._replace(parameters=parameters)
-
-
-def train_step(
-    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, rows: Array, reductions: Array
-) -> tuple[State, Array]:
-    """The state after one more step, and the objective before it."""
-    taken = take(lane, pool, shape, state, step, rows, reductions)
     network_state, _ = taken.auxiliary
-    return State(taken.parameters, network_state, taken.state), taken.value
-
-
-def next_objective(
-    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, reductions: Array
-) -> Array:
-    """The objective that the next step would start from."""
-    progress = progress_at(shape, step, reductions)
-    rows = rows_at(lane, shape, step)
-    objective = objective_at(lane, pool, shape, state.network_state, step, rows, progress)
-    return objective(state.parameters)[0]
+    return State(parameters, network_state, taken.state), taken.value
 
 
 # Rows evaluated at once: enough for large products, little enough to stay in the cache.

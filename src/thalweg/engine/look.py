@@ -1,7 +1,7 @@
 """Probes: what is seen in every layer at one step, without disturbing the run.
 
-A probe repeats the step that is about to be taken, with taps, and keeps numbers instead of the
-new state. Training itself runs the same program whether anybody looks or not.
+A probe differentiates the objective of the step that is about to be taken, with taps, and keeps
+numbers only. Training itself runs the same program whether anybody looks or not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.clipping import norm
-from thalweg.engine.lanes import Lane, Pool, Shape, State, rows_at, take
+from thalweg.engine.lanes import Lane, Pool, Shape, State, objective_at, progress_at, rows_at
 
 __all__ = ["look"]
 
@@ -26,22 +26,18 @@ def look(
 ) -> dict[str, Array]:
     """Scalars by name, ``<quantity>.<layer>``.
 
-    For every layer with parameters: ``gradient_norm``, ``weight_norm`` and ``update_ratio``
-    (length of the update over length of the weights). For every activation: ``activation_mean``,
-    ``activation_deviation``, ``zero_share`` (of all outputs), ``saturated_share`` (outputs close
-    to a limit), ``dead_units`` (share of units that are zero on the whole mini-batch).
+    For every layer with parameters: ``gradient_norm`` (before clipping) and ``weight_norm``. For
+    every activation: ``activation_mean``, ``activation_deviation``, ``zero_share`` (of all
+    outputs), ``saturated_share`` (outputs close to a limit), ``dead_units`` (share of units that
+    are zero on the whole mini-batch).
     """
-    taps: dict[str, Array] = {}
-    rows = rows_at(lane, shape, step)
-    taken = take(lane, pool, shape, state, step, rows, reductions, taps)
-    _, taps = taken.auxiliary
+    rows, progress = rows_at(lane, shape, step), progress_at(shape, step, reductions)
+    objective = objective_at(lane, pool, shape, state.network_state, step, rows, progress, {})
+    gradient, (_, taps) = jax.grad(objective, has_aux=True)(state.parameters)
     seen: dict[str, Array] = {}
-    for layer, before in state.parameters.items():
-        weights = norm(before)
-        update = norm(jax.tree.map(jnp.subtract, taken.parameters[layer], before))
-        seen[f"gradient_norm.{layer}"] = norm(taken.gradient[layer])
-        seen[f"weight_norm.{layer}"] = weights
-        seen[f"update_ratio.{layer}"] = update / jnp.maximum(weights, jnp.finfo(weights.dtype).tiny)
+    for layer, weights in state.parameters.items():
+        seen[f"gradient_norm.{layer}"] = norm(gradient[layer])
+        seen[f"weight_norm.{layer}"] = norm(weights)
     limits = _limits(lane.network)
     for name, value in taps.items():
         layer, _, kind = name.rpartition(".")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from thalweg.engine import program
 from thalweg.engine.lanes import Lane, State
+from thalweg.engine.layout import Layout
 from thalweg.engine.plan import Job
 from thalweg.record.tables import ArraysUpdate
 
@@ -19,7 +19,7 @@ GRID = 64
 
 
 def decision_arrays(
-    jobs: Sequence[Job], positions: np.ndarray, used: Any, lane: Lane, state: State
+    jobs: Sequence[Job], layout: Layout, lane: Lane, state: State
 ) -> Iterator[ArraysUpdate]:
     """Grids of class probabilities for the runs that are to be pictured.
 
@@ -38,13 +38,12 @@ def decision_arrays(
     low, high = low - margin, high + margin
     x, y = np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
-    outputs = program.predict(used, lane, state, jnp.asarray(grid))
-    flat = outputs.reshape(-1, *outputs.shape[2:])[positions]
+    outputs = layout.take(program.predict(layout.used, lane, state, jnp.asarray(grid)))
     for run in wanted:
         job = jobs[run]
         split = np.full(len(job.dataset.inputs), 0, np.uint8)
         split[job.split.validation], split[job.split.test] = 1, 2
-        probabilities = np.clip(np.nan_to_num(flat[run]), 0, 1)
+        probabilities = np.clip(np.nan_to_num(outputs[run]), 0, 1)
         arrays = {
             "decision_grid": np.round(probabilities * 255).astype(np.uint8).reshape(GRID, GRID, -1),
             "decision_extent": np.array([low[0], high[0], low[1], high[1]], np.float32),

@@ -20,6 +20,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
+from thalweg.engine.program import stacked
 from thalweg.engine.streams import order_words
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
@@ -132,7 +133,7 @@ def group(jobs: Sequence[Job]) -> list[Group]:
     return [_group(members) for members in gathered.values()]
 
 
-def lane_parts(recipe: Recipe) -> tuple[Any, ...]:
+def lane_parts(recipe: Recipe) -> tuple[Any, Any, Any, Any, Any]:
     """The parts of a recipe that enter a program as trees."""
     return (
         recipe.network,
@@ -230,10 +231,4 @@ def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows], scalings: Sequence[An
         Lane(*lane_parts(job.recipe), np.uint32(job.seed), order_words(job.seed), row, scaling)
         for job, row, scaling in zip(jobs, rows, scalings, strict=True)
     ]
-    return jax.tree.map(lambda *leaves: np.stack([_leaf(leaf) for leaf in leaves]), *trees)
-
-
-def _leaf(leaf: Any) -> np.ndarray:
-    """A number as an array of the type programs compute in."""
-    array = np.asarray(leaf)
-    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
+    return stacked(trees)

@@ -16,7 +16,7 @@ only in their optimizer share the compiled evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -25,13 +25,32 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from thalweg.catalogue.optimizers.optimizer import init_state
+from thalweg.catalogue.clipping import norm
+from thalweg.catalogue.context import Variables
+from thalweg.catalogue.networks.network import Network
+from thalweg.catalogue.optimizers.optimizer import Optimizer, init_state
 from thalweg.engine import lanes as lane_functions
-from thalweg.engine.devices import ALONG_RUNS, EVERYWHERE, compiler_options, mesh
+from thalweg.engine.devices import (
+    ALONG_RUNS,
+    EVERYWHERE,
+    brief_options,
+    compiler_options,
+    mesh,
+)
 from thalweg.engine.lanes import Lane, Pool, Shape, State
 from thalweg.engine.look import look
 
-__all__ = ["advance", "best_of", "evaluate", "looks", "predict", "start", "width_for"]
+__all__ = [
+    "advance",
+    "best_of",
+    "evaluate",
+    "looks",
+    "predict",
+    "stacked",
+    "start",
+    "update_ratios",
+    "width_for",
+]
 
 Tree = Any
 
@@ -51,63 +70,85 @@ def width_for(flops: float) -> int:
 LONGEST = 1024
 
 
-def _spread(function: Callable[..., Any], *static: Any) -> Callable[..., Any]:
+def _spread(function: Callable[..., Any], options: dict[str, Any] | None = None) -> Any:
     """Compile a function of one chunk for all chunks of all devices.
 
     Args:
-        function: takes the static arguments, one tree of arrays [lane, ...], and one tree that is
-            the same for all chunks; returns a tree of arrays.
+        function: takes one tree of arrays [lane, ...], and one that is the same for all chunks;
+            returns a tree of arrays.
+        options: for the compiler.
 
     Returns:
-        A compiled function of ``used`` bool [chunk], the first tree [chunk, lane, ...] and the
-        second. Chunks that are not used yield zeros and cost nothing.
+        A compiled function of the first tree [chunk, lane, ...] and the second.
     """
-
-    def local(used: Array, chunked: Tree, shared: Tree) -> Tree:
-        def one(given: tuple[Array, Tree]) -> Tree:
-            used, own = given
-            compute = partial(function, *static, own, shared)
-            blank = jax.eval_shape(compute)
-            return lax.cond(
-                used, compute, lambda: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), blank)
-            )
-
-        return lax.map(one, (used, chunked))
-
     mapped = jax.shard_map(
-        local,
+        lambda chunked, shared: lax.map(lambda own: function(own, shared), chunked),
         mesh=mesh(),
-        in_specs=(ALONG_RUNS, ALONG_RUNS, EVERYWHERE),
+        in_specs=(ALONG_RUNS, EVERYWHERE),
         out_specs=ALONG_RUNS,
         check_vma=False,
     )
-    return jax.jit(mapped, compiler_options=compiler_options())
+    return jax.jit(mapped, compiler_options=options or compiler_options())
+
+
+def _where_used(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a chunk, as one of (used, tree): zeros, at no cost, where it is not used."""
+
+    def given_used(given: tuple[Array, Tree], shared: Tree) -> Tree:
+        used, own = given
+        blank = jax.eval_shape(function, own, shared)
+        return lax.cond(
+            used,
+            lambda: function(own, shared),
+            lambda: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), blank),
+        )
+
+    return given_used
 
 
 # ------------------------------------------------------------------------------------------- start
 
 
 @cache
-def _start() -> Callable[..., Any]:
-    def chunk(given: Tree, pool: Pool) -> Any:
-        return jax.vmap(lambda network, seed: lane_functions.start(network, seed, pool))(*given)
-
-    return _spread(chunk)
+def _start_network() -> Callable[..., Variables]:
+    return jax.jit(lane_functions.start, static_argnums=2, compiler_options=brief_options())
 
 
 @cache
 def _start_optimizer() -> Callable[..., Any]:
-    return _spread(lambda given, _: jax.vmap(init_state)(*given))
+    return jax.jit(jax.vmap(init_state), compiler_options=brief_options())
 
 
-def start(used: Array, lane: Lane, pool: Pool) -> State:
-    """States before the first step, [chunk, lane, ...]."""
-    # Two programs, so that the drawing of parameters is compiled once for all optimizers; it
-    # needs one row of the pool for its shape, and no more.
-    row = Pool(pool.inputs[:1], pool.targets[:1])
-    parameters, network_state = _start()(used, (lane.network, lane.seed), row)
-    optimizer_state = _start_optimizer()(used, (lane.optimizer, parameters), ())
-    return State(parameters, network_state, optimizer_state)
+def start(lanes: Sequence[tuple[Network, Optimizer, int]], example: Any) -> State:
+    """States before the first step, [run, ...] on one device.
+
+    Runs are started one by one: what is drawn once takes longer to compile than to run, and the
+    drawing of parameters is compiled for one lane, once for all optimizers.
+
+    Args:
+        lanes: network, optimizer and seed of every run.
+        example: shape and type of one input, with a batch axis.
+    """
+    drawn: dict[Any, Variables] = {}
+    for network, _, seed in lanes:
+        if (network, seed) not in drawn:
+            drawn[network, seed] = jax.device_get(_start_network()(network, seed, example))
+    variables = stacked([drawn[network, seed] for network, _, seed in lanes])
+    rules = stacked([optimizer for _, optimizer, _ in lanes])
+    return State(
+        variables.parameters, variables.state, _start_optimizer()(rules, variables.parameters)
+    )
+
+
+def stacked(trees: Sequence[Tree]) -> Tree:
+    """Trees of numbers and arrays as one whose leaves have a leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack([_leaf(leaf) for leaf in leaves]), *trees)
+
+
+def _leaf(leaf: Any) -> np.ndarray:
+    """A number as an array of the type programs compute in."""
+    array = np.asarray(leaf)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
 
 
 # ----------------------------------------------------------------------------------------- advance
@@ -115,7 +156,7 @@ def start(used: Array, lane: Lane, pool: Pool) -> State:
 
 @cache
 def _advance(shape: Shape) -> Callable[..., Any]:
-    return _spread(_advance_chunk, shape)
+    return _spread(partial(_advance_chunk, shape))
 
 
 # Steps whose mini-batches are drawn together, before they are taken: drawing many rows at once
@@ -125,6 +166,9 @@ BLOCK = 64
 
 def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
     lane, state, live, reductions, begin, count = given
+    # One step more is begun than is taken, for the objective of the state that the last one left;
+    # a chunk without live runs takes no time.
+    begun = jnp.where(live.any(), count + 1, 0)
 
     def draw(own: Lane, first: Array) -> Array:
         return jax.vmap(partial(lane_functions.rows_at, own, shape))(first + jnp.arange(BLOCK))
@@ -138,26 +182,25 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
 
         def body(i: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
             state, objectives = carried
-            step = begin + first + i
-            state, value = jax.vmap(one, (0, 0, 0, 0, None))(
-                lane, rows[:, i], state, reductions, step
+            moved, value = jax.vmap(one, (0, 0, 0, 0, None))(
+                lane, rows[:, i], state, reductions, begin + first + i
             )
-            return state, objectives.at[first + i].set(value)
+            moves = live & (first + i < count)
+            return chosen(moves, moved, state), objectives.at[first + i].set(value)
 
-        return lax.fori_loop(0, jnp.minimum(BLOCK, count - first), body, carried)
+        return lax.fori_loop(0, jnp.minimum(BLOCK, begun - first), body, carried)
 
-    buffer = jnp.zeros((LONGEST, live.shape[0]), pool.inputs.dtype)
-    moved, objectives = lax.fori_loop(0, -(-count // BLOCK), block, (state, buffer))
-    after = jax.vmap(
-        lambda own, at, plateaus: lane_functions.next_objective(
-            own, pool, shape, at, begin + count, plateaus
-        )
-    )(lane, moved, reductions)
-    return moved, objectives, after
+    buffer = jnp.zeros((LONGEST + 1, live.shape[0]), pool.inputs.dtype)
+    return lax.fori_loop(0, -(-begun // BLOCK), block, (state, buffer))
 
 
-def _where_lane(mask: Array, new: Array, old: Array) -> Array:
-    return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)
+def chosen(mask: Array, new: Tree, old: Tree) -> Tree:
+    """The new trees where the mask says so, the old ones elsewhere."""
+
+    def one(new: Array, old: Array) -> Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)
+
+    return jax.tree.map(one, new, old)
 
 
 def advance(
@@ -169,7 +212,7 @@ def advance(
     begin: Array,
     count: Array,
     pool: Pool,
-) -> tuple[State, Array, Array]:
+) -> tuple[State, Array]:
     """Take some steps in every chunk that has live runs.
 
     Args:
@@ -181,14 +224,9 @@ def advance(
         pool: the data.
 
     Returns:
-        States, the objective before each step [chunk, LONGEST, lane], and the objective that the
-        step after the last would start from [chunk, lane].
+        States, and objectives [chunk, LONGEST + 1, lane]: before each step, and after the last.
     """
-    used = live.any(axis=1)
-    moved, objectives, after = _advance(shape)(
-        used, (lane, state, live, reductions, begin, count), pool
-    )
-    return best_of(live, moved, state), objectives, after
+    return _advance(shape)((lane, state, live, reductions, begin, count), pool)
 
 
 # ------------------------------------------------------------------------------ evaluation, probes
@@ -196,34 +234,34 @@ def advance(
 
 @cache
 def _evaluate(task: str) -> Callable[..., Any]:
-    def chunk(task: str, given: Tree, pool: Pool) -> Array:
+    def chunk(given: Tree, pool: Pool) -> Array:
         return jax.vmap(lambda lane, state: lane_functions.evaluate(lane, pool, task, state))(
             *given
         )
 
-    return _spread(chunk, task)
+    return _spread(_where_used(chunk))
 
 
 def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
-    """Only what evaluation reads, so that programs with different optimizers share it."""
+    """Without what only steps read, so that programs with different optimizers share the rest."""
     lane = lane._replace(optimizer=None, regularizers=(), clipping=None)
     return lane, State(state.parameters, state.network_state, ())
 
 
-def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> np.ndarray:
+def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, 2]; see ``lanes.evaluate``."""
-    return np.asarray(_evaluate(task)(used, _bare(lane, state), pool))
+    return _evaluate(task)((used, _bare(lane, state)), pool)
 
 
 @cache
 def _looks(shape: Shape) -> Callable[..., Any]:
-    def chunk(shape: Shape, given: Tree, pool: Pool) -> dict[str, Array]:
+    def chunk(given: Tree, pool: Pool) -> dict[str, Array]:
         lane, state, reductions, begin = given
         return jax.vmap(lambda own, at, plateaus: look(own, pool, shape, at, begin, plateaus))(
             lane, state, reductions
         )
 
-    return _spread(chunk, shape)
+    return _spread(_where_used(chunk), brief_options())
 
 
 def looks(
@@ -234,10 +272,28 @@ def looks(
     reductions: Array,
     begin: Array,
     pool: Pool,
-) -> dict[str, np.ndarray]:
+) -> dict[str, Array]:
     """What probes see before the step ``begin``, by name, float [chunk, lane]."""
-    seen = _looks(shape)(used, (lane, state, reductions, begin), pool)
-    return {name: np.asarray(value) for name, value in seen.items()}
+    bare, state = _bare(lane, state)
+    bare = bare._replace(regularizers=lane.regularizers)
+    return _looks(shape)((used, (bare, state, reductions, begin)), pool)
+
+
+@jax.jit
+def update_ratios(before: State, after: State) -> dict[str, Array]:
+    """Length of an update over length of what it changed, per layer, float [chunk, lane]."""
+
+    @jax.vmap
+    @jax.vmap
+    def ratio(old: Tree, new: Tree) -> Array:
+        length = norm(old)
+        tiny = jnp.finfo(length.dtype).tiny
+        return norm(jax.tree.map(jnp.subtract, new, old)) / jnp.maximum(length, tiny)
+
+    return {
+        f"update_ratio.{layer}": ratio(old, after.parameters[layer])
+        for layer, old in before.parameters.items()
+    }
 
 
 @cache
@@ -245,16 +301,14 @@ def _predict() -> Callable[..., Any]:
     def chunk(given: Tree, inputs: Array) -> Array:
         return jax.vmap(lambda lane, state: lane_functions.predict(lane, state, inputs))(*given)
 
-    return _spread(chunk)
+    return _spread(_where_used(chunk))
 
 
-def predict(used: Array, lane: Lane, state: State, inputs: Array) -> np.ndarray:
+def predict(used: Array, lane: Lane, state: State, inputs: Array) -> Array:
     """Probabilities or values for the same inputs from every lane, [chunk, lane, row, output]."""
     lane, state = _bare(lane, state)
-    return np.asarray(_predict()(used, (lane._replace(rows=None), state), inputs))
+    return _predict()((used, (lane._replace(rows=None), state)), inputs)
 
 
-@jax.jit
-def best_of(improved: Array, new: Tree, best: Tree) -> Tree:
-    """The new trees where a run improved, the best so far elsewhere; improved [chunk, lane]."""
-    return jax.tree.map(partial(_where_lane, improved), new, best)
+#: The new trees where a run improved, the best so far elsewhere; improved [chunk, lane].
+best_of = jax.jit(chosen)

@@ -11,8 +11,11 @@ from thalweg.spec.experiment import Training
 
 __all__ = ["Timetable", "timetable"]
 
-# Evaluations of a run where the spec does not say how often, and points of its batch-loss curve.
-EVALUATIONS, CURVE_POINTS = 20, 300
+# Where the spec does not say how often: evaluations of a run at most, and the share of its training
+# that they may cost.
+EVALUATIONS, EVALUATION_SHARE = 20, 0.2
+# Points of the batch-loss curve.
+CURVE_POINTS = 300
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Timetable:
     Args:
         steps: steps of a whole run.
         evaluations: numbers of steps after which all data are evaluated; 0 and ``steps`` included.
-        probes: numbers of steps after which the next step is looked at.
+        probes: numbers of steps after which the next step is looked at; it is a call of its own.
         points: where the points of the batch-loss curve lie: each is the mean since the one
             before it. Evaluations and probes are among them, so a call never ends between two.
     """
@@ -43,13 +46,16 @@ class Timetable:
         ahead = [point for point in self.points if point > begin]
         for i, point in enumerate(ahead):
             last = i + 1 == len(ahead)
-            stop = point in self.evaluations or point in self.probes
+            looked_at = point in self.probes or point - 1 in self.probes
+            stop = looked_at or point in self.evaluations
             if last or stop or ahead[i + 1] - begin > longest:
                 yield begin, point - begin
                 begin = point
 
 
-def timetable(training: Training, steps: int, steps_per_epoch: int, most: int) -> Timetable:
+def timetable(
+    training: Training, steps: int, steps_per_epoch: int, most: int, evaluation_cost: float = 0.0
+) -> Timetable:
     """The timetable of a program; it depends on nothing but what its runs are.
 
     Args:
@@ -57,12 +63,16 @@ def timetable(training: Training, steps: int, steps_per_epoch: int, most: int) -
         steps: steps of a whole run.
         steps_per_epoch: steps in one pass over the training data.
         most: the most steps that may lie between two points.
+        evaluation_cost: of one evaluation, in epochs of training.
     """
-    every = training.evaluate_every or max(1, round(training.epochs / EVALUATIONS))
+    affordable = EVALUATION_SHARE * training.epochs / max(evaluation_cost, 1e-9)
+    count = max(1, min(EVALUATIONS, round(affordable)))
+    every = training.evaluate_every or max(1, round(training.epochs / count))
     epochs = [*range(0, training.epochs, every), training.epochs]
     evaluations = frozenset(epoch * steps_per_epoch for epoch in epochs)
     spaced = np.geomspace(1, steps, training.probes) if training.probes else np.array([])
     probes = frozenset(int(step) - 1 for step in np.round(spaced))
     apart = min(most, -(-steps // CURVE_POINTS))
-    points = {*evaluations, *probes, *range(0, steps, apart)} - {0}
+    looked_at = {after for step in probes for after in (step, step + 1)}
+    points = {*evaluations, *looked_at, *range(0, steps, apart)} - {0}
     return Timetable(steps, evaluations, probes, tuple(sorted(points)))

@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.preprocessing import Affine, fill_only
 from thalweg.engine import devices, program
 from thalweg.engine.compilation import compile_seconds
-from thalweg.engine.devices import ALONG_RUNS, EVERYWHERE, mesh, put
-from thalweg.engine.lanes import Lane, Pool, Rows
+from thalweg.engine.devices import EVERYWHERE, mesh, put
+from thalweg.engine.lanes import Pool, Rows
+from thalweg.engine.layout import Layout
 from thalweg.engine.plan import Group, Job, group, is_scaled, stack_lanes
 from thalweg.engine.timetable import timetable
-from thalweg.engine.wave import Progress, Wave, device_positions
+from thalweg.engine.wave import Progress, Wave
 from thalweg.record.store import Record
 from thalweg.record.tables import Checkpoint, Program
 
@@ -111,6 +111,15 @@ def call_length(members: Group, runs: int) -> int:
     return int(np.clip(CALL_FLOPS / flops, 50, program.LONGEST))
 
 
+def evaluation_cost(members: Group) -> float:
+    """Cost of evaluating all data once, in epochs of training: a forward pass is a third of a
+    step's arithmetic, but pays no overhead."""
+    shape = members.shape
+    row = members.flops / 3 / shape.batch_size
+    epoch = shape.steps_per_epoch * (members.flops + STEP_FLOPS)
+    return sum(members.jobs[0].sizes) * row / epoch
+
+
 def program_id(members: Group, room: Room) -> str:
     """The name of a program: all that its numbers can depend on."""
     text = json.dumps(_description(members, room), sort_keys=True, default=str)
@@ -142,29 +151,23 @@ def _wave(
     record: Record,
     identity: str,
 ) -> Wave:
-    positions = device_positions(len(jobs), room.lanes, room.width)
-    stacked = stack_lanes(jobs, [pools.rows(job) for job in jobs], [_scaling(job) for job in jobs])
-    # Padding lanes hold copies of the first run and are never live.
-    source = np.zeros(room.lanes, int)
-    source[positions] = np.arange(len(jobs))
-    lane: Lane = jax.tree.map(
-        lambda leaf: put(
-            leaf[source].reshape(room.lanes // room.width, room.width, *leaf.shape[1:]),
-            ALONG_RUNS,
-        ),
-        stacked,
-    )
+    layout = Layout(len(jobs), room.lanes, room.width)
+    lanes = stack_lanes(jobs, [pools.rows(job) for job in jobs], [_scaling(job) for job in jobs])
     shape = members.shape
     return Wave(
         group=members,
         jobs=jobs,
-        lane=lane,
+        lane=layout.place(lanes),
         pool=pool,
-        positions=positions,
-        lanes=room.lanes,
-        width=room.width,
+        layout=layout,
         longest=call_length(members, len(jobs)),
-        timetable=timetable(members.training, shape.steps, shape.steps_per_epoch, program.LONGEST),
+        timetable=timetable(
+            members.training,
+            shape.steps,
+            shape.steps_per_epoch,
+            program.LONGEST,
+            evaluation_cost(members),
+        ),
         sizes=jobs[0].sizes,
         spread=np.array([_spread(job) for job in jobs]),
         record=record,

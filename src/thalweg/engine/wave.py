@@ -20,8 +20,8 @@ import numpy as np
 from thalweg.engine import program
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
-from thalweg.engine.devices import ALONG_RUNS, mesh, put
 from thalweg.engine.lanes import Lane, Pool, State
+from thalweg.engine.layout import Layout
 from thalweg.engine.monitor import Monitor
 from thalweg.engine.pictures import decision_arrays
 from thalweg.engine.plan import Group, Job
@@ -67,9 +67,7 @@ class Wave:
         jobs: the runs of this wave; lanes beyond them are padding.
         lane: their recipes, rows and scalings, [chunk, lane, ...].
         pool: the data.
-        positions: for each run, its flat lane number.
-        lanes: number of lanes, padding included.
-        width: lanes a chunk.
+        layout: where the runs stand among the lanes.
         longest: the most steps between two returns to the host.
         timetable: when what happens.
         spread: per split, the sum of squares of the targets around their mean, for each run.
@@ -81,9 +79,7 @@ class Wave:
     jobs: Sequence[Job]
     lane: Lane
     pool: Pool
-    positions: np.ndarray
-    lanes: int
-    width: int
+    layout: Layout
     longest: int
     timetable: Timetable
     sizes: tuple[int, int, int]
@@ -97,9 +93,6 @@ class Wave:
         self.stopping = self.group.training.early_stopping
         self.restores = self.stopping is not None and self.stopping.restore_best
         self.id = wave_id(self.jobs)
-        flat = np.zeros(self.lanes, bool)
-        flat[self.positions] = True
-        self.used = put(flat.reshape(-1, self.width).any(axis=1), ALONG_RUNS)
         self.curves = Curves([job.id for job in self.jobs])
         bounds = [float(job.recipe.training.diverged_above) for job in self.jobs]
         self.bound = np.array(bounds)
@@ -136,7 +129,9 @@ class Wave:
     def _prepare(self, resume: Checkpoint | None) -> int:
         """Set up states and monitors; the step to begin with."""
         runs = len(self.jobs)
-        self.state: State = program.start(self.used, self.lane, self.pool)
+        seeds = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in self.jobs]
+        example = jax.ShapeDtypeStruct((1, *self.pool.inputs.shape[1:]), self.pool.inputs.dtype)
+        self.state: State = self.layout.place(program.start(seeds, example))
         self.best = self.state if self.restores else None
         self.monitor = Monitor(runs, self.shape.patiences)
         self.live = np.ones(runs, bool)
@@ -145,9 +140,9 @@ class Wave:
         if resume is None:
             return 0
         arrays = dict(resume.arrays)
-        self.state = _filled(self.state, arrays, "state")
+        self.state = self._filled(self.state, arrays, "state")
         if self.best is not None:
-            self.best = _filled(self.best, arrays, "best")
+            self.best = self._filled(self.best, arrays, "best")
         self.monitor.restore(arrays)
         self.live, self.reached = arrays["live"].astype(bool), arrays["reached"].copy()
         self.outcome = np.array(resume.extra["outcome"], dtype="<U8")
@@ -156,36 +151,32 @@ class Wave:
     def _advance(self, begin: int, count: int) -> int:
         """Take the steps of one call; freeze the runs that diverge in it."""
         before = self.state
-        self.state, objectives, after = self._call(before, self.live, begin, count)
-        seen = np.asarray(objectives).swapaxes(1, 2).reshape(self.lanes, -1)[self.positions, :count]
-        last = np.asarray(after).reshape(-1)[self.positions]
-        values = np.concatenate([seen, last[:, None]], axis=1)
+        self.state, objectives = self._call(before, self.live, begin, count)
+        values = self.layout.take(np.asarray(objectives)[:, : count + 1].swapaxes(1, 2))
         bad = ~(np.abs(values) <= self.bound[:, None])  # NaN compares false, so it is bad too
         diverged = self.live & bad.any(axis=1)
         good = np.where(diverged, np.maximum(bad.argmax(axis=1) - 1, 0), count)
         if diverged.any():
             self._roll_back(before, begin, diverged, good)
-        self._keep_curve(begin, seen, np.where(diverged, bad.argmax(axis=1), count))
+        self._keep_curve(begin, values[:, :count], np.where(diverged, bad.argmax(axis=1), count))
+        if begin in self.timetable.probes:
+            self._add_points(begin, program.update_ratios(before, self.state))
         taken = int(good[self.live].sum())
         self.reached[self.live] = begin + good[self.live]
         self.outcome[diverged] = "diverged"
         self.live &= ~diverged
         return taken
 
-    def _call(self, state: State, live: np.ndarray, begin: int, count: Any) -> Any:
+    def _call(self, state: State, live: np.ndarray, begin: int, count: int | np.ndarray) -> Any:
         """One call of the program; ``count`` is one number, or one per chunk."""
-        chunks = self.lanes // self.width
-        flat = np.zeros(self.lanes, bool)
-        flat[self.positions] = live
-        alive = flat.reshape(chunks, self.width)
         return program.advance(
             self.shape,
             self.lane,
             state,
-            put(alive, ALONG_RUNS),
-            put(self._reductions(), ALONG_RUNS),
-            put(np.full(chunks, begin, np.int32), ALONG_RUNS),
-            put(np.broadcast_to(count, (chunks,)).astype(np.int32), ALONG_RUNS),
+            self.layout.mask(live),
+            self.layout.place(self.monitor.reductions),
+            self.layout.per_chunk(begin),
+            self.layout.per_chunk(count),
             self.pool,
         )
 
@@ -195,32 +186,17 @@ class Wave:
         The same program takes the same steps, only fewer of them; a chunk with several diverged
         runs is repeated for each. Runs that are well keep what they have.
         """
-        waiting = [int(run) for run in np.flatnonzero(diverged)]
-        while waiting:
-            chunks_used: set[int] = set()
-            now = [
-                run
-                for run in waiting
-                if (chunk := self.positions[run] // self.width) not in chunks_used
-                and not chunks_used.add(chunk)
-            ]
-            waiting = [run for run in waiting if run not in now]
-            counts = np.zeros(self.lanes // self.width, np.int32)
-            counts[self.positions[now] // self.width] = good[now]
+        waiting = np.flatnonzero(diverged)
+        while len(waiting):
+            _, firsts = np.unique(self.layout.chunk[waiting], return_index=True)
+            now = waiting[firsts]
+            waiting = np.delete(waiting, firsts)
+            counts = np.zeros(self.layout.chunks, np.int32)
+            counts[self.layout.chunk[now]] = good[now]
             chosen = np.zeros(len(self.jobs), bool)
             chosen[now] = True
-            back, _, _ = self._call(before, chosen, begin, counts)
-            self.state = program.best_of(self._mask(chosen), back, self.state)
-
-    def _mask(self, runs: np.ndarray) -> jax.Array:
-        flat = np.zeros(self.lanes, bool)
-        flat[self.positions] = runs
-        return put(flat.reshape(-1, self.width), ALONG_RUNS)
-
-    def _reductions(self) -> np.ndarray:
-        flat = np.zeros((self.lanes, len(self.shape.patiences)), np.int32)
-        flat[self.positions] = self.monitor.reductions
-        return flat.reshape(self.lanes // self.width, self.width, len(self.shape.patiences))
+            back, _ = self._call(before, chosen, begin, counts)
+            self.state = program.best_of(self.layout.mask(chosen), back, self.state)
 
     # ---------------------------------------------------------------------------------- looking on
 
@@ -234,24 +210,30 @@ class Wave:
         self.curves.add("batch.loss", begin + edges[1:], means, np.where(self.live, whole, 0))
 
     def _probe(self, step: int) -> None:
-        chunks = self.lanes // self.width
-        begin = put(np.full(chunks, step, np.int32), ALONG_RUNS)
-        reductions = put(self._reductions(), ALONG_RUNS)
         seen = program.looks(
-            self.shape, self.used, self.lane, self.state, reductions, begin, self.pool
+            self.shape,
+            self.layout.used,
+            self.lane,
+            self.state,
+            self.layout.place(self.monitor.reductions),
+            self.layout.per_chunk(step),
+            self.pool,
         )
+        self._add_points(step, seen)
+
+    def _add_points(self, step: int, seen: dict[str, jax.Array]) -> None:
         for name, values in seen.items():
-            self.curves.add_point(name, step, values.reshape(-1)[self.positions], self.live)
+            self.curves.add_point(name, step, self.layout.take(values), self.live)
 
     def _measure(self, state: State) -> dict[str, np.ndarray]:
         """Metrics on every split that has rows, by name, float64 [run]."""
-        sums = program.evaluate(self.shape.task, self.used, self.lane, state, self.pool)
-        flat = sums.reshape(self.lanes, len(SPLITS), 2)[self.positions].astype(np.float64)
+        sums = program.evaluate(self.shape.task, self.layout.used, self.lane, state, self.pool)
+        sums = self.layout.take(sums).astype(np.float64)
         measured: dict[str, np.ndarray] = {}
         for i, (split, rows) in enumerate(zip(SPLITS, self.sizes, strict=True)):
             if not rows:
                 continue
-            loss, second = flat[:, i].T
+            loss, second = sums[:, i].T
             measured[f"{split}.loss"] = loss / rows
             if self.shape.task == "regression":
                 measured[f"{split}.rmse"] = np.sqrt(second / rows)
@@ -271,7 +253,7 @@ class Wave:
         losses = measured["validation.loss"]
         improved = self.monitor.observe(np.where(np.isfinite(losses), losses, np.inf)) & self.live
         if self.best is not None and improved.any():
-            self.best = program.best_of(self._mask(improved), self.state, self.best)
+            self.best = program.best_of(self.layout.mask(improved), self.state, self.best)
         if self.stopping is not None:
             out_of_patience = self.live & (self.monitor.since_best >= self.stopping.patience)
             self.outcome[out_of_patience] = "stopped"
@@ -289,9 +271,9 @@ class Wave:
 
     def _write(self, step: int) -> None:
         """Record everything up to a step, with the state to go on from."""
-        arrays = {**_named(self.state, "state"), **self.monitor.arrays()}
+        arrays = {**self._named(self.state, "state"), **self.monitor.arrays()}
         if self.best is not None:
-            arrays |= _named(self.best, "best")
+            arrays |= self._named(self.best, "best")
         arrays |= {"live": self.live, "reached": self.reached}
         extra = {"outcome": self.outcome.tolist()}
         runs = tuple(job.id for job in self.jobs)
@@ -315,7 +297,7 @@ class Wave:
         well = self.outcome != "diverged"
         if self.best is not None:
             seen_best = well & np.isfinite(self.monitor.best)
-            final = program.best_of(self._mask(seen_best), self.best, self.state)
+            final = program.best_of(self.layout.mask(seen_best), self.best, self.state)
         measured = self._measure(final)
         finals = [
             {name: float(values[run]) for name, values in measured.items()}
@@ -328,7 +310,7 @@ class Wave:
         ]
         parameters = jax.tree_util.tree_leaves_with_path(final.parameters)
         arrays = {
-            "parameters." + ".".join(str(key.key) for key in path): self._rows(leaf)
+            "parameters." + ".".join(str(key.key) for key in path): self.layout.take(leaf)
             for path, leaf in parameters
         }
         runs = tuple(job.id for job in self.jobs)
@@ -339,35 +321,18 @@ class Wave:
             finished_checkpoint=self.id,
             arrays=ArraysUpdate(runs, arrays),
         )
-        for update in decision_arrays(self.jobs, self.positions, self.used, self.lane, final):
+        for update in decision_arrays(self.jobs, self.layout, self.lane, final):
             self.record.write(arrays=update)
         ended = tuple((u.run, u.outcome) for u in updates)
         return Progress(0, ended, tuple(finals))
 
-    def _rows(self, leaf: Any) -> np.ndarray:
-        array = np.asarray(leaf)
-        return array.reshape(self.lanes, *array.shape[2:])[self.positions]
+    def _named(self, tree: Any, prefix: str) -> dict[str, np.ndarray]:
+        """The leaves of a state by name, [run, ...], for a checkpoint."""
+        leaves = jax.tree.leaves(tree)
+        return {f"{prefix}.{i}": self.layout.take(leaf) for i, leaf in enumerate(leaves)}
 
-
-def _named(tree: Any, prefix: str) -> dict[str, np.ndarray]:
-    return {f"{prefix}.{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))}
-
-
-def _filled(tree: Any, arrays: dict[str, np.ndarray], prefix: str) -> Any:
-    leaves, structure = jax.tree.flatten(tree)
-    restored = [put(arrays[f"{prefix}.{i}"], ALONG_RUNS) for i in range(len(leaves))]
-    return structure.unflatten(restored)
-
-
-def device_positions(runs: int, lanes: int, width: int) -> np.ndarray:
-    """Flat lane numbers for runs, so that chunks fill the devices in turn.
-
-    Args:
-        runs: runs to place.
-        lanes: lanes there are, over all devices.
-        width: lanes a chunk.
-    """
-    devices = mesh().size
-    chunks = np.arange(lanes // width).reshape(devices, -1).T.reshape(-1)
-    flat = (chunks[:, None] * width + np.arange(width)).reshape(-1)
-    return flat[:runs]
+    def _filled(self, tree: Any, arrays: dict[str, np.ndarray], prefix: str) -> Any:
+        """A state like the given one, from what ``_named`` made of it."""
+        leaves, structure = jax.tree.flatten(tree)
+        restored = [arrays[f"{prefix}.{i}"] for i in range(len(leaves))]
+        return self.layout.place(structure.unflatten(restored))

@@ -34,6 +34,7 @@ _RUNS = "select key from run where id in (select value from json_each(?))"
 
 
 def read_outcomes(connection: sqlite3.Connection, runs: Iterable[str]) -> dict[str, Outcome]:
+    """The outcome of every run that is known, by its name."""
     query = "select id, outcome from run where id in (select value from json_each(?))"
     return dict(connection.execute(query, (json.dumps(list(runs)),)))
 
@@ -42,11 +43,13 @@ def read_outcomes(connection: sqlite3.Connection, runs: Iterable[str]) -> dict[s
 
 
 def read_experiments(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Name, question and date of every experiment, the newest first."""
     query = "select id, question, created from experiment order by key desc"
     return connection.execute(query).fetchall()
 
 
 def read_experiment(connection: sqlite3.Connection, id: str | None) -> Experiment:
+    """An experiment with its runs; the newest if none is named."""
     known = [name for name, _, _ in read_experiments(connection)]
     if id is None and not known:
         raise RecordError("the record holds no experiment yet; run one with `thalweg run SPEC`")
@@ -128,6 +131,7 @@ def _layers(connection: sqlite3.Connection, experiment: int) -> dict[int, tuple[
 
 
 def read_series_names(connection: sqlite3.Connection, runs: Iterable[str]) -> list[str]:
+    """The names of all curves that any of the runs has, sorted."""
     rows = connection.execute(
         f"select name from curve where cohort in (select cohort from cohort_run "
         f"where run in ({_RUNS})) group by name order by min(key)",
@@ -139,6 +143,7 @@ def read_series_names(connection: sqlite3.Connection, runs: Iterable[str]) -> li
 def read_series(
     connection: sqlite3.Connection, name: str, runs: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """One curve of some runs: steps and values, for those that have it."""
     members: dict[int, list[tuple[str, int]]] = {}
     for run, cohort, row in connection.execute(
         "select id, cohort, row from run join cohort_run on run.key = cohort_run.run "
@@ -189,6 +194,7 @@ def _join_parts(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
 
 
 def checkpoint_rows(connection: sqlite3.Connection) -> list[CheckpointRow]:
+    """All checkpoints, without their arrays."""
     rows = connection.execute("select id, runs, step, file, extra from checkpoint order by id")
     return [
         (id, tuple(json.loads(runs)), step, file, json.loads(extra))
@@ -197,6 +203,7 @@ def checkpoint_rows(connection: sqlite3.Connection) -> list[CheckpointRow]:
 
 
 def checkpoint_row(connection: sqlite3.Connection, id: str) -> CheckpointRow:
+    """One checkpoint, without its arrays."""
     rows = {row[0]: row for row in checkpoint_rows(connection)}
     if id not in rows:
         raise RecordError(

@@ -96,6 +96,7 @@ def run_keys(connection: sqlite3.Connection, runs: Iterable[str]) -> dict[str, i
 
 
 def put_programs(connection: sqlite3.Connection, programs: Iterable[Program]) -> None:
+    """Add programs; those that are known are described anew."""
     _insert(
         connection,
         "program",
@@ -113,6 +114,7 @@ def put_programs(connection: sqlite3.Connection, programs: Iterable[Program]) ->
 
 
 def put_experiment(connection: sqlite3.Connection, experiment: Experiment) -> None:
+    """Add or replace an experiment, its runs and programs."""
     put_programs(connection, experiment.programs)
     _insert(
         connection,

@@ -2,7 +2,8 @@
 
 ``parts`` says what a page is made of. ``build`` makes one from an experiment, its comparison and
 its curves (``groups`` finds the runs, ``aggregate`` makes one curve of many; ``findings``,
-``contrasts``, ``training``, ``sweep``, ``decisions`` and ``accounts`` make the sections).
+``contexts``, ``contrasts``, ``training``, ``sweep``, ``decisions`` and ``accounts`` make the
+sections).
 ``html``, ``markdown`` and ``text`` render a page. ``figure`` draws: ``svg``, ``colours`` and
 ``scales`` below it, one module per kind of panel (``plots``, ``intervals``, ``heat``,
 ``boundaries``) between.

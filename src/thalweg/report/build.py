@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from thalweg.record.tables import Experiment
 from thalweg.report.accounts import budget, environment, outcomes, reproduction
-from thalweg.report.contrasts import other_contexts, pairs, time_to_target, tuning
+from thalweg.report.contexts import across_contexts
+from thalweg.report.contrasts import pairs, time_to_target, tuning
 from thalweg.report.decisions import boundaries
 from thalweg.report.findings import ranking, verdict
 from thalweg.report.groups import Curves, view
@@ -38,6 +39,7 @@ def build(
     seen = view(experiment, comparison)
     sections = (
         verdict(seen),
+        across_contexts(seen),
         ranking(seen),
         learning_curves(seen, curves),
         heatmap(seen),
@@ -46,7 +48,6 @@ def build(
         time_to_target(seen),
         tuning(seen),
         pairs(seen),
-        other_contexts(seen),
         outcomes(seen),
         budget(seen),
         environment(seen),

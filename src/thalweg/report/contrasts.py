@@ -1,21 +1,29 @@
-"""How levels differ beyond their ranking: every pair, time to target, tuning, other contexts."""
+"""How levels differ beyond their ranking: every pair, time to target, tuning."""
 
 from __future__ import annotations
 
 import math
 
-from thalweg.report.findings import context_kind
 from thalweg.report.groups import View
-from thalweg.report.parts import Axis, Figure, Line, LinePanel, Paragraph, Part, Section, Table
+from thalweg.report.parts import (
+    VERDICTS,
+    Axis,
+    Figure,
+    Line,
+    LinePanel,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+)
 from thalweg.report.words import count, decimals, fixed, interval, p_value
-from thalweg.statistics.comparison import Context, Pair
+from thalweg.statistics.comparison import Pair
 
-__all__ = ["other_contexts", "pairs", "time_to_target", "tuning"]
+__all__ = ["pairs", "time_to_target", "tuning"]
 
 MOST_ROWS = 40
 MOST_CURVES = 8
 MOST_BANDS = 3  # these bands are wide: more of them hide one another
-_KINDS = {"better": "better", "tied": "tied", "undecided": "undecided", "none": "no verdict"}
 
 
 def time_to_target(view: View) -> Section | None:
@@ -129,43 +137,5 @@ def _pair_row(pair: Pair, places: int) -> tuple[str, ...]:
         p_value(pair.p_holm),
         fixed(pair.superiority.estimate, 2),
         str(pair.seeds),
-        _KINDS[pair.verdict] + more,
+        VERDICTS[pair.verdict].lower() + more,
     )
-
-
-def other_contexts(view: View) -> Section | None:
-    """The best level of every other context against the next, one line each."""
-    comparison = view.comparison
-    if comparison is None or len(comparison.contexts) < 2:
-        return None
-    others = [context for context in comparison.contexts[1:] if context.levels]
-    means = [context.levels[0].mean for context in others]
-    places = decimals((mean.high - mean.low) / 2 for mean in means)
-    rows = tuple(
-        (
-            context.label,
-            context.levels[0].level,
-            interval(mean.estimate, mean.low, mean.high, places),
-            _against_second(context),
-        )
-        for context, mean in zip(others, means, strict=True)
-    )
-    columns = ("context", "best", comparison.metric, "verdict")
-    table = Table(columns, rows[:MOST_ROWS], "llrl")
-    parts: list[Part] = [table]
-    if len(rows) > MOST_ROWS:
-        parts.append(Paragraph(f"{len(rows) - MOST_ROWS} more contexts left out.", "note"))
-    return Section("Other contexts", tuple(parts))
-
-
-def _against_second(context: Context) -> str:
-    """``tied with adam``: the best level against the next."""
-    if len(context.levels) < 2:
-        return "–"
-    words = {
-        "better": "better than",
-        "tied": "tied with",
-        "undecided": "undecided against",
-        "none": "no verdict against",
-    }
-    return f"{words[context_kind(context)]} {context.levels[1].level}"

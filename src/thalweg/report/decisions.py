@@ -10,7 +10,7 @@ import numpy as np
 from thalweg.record.tables import Run
 from thalweg.report.groups import Curves, Group, View
 from thalweg.report.parts import BoundaryPanel, Figure, Section
-from thalweg.report.words import short
+from thalweg.report.words import digits
 
 __all__ = ["boundaries"]
 
@@ -24,8 +24,9 @@ def boundaries(view: View, curves: Curves) -> Section | None:
     if not panels:
         return None
     shown = panels[:MOST_PANELS]
+    typical = ", for the run nearest the median of each" if len(view.experiment.runs) > 1 else ""
     caption = (
-        "Class probabilities over the two inputs, for the run nearest the median of each. Colour "
+        f"Class probabilities over the two inputs{typical}. Colour "
         "is the likelier class, its strength the probability; the boundary runs where colour fades."
     )
     if any(len(panel.seen) and not panel.seen.all() for panel in shown):
@@ -66,5 +67,5 @@ def _from_arrays(
     split = np.asarray(arrays.get("decision_split", np.zeros(len(points))), int)
     x0, x1, y0, y1 = (float(v) for v in np.ravel(arrays["decision_extent"]))
     value = run.finals.get(view.metric, math.nan)
-    note = f"{view.metric} {short(value)}, seed {run.seed}" if view.metric else f"seed {run.seed}"
+    note = f"{view.metric} {digits(value)}, seed {run.seed}" if view.metric else f"seed {run.seed}"
     return BoundaryPanel(group.name, grid, (x0, x1, y0, y1), points, labels, split == TRAIN, note)

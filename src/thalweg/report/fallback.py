@@ -16,7 +16,7 @@ from thalweg.report.parts import (
     Panel,
     Table,
 )
-from thalweg.report.words import decimals, fixed, interval, short
+from thalweg.report.words import decimals, digits, fixed, interval, short
 
 __all__ = ["figure_tables"]
 
@@ -64,8 +64,8 @@ def _last(line: Line) -> tuple[str, str, str]:
     if not known:
         return "–", "–", "–"
     last = known[-1]
-    band = f"{short(line.low[last])} to {short(line.high[last])}" if line.low else "–"
-    return short(line.x[last]), short(line.y[last], 4), band
+    band = f"{digits(line.low[last])} to {digits(line.high[last])}" if line.low else "–"
+    return short(line.x[last]), digits(line.y[last], 4), band
 
 
 def _lines(panel: LinePanel) -> Table:
@@ -92,8 +92,12 @@ def _heat(panel: HeatPanel) -> Table:
 
 
 def _cell(panel: HeatPanel, cell: HeatCell | None) -> str:
-    diverged = f" ✕{cell.diverged}" if cell and cell.diverged else ""
-    return cell_words(panel, cell) + diverged
+    if cell is None:
+        return ""
+    diverged = f"✕{cell.diverged}" if cell.diverged else ""
+    note = f"({cell.note})" if cell.note else ""
+    # No-break spaces keep a cell on one line.
+    return "\xa0".join(filter(None, (cell_words(panel, cell), note, diverged)))
 
 
 def _intervals(panel: IntervalPanel) -> Table:

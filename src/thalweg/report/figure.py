@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from importlib import import_module
 from typing import Literal
 
@@ -73,7 +74,8 @@ def legend(figure: Figure) -> list[Key]:
                 keys.setdefault("held out", Key("held out", "ring", 6))
     if crosses:
         keys["a run diverged"] = Key("a run diverged", "cross", 6)
-    return list(keys.values())
+    alone = len(keys) == 1 and not any(key.note for key in keys.values())
+    return [] if alone else list(keys.values())
 
 
 def draw_key(key: Key, x: float, y: float, theme: Theme) -> str:
@@ -135,7 +137,7 @@ def figure_svg(
     ground = element("rect", width=outer, height=height, fill=paint("paper"))
     return element(
         "svg",
-        element("title", _escaped(figure.title)) + ground + "".join(parts),
+        element("title", escape(figure.title)) + ground + "".join(parts),
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {outer:.1f} {height:.1f}",
         width=outer,
@@ -183,7 +185,3 @@ def _legend_rows(keys: list[Key], width: float, top: float, theme: Theme) -> tup
             parts.append(text(MARGIN + x + 28, y + 9, line, size=LABEL, fill=theme("ink")))
         x += needed + 18
     return "".join(parts), (y - top + 28) if keys else 0.0
-
-
-def _escaped(content: str) -> str:
-    return content.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.report.aggregate import quantile
-from thalweg.report.groups import Group, View
+from thalweg.report.groups import Group, View, varied
 from thalweg.report.parts import (
     Axis,
     Figure,
@@ -21,10 +21,10 @@ from thalweg.report.parts import (
     Verdict,
     VerdictKind,
 )
-from thalweg.report.words import count, decimals, fixed, interval, short
+from thalweg.report.words import count, decimals, digits, fixed, interval, short
 from thalweg.statistics.comparison import Comparison, Context, LevelSummary
 
-__all__ = ["context_kind", "ranking", "sentence", "verdict"]
+__all__ = ["ranking", "verdict"]
 
 MOST_ROWS = 40
 
@@ -38,9 +38,9 @@ def verdict(view: View) -> Section:
     if comparison is None or context is None:
         text = _plain_summary(view)
         return Section("Summary", (Paragraph(text),))
-    warnings = [Paragraph(sentence(text), "warning") for text in context.warnings]
+    warnings = [Paragraph(_sentence(text), "warning") for text in context.warnings]
     parts = (
-        Verdict(sentence(comparison.verdict), _kind(comparison)),
+        Verdict(_sentence(comparison.verdict), _kind(comparison)),
         Paragraph(_basis(comparison, context)),
         *warnings,
     )
@@ -49,19 +49,19 @@ def verdict(view: View) -> Section:
 
 def _kind(comparison: Comparison) -> VerdictKind:
     """The kind all contexts share; ``mixed`` where they, or their best levels, differ."""
-    kinds: set[VerdictKind] = {context_kind(context) for context in comparison.contexts}
+    kinds: set[VerdictKind] = {_context_kind(context) for context in comparison.contexts}
     best = {context.levels[0].level for context in comparison.contexts if context.levels}
     kind = next(iter(kinds))
     return kind if len(kinds) == 1 and (len(best) <= 1 or kind != "better") else "mixed"
 
 
-def context_kind(context: Context) -> VerdictKind:
+def _context_kind(context: Context) -> VerdictKind:
     """How the best level stands to the second."""
-    names = {level.level for level in context.levels[:2]}
-    found: list[VerdictKind] = [
-        pair.verdict for pair in context.pairs if {pair.first, pair.second} == names
-    ]
-    return found[0] if found else "none"
+    best_two = {level.level for level in context.levels[:2]}
+    for pair in context.pairs:
+        if {pair.first, pair.second} == best_two:
+            return pair.verdict
+    return "none"
 
 
 def _basis(comparison: Comparison, context: Context) -> str:
@@ -71,32 +71,40 @@ def _basis(comparison: Comparison, context: Context) -> str:
         f"{count(len(context.levels), 'level')} of {comparison.factor} compared by "
         f"{comparison.metric} ({direction} is better) on {count(seeds, 'seed')}"
     )
-    if context.label:
-        text += f", at {context.label}"
+    if len(comparison.contexts) > 1:
+        text += f" in each of {len(comparison.contexts)} contexts"
     if comparison.margin:
         text += f"; differences up to {short(comparison.margin)} do not matter"
     if comparison.tuned:
         names = ", ".join(comparison.tuned)
         text += f". Tuned for each level on validation data with other seeds: {names}"
-    return f"{text}. Intervals cover {100 * (1 - comparison.alpha):g}\xa0%."
+    text += f". Intervals cover {100 * (1 - comparison.alpha):g}\xa0%."
+    if len(comparison.contexts) > 1:
+        text += f" What is shown of one context alone is of the first: {context.label}."
+    return text
 
 
 def _plain_summary(view: View) -> str:
-    runs = view.experiment.runs
-    if not runs:
+    runs, groups = view.experiment.runs, view.groups
+    if not runs or not groups:
         return "No runs yet."
-    text = f"{count(len(runs), 'run')} in {count(len(view.groups), 'group')}"
-    if view.metric and view.groups:
-        best = view.groups[0]
-        values = best.values(view.metric, view.worst)
-        if values:
-            name = f"{best.name}, " if len(view.groups) > 1 else ""
-            word = "Best" if len(view.groups) > 1 else "Median"
-            text += f". {word}: {name}{view.metric} {short(_quantiles(values)[1], 4)}"
+    text = count(len(runs), "run")
+    best, *others = groups
+    if others:
+        names = dict.fromkeys(path.rpartition(".")[2] for path in varied(runs))
+        text += f": {count(len(groups), 'combination')} of {' and '.join(names)}"
+        seeds = {len(group.runs) for group in groups}
+        text += f", {count(seeds.pop(), 'seed')} each" if len(seeds) == 1 else ""
+    values = best.values(view.metric, view.worst)
+    if values:
+        middle = _quantiles(values)[1]
+        name = "Median" if len(runs) > 1 else "Reached"
+        name = f"Best, {best.name}:" if others else name
+        text += f". {name} {view.metric} {digits(middle) if math.isfinite(middle) else 'diverged'}"
     return f"{text}. Nothing was asked to be compared, so there is no verdict."
 
 
-def sentence(text: str) -> str:
+def _sentence(text: str) -> str:
     """A clause as a sentence, without changing a name's case: only its own first letter."""
     text = text.strip()
     return text if text.endswith((".", "?", "!")) else f"{text}."
@@ -109,7 +117,9 @@ def ranking(view: View) -> Section | None:
     """All levels, best first: intervals over every seed, and the numbers."""
     if view.comparison is not None and view.context is not None:
         return _compared_ranking(view.comparison, view.context)
-    return _plain_ranking(view) if view.metric and view.groups else None
+    if not view.metric or not view.groups:
+        return None
+    return _plain_ranking(view) if len(view.groups) > 1 else _results(view)
 
 
 def _compared_ranking(comparison: Comparison, context: Context) -> Section:
@@ -124,7 +134,7 @@ def _compared_ranking(comparison: Comparison, context: Context) -> Section:
             interval(level.mean.estimate, level.mean.low, level.mean.high, places),
             fixed(level.median, places),
             fixed(level.interquartile_mean, places),
-            fixed(level.worst, places) if math.isfinite(level.worst) else "diverged",
+            _reached(level.worst, places),
             f"{level.failed} of {len(level.values)}" if level.failed else "0",
             *([level.configuration] if tuned else []),
         )
@@ -173,45 +183,74 @@ def _value_axis(metric: str, rows: Sequence[IntervalRow]) -> Axis:
 
 def _plain_ranking(view: View) -> Section:
     shown = view.groups[:MOST_ROWS]
-    values = [group.values(view.metric, view.worst) for group in shown]
-    ranges = [_quantiles(each) for each in values]
+    figure, ranges = _range_figure(view, shown)
     places = decimals((high - low) / 2 for low, _, high in ranges)
     rows = tuple(
         (
             str(group.rank + 1),
             group.name,
-            fixed(middle, places),
-            "–" if math.isnan(low) else f"{fixed(low, places)} to {fixed(high, places)}",
+            _reached(middle, places),
+            _range(low, high, places),
             str(len(group.runs)),
             str(group.diverged),
         )
         for group, (low, middle, high) in zip(shown, ranges, strict=True)
     )
     columns = ("", "group", f"median {view.metric}", "10–90\xa0%", "runs", "diverged")
-    table = Table(columns, rows, "rlrrrr")
-    figure_rows = tuple(
-        IntervalRow(
-            group.name,
-            middle,
-            low,
-            high,
-            tuple(each),
-            series=group.rank,
-            note=_diverged(group),
-        )
-        for group, each, (low, middle, high) in zip(shown, values, ranges, strict=True)
-    )
-    panel = IntervalPanel("", _value_axis(view.metric, figure_rows), figure_rows)
-    caption = "Median (disc) and 10–90\xa0% range (bar) over all runs (dots)."
-    parts: list[Part] = [Figure(f"{view.metric} by group", caption, (panel,)), table]
+    parts: list[Part] = [figure, Table(columns, rows, "rlrrrr")]
     if len(view.groups) > len(shown):
         rest = len(view.groups) - len(shown)
         parts.append(Paragraph(f"The {rest} groups after these are left out.", "note"))
     return Section("Ranking", tuple(parts))
 
 
+def _range_figure(
+    view: View, groups: Sequence[Group]
+) -> tuple[Figure, list[tuple[float, float, float]]]:
+    """The values of each group with their range, and the ranges."""
+    values = [group.values(view.metric, view.worst) for group in groups]
+    ranges = [_quantiles(each) for each in values]
+    rows = tuple(
+        IntervalRow(
+            group.name, middle, low, high, tuple(each), series=group.rank, note=_diverged(group)
+        )
+        for group, each, (low, middle, high) in zip(groups, values, ranges, strict=True)
+    )
+    panel = IntervalPanel("", _value_axis(view.metric, rows), rows)
+    caption = "Median (disc) and 10–90\xa0% range (bar) over all runs (dots)."
+    return Figure(view.metric, caption, (panel,)), ranges
+
+
+def _results(view: View) -> Section:
+    """Everything measured at the end of runs that differ in nothing but their seed."""
+    (group,) = view.groups
+    names = list(dict.fromkeys(name for run in group.runs for name in run.finals))
+    splits = list(dict.fromkeys(name.partition(".")[0] for name in names))
+    measures = list(dict.fromkeys(name.partition(".")[2] for name in names))
+
+    def cell(name: str) -> str:
+        values = [run.finals[name] for run in group.runs if name in run.finals]
+        low, middle, high = (digits(v, 4) for v in _quantiles(values))
+        return f"{middle} ({low} to {high})" if len(values) > 1 else middle
+
+    rows = tuple((m, *(cell(f"{split}.{m}") for split in splits)) for m in measures)
+    over = "median and 10–90\xa0% range over seeds" if len(group.runs) > 1 else "one run"
+    table = Table(("", *splits), rows, "l" + "r" * len(splits), f"At the end of training, {over}")
+    figures = (_range_figure(view, view.groups)[0],) if len(group.runs) > 1 else ()
+    return Section("Results", (*figures, table))
+
+
 def _diverged(group: Group) -> str:
     return f"✕ {group.diverged} of {len(group.runs)} diverged" if group.diverged else ""
+
+
+def _reached(value: float, places: int) -> str:
+    return "diverged" if math.isinf(value) else fixed(value, places)
+
+
+def _range(low: float, high: float, places: int) -> str:
+    ends = [_reached(end, places) for end in (low, high)]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _quantiles(values: list[float]) -> tuple[float, float, float]:

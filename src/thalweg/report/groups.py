@@ -9,7 +9,7 @@ same colour in every figure: its place in that order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Protocol
@@ -20,7 +20,7 @@ from thalweg.record.tables import Experiment, Run
 from thalweg.report.words import label
 from thalweg.statistics.comparison import Comparison, Context
 
-__all__ = ["Curves", "Group", "View", "factor_named", "factors_but", "level_of", "view"]
+__all__ = ["Curves", "Group", "View", "factor_named", "factors_but", "level_of", "varied", "view"]
 
 # Metrics of which less is better; a comparison says its direction itself.
 _SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "perplexity", "nll", "distance")
@@ -135,6 +135,12 @@ def factors_but(run: Run, left_out: Iterable[str]) -> str:
     )
 
 
+def varied(runs: Sequence[Run]) -> list[str]:
+    """Paths of the factors that runs differ in; having none is a value too."""
+    paths = dict.fromkeys(path for run in runs for path in run.factors if path != "seed")
+    return [path for path in paths if len({label(run.factors.get(path)) for run in runs}) > 1]
+
+
 def level_of(run: Run, comparison: Comparison) -> str:
     """The level of the compared factor that a run belongs to."""
     return label(factor_named(run, comparison.factor))
@@ -182,9 +188,14 @@ def _same(one: float | None, other: float) -> bool:
 
 
 def _all_groups(runs: Iterable[Run], metric: str, higher: bool) -> tuple[Group, ...]:
+    runs = tuple(runs)
+    factors = varied(runs)
+    same = {path for run in runs for path in run.factors} - set(factors)
+    alone = "base" if factors else "all runs" if len(runs) > 1 else "the run"
     held: dict[str, list[Run]] = {}
     for run in runs:
-        held.setdefault(factors_but(run, ("seed",)) or "all runs", []).append(run)
+        name = factors_but(run, same)
+        held.setdefault(name or alone, []).append(run)
     sign, worst = (-1.0, -math.inf) if higher else (1.0, math.inf)
     groups = [Group(name, tuple(runs), 0) for name, runs in held.items()]
 

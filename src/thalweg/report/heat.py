@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from thalweg.report.colours import Theme, on, ramp
 from thalweg.report.frame import LABEL, title
@@ -13,6 +14,7 @@ from thalweg.report.words import alike, count, fixed, short
 __all__ = ["cell_words", "draw_heat"]
 
 NAME = 12.0
+NOTE = 10.0
 LINE = 15.0
 CELL = 34.0
 NARROWEST, WIDEST = 40.0, 110.0
@@ -24,7 +26,10 @@ def draw_heat(panel: HeatPanel, width: float, theme: Theme) -> Drawing:
     """A panel of cells, ``width`` pixels wide, or wider where its cells could not be read."""
     widest = max((text_width(name, NAME) for name in panel.rows), default=0.0)
     words = [cell_words(panel, cell) for row in panel.cells for cell in row]
-    needed = max([NARROWEST, *(text_width(w, LABEL) + 8 for w in (*words, *panel.columns))])
+    words += [word for name in panel.columns for word in re.split(r"(?<=[\s_])", name)]
+    notes = [_note(cell) for row in panel.cells for cell in row if cell]
+    needed = max([NARROWEST, *(text_width(w, LABEL) + 8 for w in words)])
+    needed = max([needed, *(text_width(w, NOTE) + 8 for w in notes)])
     columns = max(len(panel.columns), 1)
     beside = widest <= NAMES * width and widest + 12 + needed * columns <= width
     left = widest + 12 if beside else 0.0
@@ -86,17 +91,19 @@ def _header(
     for line in wrap(panel.column_label, width - left, LABEL) if panel.column_label else ():
         y += LINE
         parts.append(text(left, top + y - 3, line, size=LABEL, fill=theme("muted")))
-    y += 20
+    names = [wrap(name, cell - 4, LABEL) for name in panel.columns]
+    y += 20 + (max(map(len, names), default=1) - 1) * (LINE - 1)
     parts += [
         text(
             left + (index + 0.5) * cell,
-            top + y - 6,
-            name,
+            top + y - 6 - (len(lines) - 1 - number) * (LINE - 1),
+            line,
             size=LABEL,
             anchor="middle",
             fill=theme("ink"),
         )
-        for index, name in enumerate(panel.columns)
+        for index, lines in enumerate(names)
+        for number, line in enumerate(lines)
     ]
     return "".join(parts), y
 
@@ -115,13 +122,12 @@ def _cell(
         return element(
             "rect", x=x + 1, y=y + 1, width=width - 2, height=CELL - 2, rx=3, fill=theme("card")
         )
-    known = math.isfinite(cell.value)
-    fill = ramp(share_of(panel, cell.value)) if known else theme("faint")
-    ink = on(fill) if known else theme("ink")
-    middle = x + width / 2
-    first = y + CELL / 2 + (-1.5 if cell.diverged else 4)
+    fill, opacity, ink = _colours(panel, cell, theme)
+    middle, note = x + width / 2, _note(cell)
+    first = y + CELL / 2 + (-1.5 if note else 4)
+    shape = {"x": x + 1, "y": y + 1, "width": width - 2, "height": CELL - 2, "rx": 3}
     parts = [
-        element("rect", x=x + 1, y=y + 1, width=width - 2, height=CELL - 2, rx=3, fill=fill),
+        element("rect", **shape, fill=fill, fill_opacity=opacity),
         text(middle, first, cell_words(panel, cell), size=LABEL, anchor="middle", fill=ink),
     ]
     if cell.outlined:
@@ -138,19 +144,57 @@ def _cell(
                 stroke_width=1.6,
             )
         )
-    if cell.diverged:
-        parts.append(
-            text(middle, first + 12, f"✕{cell.diverged}", size=9.5, anchor="middle", fill=ink)
-        )
+    if note:
+        parts.append(text(middle, first + 12, note, size=NOTE, anchor="middle", fill=ink))
     read = f"{row}, {panel.column_label} {column}: {short(cell.value, 4)}"
+    if cell.note:
+        read += f", {cell.note}"
     read += f" ({count(cell.runs, 'run')}, {cell.diverged} diverged)"
     return group(parts, data_read=read)
+
+
+def _colours(panel: HeatPanel, cell: HeatCell, theme: Theme) -> tuple[str, float | None, str]:
+    """Colour of a cell, its opacity, and the colour of what is written on it."""
+    if cell.strength is not None:
+        strong = cell.strength > 0.6
+        fill = theme("accent") if cell.strength else theme("card")
+        return fill, cell.strength or None, theme("paper" if strong else "ink")
+    if not math.isfinite(cell.value):
+        return theme("faint"), None, theme("ink")
+    fill = ramp(share_of(panel, cell.value))
+    return fill, None, on(fill)
+
+
+def _note(cell: HeatCell) -> str:
+    """The second line of a cell."""
+    return " ".join(filter(None, (cell.note, f"✕{cell.diverged}" if cell.diverged else "")))
+
+
+def _keys(
+    panel: HeatPanel, left: float, top: float, width: float, theme: Theme
+) -> tuple[str, float]:
+    """What strengths of colour stand for."""
+    parts, x, y = [], left, top
+    for name, strength in panel.keys:
+        needed = text_width(name, LABEL) + 42
+        if x > left and x + needed > width:
+            x, y = left, y + 18
+        fill, opacity, _ = _colours(panel, HeatCell(0.0, strength=strength), theme)
+        shape = {"x": x + 1, "y": y - 1, "width": 18, "height": 12, "rx": 2}
+        parts += [
+            element("rect", **shape, fill=fill, fill_opacity=opacity, stroke=theme("axis")),
+            text(x + 25, y + 9, name, size=LABEL, fill=theme("muted")),
+        ]
+        x += needed
+    return "".join(parts), y - top + 14
 
 
 def _legend(
     panel: HeatPanel, left: float, top: float, width: float, theme: Theme
 ) -> tuple[str, float]:
     """The ramp with its two ends, and what the values are."""
+    if panel.keys:
+        return _keys(panel, left, top, width, theme)
     low, high = limits(panel)
     values = [cell for row in panel.cells for cell in row if cell and math.isfinite(cell.value)]
     if not values or low == high:

@@ -19,6 +19,7 @@ from thalweg.report.colours import Theme, style_variables
 from thalweg.report.fallback import figure_tables
 from thalweg.report.figure import Key, draw, draw_key, legend
 from thalweg.report.parts import (
+    VERDICTS,
     BoundaryPanel,
     Code,
     Facts,
@@ -40,13 +41,6 @@ __all__ = ["to_html"]
 _PAGE = Theme("page")
 # Widths at which panels are drawn, by how many stand side by side on a wide screen.
 _WIDTHS = {1: (340, 620, 960), 2: (340, 466), 3: (302,)}
-_BADGES = {
-    "better": "Better",
-    "tied": "Tied",
-    "undecided": "Undecided",
-    "none": "No verdict",
-    "mixed": "Depends on the context",
-}
 # A sentence longer than this is set smaller, so that it stays one glance.
 _LONG = 200
 
@@ -141,7 +135,7 @@ def _verdict(part: Verdict) -> str:
     size = "sentence long" if len(lead) > _LONG else "sentence"
     more = f'<p class="more">{escape(rest)}</p>' if rest else ""
     return (
-        f'<div class="verdict {part.kind}"><p class="badge">{_BADGES[part.kind]}</p>'
+        f'<div class="verdict {part.kind}"><p class="badge">{VERDICTS[part.kind]}</p>'
         f'<p class="{size}">{escape(lead)}</p>{more}</div>'
     )
 
@@ -154,17 +148,24 @@ def _table(table: Table) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{side}">{escape(cell)}</td>'
+            f'<td class="{side}">{_breakable(cell) if side == "l" else escape(cell)}</td>'
             for cell, side in zip(row, table.sides, strict=True)
         )
         + "</tr>"
         for row in table.rows
     )
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    # Outside the table, so that it does not scroll away with a wide one.
+    caption = f'<p class="caption">{escape(table.caption)}</p>' if table.caption else ""
     return (
-        f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def _breakable(cell: str) -> str:
+    """A cell whose long words may be broken where ``_`` or ``=`` joins them."""
+    words = escape(cell).split(" ")
+    return " ".join(re.sub(r"(?<=[_=])(?=\w)", "<wbr>", w) if len(w) > 20 else w for w in words)
 
 
 # ----------------------------------------------------------------------------------------- figures
@@ -173,7 +174,8 @@ def _table(table: Table) -> str:
 def _figure(figure: Figure, number: int, titled: bool) -> str:
     """Caption, legend, panels, and the numbers for those who read them instead."""
     title = "" if titled else f"<strong>{escape(figure.title)}</strong> "
-    columns = max(1, min(figure.columns, len(figure.panels), 3))
+    # A panel alone takes half the page unless it asked for all of it.
+    columns = min(figure.columns, max(len(figure.panels), 2), 3)
     panels = "".join(
         f'<div class="panel">{_panel(panel, figure, number, index, columns)}</div>'
         for index, panel in enumerate(figure.panels)

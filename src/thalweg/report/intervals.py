@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from thalweg.report.colours import Theme
 from thalweg.report.frame import LABEL, Box, horizontal_axis, spread, title
@@ -22,6 +23,8 @@ DOT = 4.4
 # Below this width names stand above their rows instead of beside them.
 BESIDE = 560.0
 
+_Said: TypeAlias = tuple[str, str]  # words, and the role of their colour
+
 
 @dataclass(frozen=True)
 class _Layout:
@@ -33,12 +36,33 @@ class _Layout:
     name_width: float
     places: int
 
-    def lines(self, row: IntervalRow) -> list[str]:
-        return wrap(row.name, self.name_width, NAME)
+    def lines(self, row: IntervalRow) -> list[tuple[str, list[_Said]]]:
+        """The name of a row over several lines, and the words in each line, from the right.
+
+        Beside the track, words have a column of their own. Above it they follow the name, on
+        lines of their own where there is no room.
+        """
+        lines: list[tuple[str, list[_Said]]] = [
+            (line, []) for line in wrap(row.name, self.name_width, NAME) or [""]
+        ]
+        if self.beside:
+            return lines
+        used = text_width(lines[-1][0], NAME)
+        for words, role in _said(row, self.places):
+            for part in wrap(words, self.right, LABEL):
+                needed = text_width(part, LABEL) + 12
+                if used and used + needed > self.right:
+                    lines.append(("", []))
+                    used = 0.0
+                lines[-1][1].append((part, role))
+                used += needed
+        return lines
 
     def height(self, row: IntervalRow) -> float:
         lines = len(self.lines(row)) * LINE
-        return max(lines + 8, TRACK) if self.beside else lines + TRACK - 2
+        if self.beside:
+            return max(lines + 8, len(_said(row, self.places)) * 14 + 10, TRACK)
+        return lines + TRACK - 2
 
 
 def draw_intervals(panel: IntervalPanel, width: float, theme: Theme) -> Drawing:
@@ -86,30 +110,34 @@ def _words(row: IntervalRow, places: int) -> str:
     return interval(row.estimate, row.low, row.high, places)
 
 
+def _said(row: IntervalRow, places: int) -> list[_Said]:
+    """What is said of a row, and in which colour."""
+    said = [(_words(row, places), "muted"), (row.note, "caution")]
+    return [(words, role) for words, role in said if words]
+
+
 def _row(
     row: IntervalRow, top: float, width: float, scale: Scale, layout: _Layout, theme: Theme
 ) -> str:
-    names = layout.lines(row)
-    said = [(_words(row, layout.places), "muted"), (row.note, "caution")]
-    said = [(words, role) for words, role in said if words]
+    lines, said = layout.lines(row), _said(row, layout.places)
     if layout.beside:
         middle = top + layout.height(row) / 2
-        first = middle - (len(names) - 1) * LINE / 2 + 4
+        first = middle - (len(lines) - 1) * LINE / 2 + 4
         parts = _stacked(said, width, middle, theme)
     else:
         first = top + 13
-        middle = top + len(names) * LINE + TRACK / 2 - 4
-        room = width - text_width(names[-1], NAME) - 12
-        parts = _in_line(said, width, first + (len(names) - 1) * LINE, room, theme)
-    parts += [
-        text(0, first + index * LINE, name, size=NAME, fill=theme("ink"))
-        for index, name in enumerate(names)
-    ]
+        middle = top + len(lines) * LINE + TRACK / 2 - 4
+        parts = []
+    for index, (name, beside_it) in enumerate(lines):
+        y = first + index * LINE
+        if name:
+            parts.append(text(0, y, name, size=NAME, fill=theme("ink")))
+        parts += _in_line(beside_it, width, y, theme)
     parts.append(_marks(row, middle, scale, theme))
     return group(parts, data_read=f"{row.name}: {', '.join(words for words, _ in said)}")
 
 
-def _stacked(said: list[tuple[str, str]], right: float, middle: float, theme: Theme) -> list[str]:
+def _stacked(said: list[_Said], right: float, middle: float, theme: Theme) -> list[str]:
     """Words under one another, flush right, about the middle of a row."""
     start = middle + 4 - (len(said) - 1) * 7
     return [
@@ -118,16 +146,12 @@ def _stacked(said: list[tuple[str, str]], right: float, middle: float, theme: Th
     ]
 
 
-def _in_line(
-    said: list[tuple[str, str]], right: float, y: float, room: float, theme: Theme
-) -> list[str]:
-    """Words beside one another, flush right, as many as there is room for."""
+def _in_line(said: list[_Said], right: float, y: float, theme: Theme) -> list[str]:
+    """Words beside one another, flush right."""
     parts = []
     for words, role in said:
-        needed = text_width(words, LABEL)
-        if needed <= room:
-            parts.append(text(right, y, words, size=LABEL, anchor="end", fill=theme(role)))
-            right, room = right - needed - 12, room - needed - 12
+        parts.append(text(right, y, words, size=LABEL, anchor="end", fill=theme(role)))
+        right -= text_width(words, LABEL) + 12
     return parts
 
 
@@ -148,7 +172,7 @@ def _marks(row: IntervalRow, y: float, scale: Scale, theme: Theme) -> str:
                 stroke_linecap="round",
             )
         )
-    if not (math.isnan(row.low) or math.isnan(row.high)):  # an infinite end reaches the edge
+    if row.low < row.high:  # an infinite end reaches the edge
         line = f"M{scale.clamped(row.low):.1f} {y:.1f}H{scale.clamped(row.high):.1f}"
         parts += [
             element("path", d=line, stroke=theme("paper"), stroke_width=6, fill="none"),

@@ -6,6 +6,7 @@ import re
 
 from thalweg.report.fallback import figure_tables
 from thalweg.report.parts import (
+    VERDICTS,
     Code,
     Facts,
     Figure,
@@ -20,14 +21,6 @@ from thalweg.report.parts import (
 from thalweg.report.text import interval_rows
 
 __all__ = ["to_markdown"]
-
-_KINDS = {
-    "better": "Better.",
-    "tied": "Tied.",
-    "undecided": "Undecided.",
-    "none": "No verdict.",
-    "mixed": "Depends on the context.",
-}
 
 
 def to_markdown(page: Page) -> str:
@@ -44,7 +37,7 @@ def to_markdown(page: Page) -> str:
 def _part(part: Part, section: Section) -> str:
     match part:
         case Verdict():
-            return f"> **{_KINDS[part.kind]}** {_escaped(part.sentence)}"
+            return f"> **{VERDICTS[part.kind]}.** {_escaped(part.sentence)}"
         case Paragraph():
             start = "**Note.** " if part.tone == "warning" else ""
             return start + _escaped(part.text)

@@ -1,4 +1,5 @@
-// Read-outs under the pointer, and lines that step forward when their name is pointed at.
+// Read-outs under the pointer, lines that step forward when their name is pointed at, and folded
+// sections opened for print.
 (() => {
   const figures = JSON.parse(document.getElementById("data").textContent);
   const read = document.createElement("div");
@@ -96,6 +97,9 @@
     else if (!read.hidden) hide();
   });
   document.addEventListener("scroll", hide, { passive: true });
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("section > details").forEach((folded) => (folded.open = true));
+  });
 
   document.querySelectorAll("figure .legend li[data-line]").forEach((entry) => {
     const figure = entry.closest("figure");

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 __all__ = [
+    "VERDICTS",
     "Axis",
     "BoundaryPanel",
     "Code",
@@ -38,6 +39,13 @@ __all__ = [
 
 # mixed: the contexts of an experiment answer differently.
 VerdictKind: TypeAlias = Literal["better", "tied", "undecided", "none", "mixed"]
+VERDICTS: dict[VerdictKind, str] = {
+    "better": "Better",
+    "tied": "Tied",
+    "undecided": "Undecided",
+    "none": "No verdict",
+    "mixed": "Depends on the context",
+}
 
 # --------------------------------------------------------------------------------- parts of a page
 
@@ -187,12 +195,23 @@ class LinePanel:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell: its value, how many runs stand behind it, and how many of those diverged."""
+    """One cell of a heatmap.
+
+    Args:
+        value: what is written in it.
+        runs: how many runs stand behind it.
+        diverged: how many of those diverged.
+        outlined: whether it stands out from its row.
+        strength: how strongly it is coloured, 0 to 1; by its value where None.
+        note: a second line.
+    """
 
     value: float
     runs: int = 1
     diverged: int = 0
     outlined: bool = False
+    strength: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,6 +226,7 @@ class HeatPanel:
         value_label: what the values are.
         higher_is_better: which end of the values is the bright one.
         scale: how values spread over the colours.
+        keys: what strengths of colour stand for, where cells have them.
     """
 
     title: str
@@ -218,6 +238,7 @@ class HeatPanel:
     value_label: str = ""
     higher_is_better: bool = True
     scale: Literal["linear", "log"] = "linear"
+    keys: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

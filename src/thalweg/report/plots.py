@@ -81,7 +81,7 @@ def _bands(lines: Iterable[Line], x: Scale, y: Scale, theme: Theme, crowded: boo
                 "path",
                 d=path(upper + lower, closed=True),
                 fill=theme.series(line.series, line.place),
-                fill_opacity=0.1 if crowded else 0.16,
+                fill_opacity=0.07 if crowded else 0.16,
                 data_line=line.name,
             )
 

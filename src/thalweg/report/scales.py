@@ -69,6 +69,8 @@ def scale_of(axis: Axis, values: Iterable[float], start: float, end: float) -> S
     if log:
         if high / low < 1.05:
             low, high = low / 1.5, high * 1.5
+    elif axis.whole and low == high:
+        high = low + 1
     elif high - low <= 1e-9 * max(abs(low), abs(high), 1e-30):
         air = 0.1 * abs(low) or 1.0
         low, high = low - air, high + air

@@ -7,8 +7,9 @@ of the usual interface fonts: what fits by this estimate fits in the others.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
@@ -114,7 +115,7 @@ def text_width(content: str, size: float = 12, *, bold: bool = False) -> float:
 
 
 def wrap(content: str, width: float, size: float = 12, *, bold: bool = False) -> list[str]:
-    """Lines no wider than ``width``, broken at spaces, and within words only where one is wider."""
+    """Lines no wider than ``width``, broken at spaces; a wider word after ``_`` or the like."""
     lines = [""]
     for word in content.split():
         candidate = f"{lines[-1]} {word}".strip()
@@ -123,11 +124,20 @@ def wrap(content: str, width: float, size: float = 12, *, bold: bool = False) ->
             continue
         if lines[-1]:
             lines.append("")
-        for character in word:
-            if lines[-1] and text_width(lines[-1] + character, size, bold=bold) > width:
+        for piece in _pieces(word, width, size, bold):
+            if lines[-1] and text_width(lines[-1] + piece, size, bold=bold) > width:
                 lines.append("")
-            lines[-1] += character
+            lines[-1] += piece
     return lines
+
+
+def _pieces(word: str, width: float, size: float, bold: bool) -> Iterator[str]:
+    """Where a word may be broken: after marks that join words, or anywhere if need be."""
+    for piece in re.findall(r"[^_\-/=]*[_\-/=]+|[^_\-/=]+", word):
+        if text_width(piece, size, bold=bold) <= width:
+            yield piece
+        else:
+            yield from piece
 
 
 def _other(character: str) -> float:

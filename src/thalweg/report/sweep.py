@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.record.tables import Run
-from thalweg.report.groups import View, factor_named, factors_but, level_of
+from thalweg.report.groups import View, factor_named, factors_but, level_of, varied
 from thalweg.report.parts import Figure, HeatCell, HeatPanel, Section
 from thalweg.report.words import short
 
@@ -27,6 +27,9 @@ def heatmap(view: View) -> Section | None:
     if not view.metric:
         return None
     runs = [run for run in view.main() if run.outcome in ("finished", "diverged", "stopped")]
+    if view.comparison and view.comparison.tuned:
+        # Reported runs have other seeds, and are not measured on validation data.
+        runs = [run for run in runs if run.phase == "tune"] or runs
     numeric = _numeric_factor(runs, view.comparison.factor if view.comparison else "")
     if numeric is None:
         return None
@@ -51,7 +54,7 @@ def _numeric_factor(runs: Sequence[Run], compared: str) -> str | None:
 
 
 def _rows(view: View, runs: Sequence[Run], numeric: str) -> dict[str, list[Run]]:
-    """Runs by the name of their row, best rows first."""
+    """Runs by the name of their row: levels best first, other names in the order of the plan."""
     rows: dict[str, list[Run]] = (
         {group.name: [] for group in view.groups} if view.comparison else {}
     )
@@ -78,15 +81,16 @@ def _figure(view: View, rows: dict[str, list[Run]], numeric: str) -> Figure:
     }
     outlined = tuple(_with_best(view, row) for row in cells.values())
     words = numeric.replace("_", " ")
-    compared = view.comparison.factor.replace("_", " ") if view.comparison else ""
-    title = f"{words.capitalize()} by {compared}" if compared else words.capitalize()
     finite = [c.value for row in outlined for c in row if c and math.isfinite(c.value)]
     log = bool(finite) and min(finite) > 0 and max(finite) / min(finite) > 30
-    others = sorted(
-        {path.rpartition(".")[2] for runs in rows.values() for run in runs for path in run.factors}
-        - {numeric, "seed", view.comparison.factor if view.comparison else ""}
-    )
+    names = {
+        path.rpartition(".")[2] for path in varied([r for runs in rows.values() for r in runs])
+    }
+    others = sorted(names - {numeric, view.comparison.factor if view.comparison else ""})
     tuned = [name for name in others if view.comparison and name in view.comparison.tuned]
+    factors = [view.comparison.factor] if view.comparison else others
+    compared = " and ".join(factors).replace("_", " ")
+    title = f"{words.capitalize()} by {compared}" if compared else words.capitalize()
     caption = (
         f"Median {metric} over seeds, brighter is better; the best of each row is outlined. A wide "
         f"bright stretch forgives a badly chosen {words}."
@@ -160,6 +164,8 @@ def _cell(view: View, metric: str, runs: Sequence[Run], numeric: str) -> HeatCel
 
 def _with_best(view: View, row: Sequence[HeatCell | None]) -> tuple[HeatCell | None, ...]:
     finite = [cell.value for cell in row if cell and math.isfinite(cell.value)]
+    if len(set(finite)) == 1 < len(row):
+        return tuple(row)  # all alike: none is the best
     best = (max if view.higher_is_better else min)(finite, default=math.nan)
     return tuple(
         cell and HeatCell(cell.value, cell.runs, cell.diverged, cell.value == best) for cell in row

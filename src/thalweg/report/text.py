@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from thalweg.report.fallback import figure_tables
 from thalweg.report.parts import (
+    VERDICTS,
     Code,
     Facts,
     Figure,
@@ -25,13 +26,6 @@ from thalweg.report.words import decimals, interval
 
 __all__ = ["interval_rows", "to_text"]
 
-_KINDS = {
-    "better": "BETTER",
-    "tied": "TIED",
-    "undecided": "UNDECIDED",
-    "none": "NO VERDICT",
-    "mixed": "DEPENDS ON THE CONTEXT",
-}
 _TONES = {"plain": "", "note": "", "warning": "Note. "}
 _GAP = 2
 
@@ -50,7 +44,7 @@ def to_text(page: Page, width: int = 80) -> str:
 def _part(part: Part, section: Section, width: int) -> str:
     match part:
         case Verdict():
-            return textwrap.fill(f"{_KINDS[part.kind]}: {part.sentence}", width)
+            return textwrap.fill(f"{VERDICTS[part.kind].upper()}: {part.sentence}", width)
         case Paragraph():
             return textwrap.fill(_TONES[part.tone] + part.text, width)
         case Table():
@@ -64,7 +58,7 @@ def _part(part: Part, section: Section, width: int) -> str:
 
 
 def _facts(facts: Facts, width: int) -> Iterator[str]:
-    names = min(max((len(name) for name, _ in facts.items), default=0), width // 3)
+    names = min(max((len(name) for name, _ in facts.items), default=0), 2 * width // 5)
     for name, value in facts.items:
         yield from textwrap.wrap(
             value, width, initial_indent=f"{name:<{names}}  ", subsequent_indent=" " * (names + 2)
@@ -135,7 +129,7 @@ def _records(table: Table, width: int) -> Iterator[str]:
     for row in table.rows:
         yield from textwrap.wrap("  ".join(row[:leading]), width)
         pairs = zip(table.columns[leading:], row[leading:], strict=True)
-        text = ", ".join(f"{name} {cell}" for name, cell in pairs if cell)
+        text = "; ".join(f"{name}: {cell}" for name, cell in pairs if cell)
         yield from textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ")
 
 
@@ -147,7 +141,12 @@ def interval_rows(panel: IntervalPanel, width: int) -> list[str]:
     if not panel.rows:
         return []
     places = decimals((row.high - row.low) / 2 for row in panel.rows)
-    words = [interval(row.estimate, row.low, row.high, places) for row in panel.rows]
+    words = [
+        row.note
+        if row.note and not math.isfinite(row.estimate)
+        else interval(row.estimate, row.low, row.high, places)
+        for row in panel.rows
+    ]
     names = min(max(len(row.name) for row in panel.rows), max(width // 4, 8))
     room = width - names - max(map(len, words)) - 2 * _GAP
     if room < 12:

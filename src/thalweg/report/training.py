@@ -10,7 +10,8 @@ import numpy as np
 
 from thalweg.report.aggregate import Summary, summarise
 from thalweg.report.groups import Curves, Group, View
-from thalweg.report.parts import Axis, Figure, Line, LinePanel, Paragraph, Part, Section
+from thalweg.report.parts import Axis, Figure, Line, LinePanel, Panel, Paragraph, Part, Section
+from thalweg.report.words import count
 
 __all__ = ["layers", "learning_curves"]
 
@@ -39,7 +40,10 @@ _QUANTITIES = {
         "Share of a layer's activations in the "
         "flat part of its activation function, where gradients vanish.",
     ),
-    "dead_units": ("Dead units", "Units of a layer that are zero for every example."),
+    "dead_units": (
+        "Dead units",
+        "Share of a layer's units that are zero for every example of a mini-batch.",
+    ),
 }
 
 
@@ -53,11 +57,15 @@ def learning_curves(view: View, curves: Curves) -> Section | None:
     ]
     if not panels:
         return None
+    if not _any_curve(panels):
+        lost = sum(group.diverged for group in view.groups)
+        why = f", and {count(lost, 'run')} diverged before a second time" if lost else ""
+        text = f"There are no curves: no run was evaluated more than once{why}."
+        return Section("Learning curves", (Paragraph(text),))
     # One column per split, so that losses stand above the metric on the same data.
-    splits = {panel.title.split()[0] for panel in panels}
-    parts: list[Part] = [
-        Figure("Learning curves", _caption(view, shown), tuple(panels), min(len(splits), 3))
-    ]
+    splits = len({panel.title.split()[0] for panel in panels})
+    columns = splits if len(panels) % splits == 0 else 3
+    parts: list[Part] = [Figure("Learning curves", _caption(view, shown), tuple(panels), columns)]
     if len(view.groups) > len(shown):
         parts.insert(0, _left_out(view, len(shown)))
     single = _one_by_one(view, curves)
@@ -69,17 +77,14 @@ def learning_curves(view: View, curves: Curves) -> Section | None:
 def layers(view: View, curves: Curves) -> Section | None:
     """What probes saw in every layer, a panel for each group and a figure for each quantity."""
     shown = [group for group in view.groups if _layer_names(group)][:MOST_LAYER_PANELS]
-    parts: list[Part] = []
+    figures: list[Figure] = []
     for quantity, (heading, caption) in _QUANTITIES.items():
-        panels = [_layer_panel(quantity, group, curves) for group in shown]
-        kept = [panel for panel in panels if panel is not None]
-        if kept:
-            whole = Axis(low=0.0, high=1.0)
-            shares = quantity.endswith("_share")
-            alike = [replace(p, y=whole) for p in kept] if shares else _alike(kept, log_from=10)
-            parts.append(Figure(heading, caption, tuple(alike), 3))
-    if not parts:
+        panels = _quantity_panels(quantity, shown, curves)
+        if panels and not (figures and _same_curves(panels, figures[-1].panels)):
+            figures.append(Figure(heading, caption, panels, 3))
+    if not figures:
         return None
+    parts: list[Part] = [*(figures if len(shown) > 1 else [_side_by_side(figures)])]
     carried = sum(bool(_layer_names(group)) for group in view.groups)
     if carried > len(shown):
         note = f"Shown for the first {len(shown)} of {carried} by rank."
@@ -139,7 +144,7 @@ def _numbers(values: np.ndarray) -> tuple[float, ...]:
 def _alike(
     panels: Sequence[LinePanel], *, log_from: float = math.inf, cap: float = math.inf
 ) -> list[LinePanel]:
-    """Panels with a common vertical axis, so that they can be compared by eye.
+    """Panels with common axes, so that they can be compared by eye.
 
     Args:
         panels: to be shown beside one another.
@@ -158,7 +163,9 @@ def _alike(
     log = min(medians) > 0 and high / min(medians) > log_from
     low = min(v for v in medians + bands if v > 0) if log else low
     axis = Axis(scale="log" if log else "linear", low=low, high=high)
-    return [replace(panel, y=axis) for panel in panels]
+    steps = [v for line in lines for v in line.x]
+    across = replace(STEPS, low=min(steps), high=max(steps))
+    return [replace(panel, x=across, y=axis) for panel in panels]
 
 
 def _worth_showing(panels: list[LinePanel]) -> list[LinePanel]:
@@ -170,10 +177,10 @@ def _worth_showing(panels: list[LinePanel]) -> list[LinePanel]:
 
 def _caption(view: View, groups: Sequence[Group]) -> str:
     seeds = sorted({len(group.runs) for group in groups})
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     if seeds == [1]:
-        return "One run each, against training steps."
-    caption = f"Median (line) and 10–90\xa0% band over {count} seeds, against training steps."
+        return f"One run{' each' if len(groups) > 1 else ''}, against training steps."
+    caption = f"Median (line) and 10–90\xa0% band over {number} seeds, against training steps."
     if any(group.diverged for group in groups):
         caption += (
             " A cross marks where a run diverged; from there on it counts as worse than every"
@@ -241,16 +248,59 @@ def _layer_names(group: Group) -> list[str]:
     return [names[place] for place in places]
 
 
-def _layer_panel(quantity: str, group: Group, curves: Curves) -> LinePanel | None:
+def _quantity_panels(
+    quantity: str, groups: Sequence[Group], curves: Curves
+) -> tuple[LinePanel, ...]:
+    """A panel for each group, or one for all where there is but one layer to show."""
+    found = [(group, _layer_lines(quantity, group, curves)) for group in groups]
+    panels = [LinePanel(group.name, STEPS, Axis(), lines) for group, lines in found if lines]
+    if not _any_curve(panels):
+        return ()
+    if len(panels) > 1 and len({tuple(line.name for line in lines) for _, lines in found}) == 1:
+        layer, *others = (line.name for line in panels[0].lines)
+        if not others:
+            lines = (
+                replace(lines[0], name=g.name, series=g.rank, place=None) for g, lines in found
+            )
+            panels = [LinePanel(layer, STEPS, Axis(), tuple(lines))]
+    panels = _alike(panels, log_from=10)
+    shares = quantity.endswith("_share")
+    return tuple(replace(p, y=Axis(low=0.0, high=1.0)) if shares else p for p in panels)
+
+
+def _layer_lines(quantity: str, group: Group, curves: Curves) -> tuple[Line, ...]:
+    """The curve of every layer that has one; bands only where they do not hide one another."""
     names = _layer_names(group)
+    found = [(name, summarise(f"{quantity}.{name}", group, curves, math.inf)) for name in names]
+    kept = [(name, replace(each, crosses=())) for name, each in found if each is not None]
     lines = []
-    for index, layer in enumerate(names):
-        summary = summarise(f"{quantity}.{layer}", group, curves, math.inf)
-        if summary is not None:
-            place = index / max(len(names) - 1, 1)
-            plain = replace(summary, crosses=())
-            line = _drawn(plain, Line(layer, (), (), place=place))
-            lines.append(replace(line, low=(), high=()) if len(names) > 4 else line)
-    if not lines:
-        return None
-    return LinePanel(group.name, STEPS, Axis(), tuple(lines))
+    for index, (name, summary) in enumerate(kept):
+        line = _drawn(summary, Line(name, (), (), place=index / max(len(kept) - 1, 1)))
+        lines.append(replace(line, low=(), high=()) if len(kept) > 3 else line)
+    return tuple(lines)
+
+
+def _side_by_side(figures: Sequence[Figure]) -> Figure:
+    """One panel of each figure, named by its quantity."""
+    panels = [replace(panel, title=f.title) for f in figures for panel in f.panels]
+    captions = (
+        f"{figure.title}: {figure.caption[0].lower()}{figure.caption[1:]}" for figure in figures
+    )
+    return Figure("Layer by layer", " ".join(captions), tuple(panels), 3)
+
+
+def _same_curves(panels: Sequence[LinePanel], before: Sequence[Panel]) -> bool:
+    """Whether panels show what the figure before shows: a ReLU is saturated where it is zero."""
+    lines, others = (
+        [line for panel in some if isinstance(panel, LinePanel) for line in panel.lines]
+        for some in (panels, before)
+    )
+    return len(lines) == len(others) and all(
+        line.name == other.name and line.x == other.x and np.allclose(line.y, other.y, atol=0.02)
+        for line, other in zip(lines, others, strict=True)
+    )
+
+
+def _any_curve(panels: Sequence[LinePanel]) -> bool:
+    """Whether any line has more than a point."""
+    return any(len(line.x) > 1 for panel in panels for line in panel.lines)

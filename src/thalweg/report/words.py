@@ -10,6 +10,7 @@ __all__ = [
     "alike",
     "count",
     "decimals",
+    "digits",
     "duration",
     "fixed",
     "interval",
@@ -56,6 +57,13 @@ def alike(values: Iterable[float]) -> int | None:
     return max(2 - math.floor(math.log10(max(sizes))), 0)
 
 
+def digits(value: float, kept: int = 3) -> str:
+    """A number with so many significant digits, zeros at its end included: ``0.900``, ``61.2``."""
+    if not 1e-3 <= abs(value) < 1e6:  # nor where it is not finite
+        return short(value, kept)
+    return fixed(value, max(kept - 1 - math.floor(math.log10(abs(value))), 0))
+
+
 def fixed(value: float, places: int) -> str:
     """A number with a fixed count of decimals, or in short form where that would be unreadable."""
     if not math.isfinite(value) or abs(value) >= 1e7 or (value and abs(value) < 0.5 * 10**-places):
@@ -67,8 +75,11 @@ def interval(estimate: float, low: float, high: float, places: int) -> str:
     """``0.974 [0.971, 0.977]``, without brackets where there is no interval."""
     if math.isnan(low) or math.isnan(high):
         return fixed(estimate, places)
+    # Numbers within an interval as wide as their last digit are zero where they round to it.
+    zero = 0.5 * 10**-places if high - low >= 10**-places else 0.0
+    words = (fixed(0.0 if abs(v) < zero else v, places) for v in (estimate, low, high))
     # A no-break space keeps the bounds on one line.
-    return f"{fixed(estimate, places)} [{fixed(low, places)},\xa0{fixed(high, places)}]"
+    return "{} [{},\xa0{}]".format(*words)
 
 
 def p_value(p: float) -> str:

@@ -51,7 +51,7 @@ def expand(experiment: Experiment) -> list[Point]:
         for recipe, lists in _multiply(variant.recipe, _zipped(experiment)):
             factors = {**own, **lists}
             known = found.get(recipe, Point(recipe))
-            merged = {**factors, **known.factors}
+            merged = {**known.factors, **{p: v for p, v in factors.items() if p not in known.factors}}
             occurrences = known.occurrences
             if factors not in occurrences:
                 occurrences = (*occurrences, factors)

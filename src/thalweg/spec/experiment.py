@@ -56,9 +56,9 @@ class Training:
     Numbers: diverged_above: a run whose mini-batch objective exceeds this has diverged
     Choices: epochs: passes over the training data; batch_size: examples a step, ``"full"`` for
         all of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when
-        to end early; evaluate_every: epochs between evaluations on the whole data, chosen so that
-        there are about 20 where not given; probes: how many times per run, at steps spaced by
-        ratios, gradients and activations are looked at (0: never)
+        to end early; evaluate_every: epochs between evaluations on the whole data; where not
+        given, at most 20 evaluations that cost about a fifth of the training; probes: how many
+        times per run, at steps spaced by ratios, gradients and activations are looked at (0: never)
     """
 
     epochs: int = choice(default=20, low=1)

@@ -233,12 +233,13 @@ def _merit(entry: _Entry, question: Question) -> tuple[float, float, float]:
     return (float(np.isfinite(merits).mean()), float(merits.mean()), float(np.median(merits)))
 
 
-def _budget(runs: Iterable[Observation]) -> dict[str, dict[str, float]]:
-    """Runs, steps and device seconds of each phase and in total."""
+def _budget(runs: Sequence[Observation]) -> dict[str, dict[str, float]]:
+    """Runs, steps and device seconds of each phase and in total; a named run counts once."""
+    named = {run.run: run for run in runs if run.run}
     spent: dict[str, dict[str, float]] = {
         phase: {"runs": 0, "steps": 0, "seconds": 0.0} for phase in ("tune", "report", "total")
     }
-    for run in runs:
+    for run in [*named.values(), *(run for run in runs if not run.run)]:
         for phase in (run.phase, "total"):
             spent[phase]["runs"] += 1
             spent[phase]["steps"] += run.steps

@@ -42,6 +42,7 @@ class Observation:
         steps: steps taken.
         seconds: device seconds spent.
         target_step: first evaluated step at which the target was met; None where it never was.
+        run: name of the run. One run may stand in several contexts; it is paid for once.
     """
 
     level: str
@@ -55,6 +56,7 @@ class Observation:
     steps: int = 0
     seconds: float = 0.0
     target_step: int | None = None
+    run: str = ""
 
 
 @dataclass(frozen=True)

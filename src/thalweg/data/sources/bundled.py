@@ -1,10 +1,11 @@
-"""Classic measurements that scikit-learn carries: no download, no files."""
+"""Classic measurements that scikit-learn carries: no download, no files.
+
+scikit-learn takes seconds to import, so that is left until data are loaded.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-
-from sklearn import datasets
 
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.split import check_shares
@@ -34,6 +35,8 @@ class Digits:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         bunch: Any = datasets.load_digits()
         inputs = bunch.data / 16
         names = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
@@ -63,6 +66,8 @@ class Iris:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         return _classification(datasets.load_iris(), "multiclass")
 
 
@@ -85,6 +90,8 @@ class Wine:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         return _classification(datasets.load_wine(), "multiclass")
 
 
@@ -107,6 +114,8 @@ class BreastCancer:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         return _classification(datasets.load_breast_cancer(), "binary")
 
 
@@ -131,6 +140,8 @@ class Diabetes:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         bunch: Any = datasets.load_diabetes(scaled=False)
         names = tuple(bunch.feature_names)
         return Dataset(bunch.data, bunch.target[:, None], "regression", names)

@@ -2,6 +2,8 @@
 
 ``noise`` is a number: data sets that differ in it alone have the same shape. ``seed`` is that of
 the data, not of a run, so all runs see the same points and differ in how they are divided.
+
+scikit-learn takes seconds to import, so that is left until data are loaded.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn import datasets
 
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.split import check_shares
@@ -46,6 +47,8 @@ class Moons:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         made: Any = datasets.make_moons(self.samples, noise=self.noise, random_state=self.seed)
         return Dataset(made[0], made[1], "binary", ("x", "y"), ("upper moon", "lower moon"))
 
@@ -77,6 +80,8 @@ class Circles:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         made: Any = datasets.make_circles(
             self.samples, noise=self.noise, factor=self.factor, random_state=self.seed
         )
@@ -152,6 +157,8 @@ class Blobs:
     check = check_shares
 
     def load(self) -> Dataset:
+        from sklearn import datasets
+
         made: Any = datasets.make_blobs(
             self.samples,
             self.features,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.fetch import MNIST_FILES, data_folder
@@ -102,6 +101,8 @@ class MNIST:
 
     def _kept(self, labels: np.ndarray) -> np.ndarray:
         """Rows of the training digits to keep, ascending."""
+        from sklearn.model_selection import train_test_split
+
         rows = np.arange(len(labels))
         if self.samples is None or self.samples == len(labels):
             return rows

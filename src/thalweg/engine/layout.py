@@ -1,0 +1,60 @@
+"""Where the runs of a wave stand: along one axis on the host, in chunks of lanes on the devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from thalweg.engine.devices import ALONG_RUNS, mesh, put
+
+__all__ = ["Layout"]
+
+Tree = Any
+
+
+class Layout:
+    """The places of some runs among the lanes of a program; chunks fill the devices in turn.
+
+    Args:
+        runs: how many runs there are.
+        lanes: lanes there are, over all devices; those beyond the runs are padding.
+        width: lanes a chunk.
+    """
+
+    def __init__(self, runs: int, lanes: int, width: int) -> None:
+        self.runs, self.lanes, self.width = runs, lanes, width
+        self.chunks = lanes // width
+        chunks = np.arange(self.chunks).reshape(mesh().size, -1).T.reshape(-1)
+        self._lane = (chunks[:, None] * width + np.arange(width)).reshape(-1)[:runs]
+        # Padding lanes hold copies of the first run.
+        self._run = np.zeros(lanes, int)
+        self._run[self._lane] = np.arange(runs)
+        self.chunk = self._lane // width
+        self.used = self.mask(np.ones(runs, bool)).any(axis=1)
+
+    def place(self, tree: Tree) -> Tree:
+        """Arrays [run, ...] on the devices as [chunk, lane, ...]."""
+
+        def one(leaf: Any) -> Array:
+            spread = np.asarray(leaf)[self._run]
+            return put(spread.reshape(self.chunks, self.width, *spread.shape[1:]), ALONG_RUNS)
+
+        return jax.tree.map(one, tree)
+
+    def mask(self, runs: np.ndarray) -> Array:
+        """Flags of runs on the devices, bool [chunk, lane]; padding is never set."""
+        flat = np.zeros(self.lanes, bool)
+        flat[self._lane] = runs
+        return put(flat.reshape(self.chunks, self.width), ALONG_RUNS)
+
+    def per_chunk(self, value: int | np.ndarray) -> Array:
+        """A number for all chunks, or one each, on the devices, int32 [chunk]."""
+        return put(np.broadcast_to(value, (self.chunks,)).astype(np.int32), ALONG_RUNS)
+
+    def take(self, array: Any) -> np.ndarray:
+        """The runs' rows of an array [chunk, lane, ...], as [run, ...] on the host."""
+        array = np.asarray(array)
+        return array.reshape(self.lanes, *array.shape[2:])[self._lane]

@@ -1,0 +1,260 @@
+"""What commands print: help, overviews, lists and JSON, in few columns and in many."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from thalweg import __version__
+from thalweg.cli.app import app
+from thalweg.spec.families import FAMILIES
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def commands(group: click.Group = app, path: str = "") -> dict[str, click.Command]:
+    """Every command by its words."""
+    found: dict[str, click.Command] = {"": group} if not path else {path.strip(): group}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{path} {name}")
+        else:
+            found[f"{path} {name}".strip()] = command
+    return found
+
+
+def assert_golden(name: str, text: str) -> None:
+    """A text equals the one that is kept; THALWEG_GOLDEN=1 keeps it anew."""
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("THALWEG_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+# -------------------------------------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("words", commands())
+def test_help(words, thalweg):
+    ran = thalweg(*words.split(), "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran == thalweg(*words.split(), "-h")
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert "..." not in ran.out.replace("[ARGS]...", "")  # no first line is cut off
+    assert_golden("-".join(["help", *words.split()]), ran.out)
+
+
+def test_help_without_a_command(thalweg):
+    ran = thalweg()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == thalweg("--help").out
+
+
+def test_version(thalweg):
+    assert thalweg("--version").out == f"thalweg {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(shell, thalweg):
+    ran = thalweg("completion", shell)
+    assert ran.code == 0
+    assert "_THALWEG_COMPLETE" in ran.out
+
+
+# -------------------------------------------------------------------------------------------- JSON
+
+
+def promised(words: str) -> Any:
+    """The shape of the JSON that a help text promises: names, and what is in them."""
+    text = commands()[words].help or ""
+    shape = re.search(r"JSON: (.*?)[.;]\s", text + " ", re.DOTALL)
+    assert shape is not None
+    tokens = re.findall(r"\w+:?|[{}]", re.sub(r"\([^)]*\)", "", shape[1]))
+    return read(iter(tokens))
+
+
+def read(tokens: Any) -> dict[str, Any]:
+    """Names up to a closing brace; ``{word: …}`` holds that for any key, named None."""
+    found: dict[Any, Any] = {}
+    last = None
+    for token in tokens:
+        if token == "}":
+            break
+        if token == "{":
+            found[last] = read(tokens)
+        else:
+            last = None if token.endswith(":") else token
+            found[last] = None
+    if None in found:  # what follows the colon is the value
+        *_, value = found.values()
+        return {None: value}
+    return found
+
+
+def assert_shaped(value: Any, shape: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            assert_shaped(item, shape)
+    elif shape is not None and value is not None:
+        names = dict.fromkeys(value, shape[None]) if None in shape else shape
+        assert list(value) == list(names)
+        for name, held in value.items():
+            assert_shaped(held, names[name])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run spec.toml",
+        "run spec.toml --report r.html",
+        "plan spec.toml",
+        "plan spec.toml --set training.epochs=[3,4]",
+        "plan spec.toml --set optimizer.learning_rate='0.01..1 log 9000'",
+        "compare spec.toml",
+        "report spec.toml --out r.html --svg figures",
+        "report spec.toml --markdown r.md",
+        "export spec.toml --to tables",
+        "list",
+        "list optimizers",
+        "show adam",
+        "show MLP",
+        "data list",
+    ],
+)
+def test_json_is_what_help_promises(command, thalweg, project):
+    words = command.replace("'", '"').split(" ")
+    if '"' in command.replace("'", '"'):
+        words = ["plan", "spec.toml", "--set", 'optimizer.learning_rate="0.01..1 log 9000"']
+    place = ["--project", str(project)] if "spec.toml" in words else []
+    ran = thalweg(*words, *place, "--json")
+    assert ran.code == 0, ran.err
+    name = next(n for n in sorted(commands(), key=len, reverse=True) if command.startswith(n))
+    assert_shaped(ran.json, promised(name))
+
+
+def test_json_is_of_what_ran(thalweg, project):
+    place = ("spec.toml", "--project", project, "--json")
+    ran = thalweg("run", *place).json
+    assert ran["runs"] == {"total": 8, "finished": 8, "diverged": 0, "stopped": 0}
+    assert ran["metric"] == "test.accuracy"
+    assert ran["comparison"] == thalweg("compare", *place).json
+    planned = thalweg("plan", *place).json
+    assert (planned["runs"], planned["recorded"], planned["seconds"]) == (8, 8, 0)
+    assert (planned["runs_to_tune"], planned["runs_to_report"]) == (4, 4)
+    assert planned["seeds"] == {"tune": 1, "report": 2}
+    assert planned["differ_in"] == ["optimizer"]
+    written = thalweg("export", *place, "--to", "tables").json
+    assert [Path(path).exists() for path in written["files"]] == [True, True]
+
+
+# ----------------------------------------------------------------------------------------- columns
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "plan spec.toml",
+        "run spec.toml",
+        "compare spec.toml",
+        "list",
+        "list losses",
+        "show adam",
+        "data list",
+    ],
+)
+def test_no_line_is_wider_than_the_terminal(command, columns, thalweg, project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    place = ("--project", str(project)) if "spec.toml" in command else ()
+    ran = thalweg(*command.split(), *place)
+    assert ran.code == 0
+    # Code is printed as it is, and so are paths.
+    prose = [line for line in ran.out.splitlines() if "Array(" not in line and ">>>" not in line]
+    assert [line for line in prose if len(line) > columns and "pytest" not in line] == []
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_lists_are_complete(columns, thalweg, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    families = thalweg("list", "--json").json["families"]
+    assert list(families) == list(FAMILIES)
+    for family, parts in families.items():
+        listed = thalweg("list", family).out
+        for part in parts:
+            assert re.search(rf"^{part['name']}\b", listed, re.MULTILINE)
+            assert re.search(rf"\b{part['name']}\b", thalweg("list").out)
+    for entry in thalweg("data", "list", "--json").json["data"]:
+        assert re.search(rf"^{entry['name']}\b", thalweg("data", "list").out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_plan(columns, thalweg, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    ran = thalweg("plan", "spec.toml", "--set", "training.batch_size=[8, 16]")
+    assert ran.code == 0
+    assert max(map(len, ran.out.splitlines())) <= columns
+    if columns == 80:
+        assert_golden("plan", re.sub(r"about [\d.]+ (s|min|MB|kB)", r"about … \1", ran.out))
+
+
+def test_a_very_large_plan_is_counted(thalweg):
+    ran = thalweg("plan", "spec.toml", "--set", 'optimizer.learning_rate="0.01..1 log 9000"')
+    assert ran.out == (
+        "18,000 runs, more than 10,000: only counted. `thalweg plan --yes` plans them\n"
+        "all, which takes a while; `thalweg run` asks before it starts.\n"
+    )
+
+
+# ------------------------------------------------------------------------------------------ tables
+
+CSV = """\
+age,city,income,buys
+23,Rome,1200,yes
+35,Oslo,,no
+41,Rome,3100,yes
+29,Paris,2000,no
+52,,4100,yes
+33,Oslo,1500,no
+47,Paris,3900,yes
+38,Rome,2700,no
+26,Oslo,1300,no
+61,Rome,5200,yes
+44,Paris,3000,yes
+30,Oslo,1800,no
+"""
+
+
+def test_what_is_inferred_from_a_table_is_said(thalweg):
+    Path("people.csv").write_text(CSV)
+    ran = thalweg("plan", "spec.toml", "--data", "people.csv", "--target", "buys")
+    assert ran.code == 0
+    assert ran.out.partition("Inferred\n────────\n\n")[2].split("\n\n")[:3] == [
+        "task: binary classification, because target 'buys' has 2 distinct values",
+        "column 'city' became 4 columns of 0 and 1, one for each distinct value",
+        "column 'income' lacks 1 of 12 values",
+    ]
+
+
+@pytest.mark.slow
+def test_a_table_needs_no_spec(thalweg, tmp_path, monkeypatch):
+    Path("people.csv").write_text(CSV)
+    monkeypatch.setenv("THALWEG_PROJECT", str(tmp_path / "elsewhere"))
+    few = ("--set", "training.epochs=1", "--set", "compare.seeds={tune=1, report=2}")
+    ran = thalweg("run", "--data", "people.csv", "--target", "buys", *few)
+    assert ran.code == 0, ran.err
+    assert "Does adam or momentum train better on people.csv?" in ran.out
+    assert (tmp_path / "elsewhere" / "record.sqlite").exists()
+
+
+def test_training_again_trains_what_is_missing(thalweg, project):
+    place = ("run", "spec.toml", "--project", project)
+    ran = thalweg(*place)
+    assert "nothing to train: 8 runs recorded already\n" in ran.out
+    more = thalweg(*place, "--set", "compare.seeds.report=3")
+    assert "trained 2 runs in " in more.out

@@ -1,0 +1,171 @@
+"""Initializers against torch's: scales exactly, distributions by tests with fixed seeds.
+
+Two programs never draw the same numbers. What they can agree on to the last digit is the factor by
+which draws are multiplied, and it is read off here: torch's from two fills with the same seed, ours
+from two samples with the same key. That the draws are normal, uniform or rotations is for
+Kolmogorov and Smirnov to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from thalweg.catalogue.initializers import (
+    Constant,
+    Fan,
+    Glorot,
+    He,
+    Normal,
+    Orthogonal,
+    Uniform,
+    Zero,
+)
+
+torch = pytest.importorskip("torch")
+init = torch.nn.init
+
+# Kernels here are [..., input, output], in torch [output, input, ...].
+SHAPES = {"dense": ((300, 200), (200, 300)), "convolution": ((3, 5, 16, 24), (24, 16, 3, 5))}
+TANH = init.calculate_gain("tanh")
+LEAKY = init.calculate_gain("leaky_relu", 0.3)
+ROOT_2 = np.sqrt(2)
+
+PAIRS: list[tuple[Any, Callable[..., Any]]] = [
+    (He(), lambda w, g: init.kaiming_normal_(w, nonlinearity="relu", generator=g)),
+    (
+        He(distribution="uniform"),
+        lambda w, g: init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
+    ),
+    (
+        He(gain=LEAKY / ROOT_2),
+        lambda w, g: init.kaiming_normal_(w, 0.3, nonlinearity="leaky_relu", generator=g),
+    ),
+    (Fan(), lambda w, g: init.kaiming_normal_(w, nonlinearity="linear", generator=g)),
+    (
+        Fan(distribution="uniform"),
+        lambda w, g: init.kaiming_uniform_(w, nonlinearity="linear", generator=g),
+    ),
+    # What torch's own layers start with: U(±1/√fan_in).
+    (
+        Fan(gain=1 / np.sqrt(3), distribution="uniform"),
+        lambda w, g: init.kaiming_uniform_(w, a=np.sqrt(5), generator=g),
+    ),
+    (Glorot(), lambda w, g: init.xavier_uniform_(w, generator=g)),
+    (Glorot(distribution="normal"), lambda w, g: init.xavier_normal_(w, generator=g)),
+    (Glorot(gain=TANH), lambda w, g: init.xavier_uniform_(w, gain=TANH, generator=g)),
+    (Normal(deviation=0.3), lambda w, g: init.normal_(w, std=0.3, generator=g)),
+    (Uniform(bound=0.3), lambda w, g: init.uniform_(w, -0.3, 0.3, generator=g)),
+]
+every_pair = pytest.mark.parametrize(
+    ("ours", "theirs"), PAIRS, ids=[repr(initializer) for initializer, _ in PAIRS]
+)
+every_shape = pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES)
+KEY = jax.random.key(20240229)
+
+
+def is_uniform(initializer: Any) -> bool:
+    return getattr(initializer, "distribution", "") == "uniform" or isinstance(initializer, Uniform)
+
+
+def filled(fill: Callable[..., Any], shape: tuple[int, ...]) -> np.ndarray:
+    weights = torch.empty(shape, dtype=torch.float64)
+    return fill(weights, torch.Generator().manual_seed(0)).numpy()
+
+
+def factor_of_torch(fill: Callable[..., Any], shape: tuple[int, ...], uniform: bool) -> float:
+    """Bound or deviation: what torch multiplies its standard draws by."""
+    standard = filled(
+        lambda w, g: (
+            init.uniform_(w, -1, 1, generator=g) if uniform else init.normal_(w, generator=g)
+        ),
+        shape,
+    )
+    return float(np.median(filled(fill, shape) / standard))
+
+
+@every_shape
+@every_pair
+def test_scales_are_those_of_torch(ours: Any, theirs: Any, shapes: Any) -> None:
+    uniform = is_uniform(ours)
+    factor = factor_of_torch(theirs, shapes[1], uniform)
+    standard = Uniform(bound=1.0) if uniform else Normal(deviation=1.0)
+    sample = ours.sample(KEY, shapes[0])
+    np.testing.assert_allclose(sample, factor * standard.sample(KEY, shapes[0]), rtol=1e-9)
+
+
+@every_shape
+@every_pair
+def test_distributions_are_those_of_torch(ours: Any, theirs: Any, shapes: Any) -> None:
+    mine = np.asarray(ours.sample(KEY, shapes[0]))
+    other = filled(theirs, shapes[1])
+    assert mine.shape == shapes[0]
+    factor = factor_of_torch(theirs, shapes[1], is_uniform(ours))
+    law = stats.uniform(-factor, 2 * factor) if is_uniform(ours) else stats.norm(0, factor)
+    assert stats.kstest(mine.ravel(), law.cdf).pvalue > 0.01
+    assert stats.ks_2samp(mine.ravel(), other.ravel()).pvalue > 0.01
+    # Moments within four standard errors, and nothing beyond the bound.
+    count = mine.size
+    kurtosis = 1.8 if is_uniform(ours) else 3.0
+    assert abs(mine.mean()) < 4 * law.std() / np.sqrt(count)
+    assert abs(mine.var() / law.var() - 1) < 4 * np.sqrt((kurtosis - 1) / count)
+    if is_uniform(ours):
+        assert 0.999 * factor < np.abs(mine).max() <= factor
+
+
+@every_pair
+def test_draws_are_independent_of_each_other(ours: Any, theirs: Any) -> None:
+    rows = np.asarray(ours.sample(KEY, (400, 30)))
+    correlations = np.corrcoef(rows.T)[np.triu_indices(30, 1)]
+    # Each is normal with deviation 1/√400, and there are 435 of them.
+    assert stats.kstest(20 * correlations, "norm").pvalue > 0.01
+
+
+@pytest.mark.parametrize("ours", [*(ours for ours, _ in PAIRS), Orthogonal(), Constant()], ids=repr)
+def test_lanes_are_the_single_draws(ours: Any) -> None:
+    lanes = [jax.tree.map(lambda x, s=share: s * x, ours) for share in (1.0, 0.5, 3.0)]
+    keys = jax.random.split(KEY, 3)
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *lanes)
+    together = jax.jit(jax.vmap(lambda own, key: own.sample(key, (30, 20))))(stacked, keys)
+    for lane, key, seen in zip(lanes, keys, together, strict=True):
+        np.testing.assert_allclose(lane.sample(key, (30, 20)), seen, rtol=1e-9, atol=1e-12)
+
+
+def test_zero_and_constant_are_exact() -> None:
+    assert not np.asarray(Zero().sample(KEY, (3, 4))).any()
+    assert (np.asarray(Constant(value=0.3).sample(KEY, (3, 4))) == 0.3).all()
+
+
+# -------------------------------------------------------------------------------------- rotations
+
+
+@pytest.mark.parametrize("gain", [1.0, ROOT_2])
+@pytest.mark.parametrize("shape", [(40, 25), (25, 40), (30, 30), (3, 5, 4, 24), (2, 2, 3, 24)])
+def test_orthogonal_kernels_are_orthogonal(shape: tuple[int, ...], gain: float) -> None:
+    kernel = np.asarray(Orthogonal(gain=gain).sample(KEY, shape)).reshape(-1, shape[-1])
+    short = kernel.T @ kernel if kernel.shape[0] >= kernel.shape[1] else kernel @ kernel.T
+    np.testing.assert_allclose(short, gain**2 * np.eye(len(short)), atol=1e-12)
+
+
+def test_every_rotation_is_as_likely_as_any_other() -> None:
+    keys = jax.random.split(KEY, 4000)
+    mine = np.asarray(jax.vmap(lambda key: Orthogonal().sample(key, (3, 3)))(keys))
+    generator = torch.Generator().manual_seed(0)
+    theirs = np.stack(
+        [init.orthogonal_(torch.empty(3, 3), generator=generator).numpy() for _ in range(1000)]
+    )
+    scipys = stats.ortho_group(3, seed=0).rvs(4000)
+    for other in (theirs, scipys):
+        traces = [np.trace(q, axis1=1, axis2=2) for q in (mine, other)]
+        assert stats.ks_2samp(*traces).pvalue > 0.01
+    # A coordinate of a random direction in space is uniform (Archimedes).
+    for i in range(3):
+        for j in range(3):
+            assert stats.kstest(mine[:, i, j], stats.uniform(-1, 2).cdf).pvalue > 0.001
+    assert stats.binomtest(int((np.linalg.det(mine) > 0).sum()), 4000).pvalue > 0.01
