@@ -19,22 +19,18 @@ from thalweg.spec.families import FAMILIES, fields, members
 OWN = [Compare, EarlyStopping, Experiment, Recipe, Seeds, Training]
 PARTS = [cls for family in FAMILIES.values() for cls in members(family).values()]
 
-# Fields whose numbers may follow a schedule, by the field of the experiment that holds them.
-FOLLOWED = ("network", "loss", "optimizer", "regularizers")
-
 SPLITS = [(0.7, 0.0, 0.3), (0.6, 0.2, 0.2), (1.0, 0.0, 0.0)]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 @cache
-def parts(cls: type, swept: bool = False, scheduled: bool = False) -> st.SearchStrategy[Any]:
+def parts(cls: type, swept: bool = False) -> st.SearchStrategy[Any]:
     """Parts of a class.
 
     Args:
         swept: whether fields may hold several values.
-        scheduled: whether its own numbers may be schedules.
     """
-    given = {name: _values(cls, name, swept, scheduled) for name in fields(cls)}
+    given = {name: _values(cls, name, swept) for name in fields(cls)}
     required = {name: given.pop(name) for name in fields(cls) if _is_required(cls, name)}
     return st.fixed_dictionaries(required, optional=given).map(lambda values: _made(cls, values))
 
@@ -50,8 +46,8 @@ def _made(cls: type, values: dict[str, Any]) -> Any:
         return reject()
 
 
-def _values(cls: type, name: str, swept: bool, scheduled: bool) -> st.SearchStrategy[Any]:
-    one = _one(cls, name, swept, scheduled)
+def _values(cls: type, name: str, swept: bool) -> st.SearchStrategy[Any]:
+    one = _one(cls, name, swept)
     if not swept or cls in (Compare, Seeds, EarlyStopping):
         return one
     if cls is Experiment and name not in declarations(Recipe):
@@ -60,7 +56,7 @@ def _values(cls: type, name: str, swept: bool, scheduled: bool) -> st.SearchStra
     return one | several | _ranges(cls, name) if fields(cls)[name].number else one | several
 
 
-def _one(cls: type, name: str, swept: bool, scheduled: bool) -> st.SearchStrategy[Any]:
+def _one(cls: type, name: str, swept: bool) -> st.SearchStrategy[Any]:
     field, declared = fields(cls)[name], declarations(cls)[name]
     if name == "split":
         return st.sampled_from(SPLITS)
@@ -68,12 +64,11 @@ def _one(cls: type, name: str, swept: bool, scheduled: bool) -> st.SearchStrateg
         return st.just(())
     if field.number:
         found = _floats(declared)
-        if scheduled:
+        if field.parts:
             found |= st.sampled_from(PARTS_OF["schedules"]).flatmap(lambda c: parts(c, swept=swept))
     elif field.parts:
         classes = list(field.parts.values())
-        follows = cls is Experiment and name in FOLLOWED
-        found = st.sampled_from(classes).flatmap(lambda c: parts(c, swept, scheduled=follows))
+        found = st.sampled_from(classes).flatmap(lambda c: parts(c, swept))
         if field.several:
             found = st.lists(found, max_size=2, unique_by=type).map(tuple)
     elif field.only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from thalweg.errors import SpecError
 from thalweg.laboratory import Laboratory
 from thalweg.part import Range, declarations
 from thalweg.spec import Compare, EarlyStopping, Experiment, Seeds, Training
+from thalweg.spec.expand import expand
 from thalweg.spec.merging import merge, parse_override
 from thalweg.spec.text import from_data, parse, read_file, to_data
 
@@ -284,11 +286,11 @@ epochs = 1.5
         ),
         (
             "[training]\ndiverged_above = 'cosine_decay'",
-            "4: Training.diverged_above must stay the same during training, so it cannot be Cosi",
+            "4: Training.diverged_above must be a number, got 'cosine_decay'",
         ),
         (
             "[network]\nmlp = { activation = { leaky_relu = { slope = ['step_decay', 1] } } }",
-            "4: LeakyReLU.slope must stay the same during training, so it cannot be StepDecay",
+            "4: LeakyReLU.slope must be a number, got 'step_decay'",
         ),
         # cases and groups
         ("[[vary]]\noptimizer = { beta3 = 0 }", "4: Adam has no field 'beta3'; did you mean 'beta"),
@@ -439,6 +441,34 @@ def test_what_cannot_be_compared_is_refused_in_the_plan(compare: str, problem: s
     assert str(caught.value).startswith(problem)
 
 
+@pytest.mark.parametrize(
+    ("made", "number"),
+    [
+        (Experiment(data=Moons(noise=CosineDecay())), "Moons.noise"),
+        (
+            Experiment(
+                data=Moons(),
+                optimizer=[Adam(), Adam(learning_rate=CosineDecay(final=[1, CosineDecay()]))],
+            ),
+            "CosineDecay.final",
+        ),
+        (
+            Experiment(data=Moons(), network=MLP(activation=[LeakyReLU(slope=CosineDecay())])),
+            "LeakyReLU.slope",
+        ),
+        (
+            Experiment(data=Moons(), compare=Compare(factor="a", margin=CosineDecay())),
+            "Compare.margin",
+        ),
+    ],
+)
+def test_schedules_stand_where_training_follows_them(made: Experiment, number: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        expand(made)
+    problem = f"{number} must stay the same during training, so it cannot be CosineDecay"
+    assert str(caught.value) == problem
+
+
 def test_problems_of_python_name_the_block() -> None:
     made = Experiment(data=Moons(), vary=({}, {"optimizer": {"beta1": 2}}))
     with pytest.raises(SpecError, match=r"^vary 2: Adam.beta1 must be >= 0 and < 1, got 2$"):
@@ -584,6 +614,23 @@ def test_damaged_data_are_an_experiment_or_a_spec_error(data: st.DataObject) -> 
 @given(RUBBISH, st.lists(st.text("abc.=[]{}\"' 1", max_size=9), max_size=2))
 def test_rubbish_is_an_experiment_or_a_spec_error(data: Any, overrides: list[str]) -> None:
     _read(data, tuple(overrides))
+
+
+def test_damaged_texts_are_an_experiment_or_a_spec_error() -> None:
+    random = Random(0)
+    pieces = [*"[]{}=,\"'#\n .ab1_-\\", '"""', "'''", "[[", "]]", "\r\n"]
+    for _ in range(1500):
+        text = list(SPEC)
+        for _ in range(random.randint(1, 3)):
+            at = random.randrange(len(text))
+            text[at : at + random.randint(0, 1)] = random.choice(["", *pieces])
+        try:
+            assert isinstance(parse("".join(text), "s"), Experiment)
+        except SpecError as error:
+            message = str(error)
+        else:
+            continue
+        assert all(line.startswith(("s:", "s ")) for line in message.split("\n"))
 
 
 def _read(data: Any, overrides: tuple[str, ...]) -> None:

@@ -23,13 +23,16 @@ FAMILIES: dict[str, Family] = {
     **catalogue.FAMILIES,
 }
 
+# Families whose numbers the engine follows through training; elsewhere a number stays the same.
+FOLLOWED = ("networks", "layers", "losses", "optimizers", "regularizers", "clipping")
+
 
 class Field(NamedTuple):
     """What one field may hold.
 
     Args:
         family: name of the family whose parts it admits; empty where it admits none.
-        parts: these parts by name. For a number they are the schedules.
+        parts: these parts by name. For a number they are schedules, where it may follow one.
         only: the one class of parts it holds, written without its name.
         several: whether one value is a tuple.
         optional: whether it may hold nothing, which is written ``"none"``.
@@ -45,19 +48,39 @@ class Field(NamedTuple):
     number: bool
     hint: Any
 
+    @property
+    def free(self) -> bool:
+        """Whether nothing declares what it holds: tables of changes, and groups of paths."""
+        return Any in typing.get_args(self.hint)
+
 
 @cache
 def fields(cls: type) -> dict[str, Field]:
     """What every field of a part may hold, in order."""
-    hints = typing.get_type_hints(cls)
-    return {name: _field(hints[name], declared) for name, declared in declarations(cls).items()}
+    hints, numbers = typing.get_type_hints(cls), _followed(cls)
+    return {
+        name: _number(name in numbers, declared.default is None)
+        if declared.kind == "number"
+        else _choice(hints[name])
+        for name, declared in declarations(cls).items()
+    }
 
 
-def _field(hint: Any, declared: Any) -> Field:
-    if declared.kind == "number":
-        schedules = FAMILIES["schedules"]
-        optional = declared.default is None
-        return Field(schedules.name, members(schedules), None, False, optional, True, hint)
+def _followed(cls: type) -> list[str]:
+    """The numbers of a class that may be schedules; of a schedule, the one that it starts from."""
+    if cls in members(FAMILIES["schedules"]).values():
+        return list(declarations(cls))[:1]
+    known = any(cls in members(FAMILIES[name]).values() for name in FOLLOWED)
+    return list(declarations(cls)) if known else []
+
+
+def _number(followed: bool, optional: bool) -> Field:
+    schedules = FAMILIES["schedules"]
+    parts = members(schedules) if followed else {}
+    return Field(schedules.name, parts, None, False, optional, True, float)
+
+
+def _choice(hint: Any) -> Field:
     alternatives = _alternatives(hint)
     several = any(typing.get_origin(each) is tuple for each in alternatives)
     optional = types.NoneType in alternatives

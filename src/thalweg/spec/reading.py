@@ -7,7 +7,6 @@ one value is expected is a sweep; where a tuple is expected, a list of lists is.
 from __future__ import annotations
 
 import dataclasses
-import typing
 from typing import Any
 
 from thalweg.errors import SpecError
@@ -83,7 +82,7 @@ class Reader:
             return None
         if field.several and field.parts:
             return self._parts(field, given, path)
-        if field.several and Any in typing.get_args(field.hint):
+        if field.free:
             return self._frozen(given, path)
         if field.several:
             return _tuples(given)

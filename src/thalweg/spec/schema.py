@@ -16,9 +16,8 @@ from typing import Any
 
 from thalweg.catalogue.card import card
 from thalweg.part import Declaration, declarations
-from thalweg.spec.experiment import RECIPE_FIELDS, Compare, Experiment, Recipe, Seeds, Training
+from thalweg.spec.experiment import RECIPE_FIELDS, Compare, Experiment, Seeds
 from thalweg.spec.families import Field, fields
-from thalweg.spec.variants import SCHEDULED
 from thalweg.spec.writing import default_data
 
 __all__ = ["json_schema"]
@@ -94,7 +93,7 @@ class _Builder:
     def field(self, cls: type, name: str) -> Schema:
         """What a field may be: a value, a list of values, and for numbers a range."""
         field, declared = fields(cls)[name], declarations(cls)[name]
-        if Any in typing.get_args(field.hint):
+        if field.free:
             return {}
         one = list(self._values(cls, name, declared))
         if cls in (Compare, Seeds) or (cls is Experiment and name not in RECIPE_FIELDS):
@@ -111,7 +110,7 @@ class _Builder:
             yield self.part(field.only)
         elif not field.parts:
             yield _plain(field.hint, declared)
-        if _admits_parts(cls, name):
+        if field.parts:
             yield self.defined(field.family, lambda: self._family(field))
         if field.optional or (field.parts and field.several):
             yield NOTHING
@@ -136,7 +135,7 @@ class _Builder:
         forms: list[Schema] = [{"$ref": f"{within}/properties/{name}"}]
         if field.only is not None:
             forms.append(self._changed_part(field.only))
-        elif _admits_parts(cls, name):
+        elif field.parts:
             make = partial(self._changed_family, field)
             forms.append(self.defined(f"{field.family}_changes", make))
         return _any_of(forms)
@@ -201,14 +200,3 @@ def _plain(hint: Any, declared: Declaration) -> Schema:
     if hint is str or hint is bool:
         return {"type": "string" if hint is str else "boolean"}
     return {"type": "integer" if hint is int else "number", **_bounds(declared)}
-
-
-def _admits_parts(cls: type, name: str) -> bool:
-    """Whether a field may hold parts of a family; of a number, whether it may be a schedule."""
-    field = fields(cls)[name]
-    if not field.number:
-        return bool(field.parts)
-    if cls in field.parts.values():  # of a schedule, the value it starts from
-        return name == next(iter(fields(cls)))
-    places = {**fields(Recipe), **fields(Training)}
-    return any(cls in places[place].parts.values() for place in SCHEDULED)

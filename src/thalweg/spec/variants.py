@@ -21,9 +21,6 @@ from thalweg.spec.writing import to_data
 
 __all__ = ["Variant", "sweeps", "variants"]
 
-# Parts whose own numbers the engine follows through training; elsewhere a number is fixed.
-SCHEDULED = ("network", "loss", "optimizer", "regularizers", "clipping")
-
 
 class Variant(NamedTuple):
     """One recipe that an experiment spells out; it may hold lists.
@@ -52,7 +49,9 @@ def variants(experiment: Experiment, places: Places | None = None) -> list[Varia
     reader = Reader(places or Places(""))
     _check_single(experiment, reader)
     base = experiment.recipe()
-    _check_schedules(base, (), reader)
+    _check_schedules(experiment, reader)
+    if reader.problems:
+        raise SpecError(*reader.problems)
     found = list(_laid_over(to_data(base, full=False), experiment, reader))
     if not reader.problems:
         _check_zip(experiment, [variant.recipe for variant in found], reader)
@@ -139,8 +138,6 @@ def _read(data: dict[str, Any], changes: Path_, reader: Reader) -> Recipe | None
     """The recipe of a table over which the changes at a path were laid; None if it is unsound."""
     own = Reader(reader.places.under(changes))
     recipe = own.part(Recipe, data)
-    if recipe is not None:
-        _check_schedules(recipe, (), own)
     reader.problems += [problem for problem in own.problems if problem not in reader.problems]
     return recipe
 
@@ -171,36 +168,19 @@ def _check_single(experiment: Experiment, reader: Reader) -> None:
             reader.report(tuple(path.split(".")), problem)
 
 
-def _check_schedules(part: Any, path: Path_, reader: Reader) -> None:
-    """Refuse schedules in numbers that are read once."""
-    for name, field in fields(type(part)).items():
-        held = getattr(part, name)
-        for at, item in _items(held, (*path, name)):
-            if not is_part(item):
-                continue
-            if field.number and not _follows(part, name, path):
-                problem = f"{type(part).__name__}.{name} must stay the same during training"
-                reader.report(at, f"{problem}, so it cannot be {type(item).__name__}")
-            _check_schedules(item, (*at, part_name(item)) if field.parts else at, reader)
-
-
-def _items(held: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:
-    """What a field holds, in lists and tuples too, with the path of each in a spec file."""
-    if isinstance(held, Each):
-        for position, item in enumerate(held):
-            yield from _items(item, (*path, position))
-    elif isinstance(held, tuple):
-        yield from ((path, item) for item in held)
-    else:
-        yield path, held
-
-
-def _follows(part: Any, name: str, path: Path_) -> bool:
-    """Whether a number of a part at a path may be a schedule."""
-    if hasattr(type(part), "value_at"):  # of a schedule, the value it starts from
-        return name == next(iter(fields(type(part))))
-    steps = [step for step in path if isinstance(step, str) and step != "training"]
-    return len(steps) == 2 and steps[0] in SCHEDULED
+def _check_schedules(value: Any, reader: Reader) -> None:
+    """Refuse schedules in numbers that stay the same, where Python has put them."""
+    if isinstance(value, tuple):
+        for item in value:
+            _check_schedules(item, reader)
+    elif is_part(value):
+        for name, field in fields(type(value)).items():
+            held = getattr(value, name)
+            _check_schedules(held, reader)
+            for item in held if isinstance(held, Each) else (held,):
+                if field.number and not field.parts and is_part(item):
+                    problem = f"{type(value).__name__}.{name} must stay the same during training"
+                    reader.report((), f"{problem}, so it cannot be {type(item).__name__}")
 
 
 def _check_zip(experiment: Experiment, found: list[Recipe], reader: Reader) -> None:
