@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import jax
 import numpy as np
 from peers import PEERS
 from work import WORK, Work
@@ -30,6 +31,7 @@ from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam
 from thalweg.engine import devices, wave
 from thalweg.engine.compilation import compile_seconds
+from thalweg.engine.devices import ALONG_RUNS
 from thalweg.laboratory import Laboratory
 from thalweg.spec import Experiment, Training
 
@@ -59,22 +61,18 @@ def sweep(work: Work, runs: int, **training: Any) -> tuple[float, float, float]:
 
 def peak() -> dict[str, float]:
     """Floating-point operations a second of large matrix products, on one core and on all."""
-    import jax
-    import jax.numpy as jnp
-
     size = 1024
     product = jax.jit(lambda a: a @ a)
-    given = [
-        jax.device_put(jnp.ones((size, size)), device) for device in devices.mesh().devices.flat
-    ]
+    spread = devices.put(np.ones((devices.mesh().size, size, size), np.float32), ALONG_RUNS)
+    given = {"one core": spread[0], "all cores": spread}
     reached = {}
-    for name, used in (("one core", given[:1]), ("all cores", given)):
+    for name, matrices in given.items():
         seconds = []
-        for _ in range(12):
+        for _ in range(20):
             begin = time.perf_counter()
-            jax.block_until_ready([product(each) for each in used])
+            jax.block_until_ready(product(matrices))
             seconds.append(time.perf_counter() - begin)
-        reached[name] = len(used) * 2 * size**3 / min(seconds)
+        reached[name] = 2 * size * matrices.size / min(seconds)
     return reached
 
 

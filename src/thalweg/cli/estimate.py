@@ -12,9 +12,10 @@ from thalweg.record.store import Record
 
 __all__ = ["estimated_seconds"]
 
-# Floating-point operations a second of one CPU core on networks of a few hundred to thousand
-# parameters, where nothing is recorded: such steps are far from what the core could do.
-CORE_FLOPS = 1e9
+# Floating-point operations a second of one CPU core, where nothing is recorded, with the cost of a
+# step beside its arithmetic counted as operations; measured on a 2.5 GHz server core, within a
+# factor of two for dense networks of 600 to 200,000 parameters.
+CORE_FLOPS = 3e10
 
 # Seconds until a program is ready: compiled, or fetched from where compiled programs are kept.
 COMPILING, FETCHING = 8.0, 0.5

@@ -161,7 +161,7 @@ def _advance(shape: Shape) -> Callable[..., Any]:
 
 # Steps whose mini-batches are drawn together, before they are taken: drawing many rows at once
 # costs far less per row, and a call that ends early wastes less than a block.
-BLOCK = 64
+BLOCK = 16
 
 
 def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:

@@ -35,9 +35,9 @@ MEMORY = 2**28
 MOST_LANES = 128
 # Floating-point operations of one call of a program, roughly: some tenths of a second on two
 # cores, long enough that the host's part is small and short enough to follow on a screen.
-CALL_FLOPS = 1e10
+CALL_FLOPS = 3e10
 # What one step of one lane costs beside its arithmetic, in the same unit.
-STEP_FLOPS = 2e5
+STEP_FLOPS = 6e5
 
 
 @dataclass(frozen=True)
