@@ -155,7 +155,7 @@ def table(result: dict[str, Any], best: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("works", nargs="*", default=list(WORK), choices=[*WORK, []])
+    parser.add_argument("works", nargs="*", metavar="WORK", help=", ".join(WORK))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
@@ -164,7 +164,7 @@ def main() -> None:
     devices.prepare()
     reached = peak()
     results = []
-    for name in asked.works:
+    for name in asked.works or WORK:
         result = timed(WORK[name], asked.rounds)
         result["overhead"] = overhead(WORK[name], asked.rounds)
         results.append(result)

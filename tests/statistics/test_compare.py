@@ -306,8 +306,7 @@ def test_contexts_keep_the_order_of_the_plan_and_are_judged_apart():
     assert found.contexts[2].warnings == ("gd has no runs here",)
     assert found.contexts[2].pairs == ()
     assert found.verdict.startswith(
-        "Best mean of 3 contexts: adam in 2 (better than all others in 1) and gd in 1 "
-        "(better than all others in 1)"
+        "Best mean of 3 contexts: adam in 2 (clearly in 1) and gd in 1 (clearly in 1). "
     )
     assert "In noise=0.2: gd is best" in found.verdict
 

@@ -18,6 +18,7 @@ __all__ = ["Request"]
 DEFAULT_SPEC = """\
 question = {question}
 preprocessing = "standardize"
+target_preprocessing = "standardize"
 
 [[optimizer]]
 adam = {{ learning_rate = "0.0001..0.1 log 4" }}

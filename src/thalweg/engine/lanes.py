@@ -75,6 +75,7 @@ class Lane(NamedTuple):
     order: HostOrDevice
     rows: Rows
     scaling: Affine | None
+    target_scaling: Affine | None = None
 
 
 class State(NamedTuple):
@@ -92,12 +93,18 @@ class Pool(NamedTuple):
     targets: Array
 
 
-def scaled(lane: Lane, inputs: Array) -> Array:
-    """Inputs as the network sees them."""
-    if lane.scaling is None:
-        return inputs
-    shift, scale, missing = lane.scaling
-    return jnp.where(jnp.isnan(inputs), missing, (inputs - shift) * scale)
+def scaled(scaling: Affine | None, values: Array) -> Array:
+    """Inputs or targets as the network and the loss see them."""
+    if scaling is None:
+        return values
+    shift, scale, missing = scaling
+    return jnp.where(jnp.isnan(values), missing, (values - shift) * scale)
+
+
+def _rows_of(lane: Lane, pool: Pool, rows: Array) -> tuple[Array, Array]:
+    """Inputs and targets of some rows, scaled."""
+    inputs, targets = pool.inputs[rows], pool.targets[rows]
+    return scaled(lane.scaling, inputs), scaled(lane.target_scaling, targets)
 
 
 def start(network: Network, seed: Array, example: Any) -> Variables:
@@ -144,7 +151,7 @@ def objective_at(
     taps: dict[str, Array] | None = None,
 ) -> Any:
     """The objective on the mini-batch of a step, as a function of the parameters."""
-    inputs, targets = scaled(lane, pool.inputs[rows]), pool.targets[rows]
+    inputs, targets = _rows_of(lane, pool, rows)
     weights = _weights(shape, step, inputs.dtype)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
     penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
@@ -199,7 +206,10 @@ EVALUATION_ROWS = 1024
 
 
 def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
-    """Sums over the rows of each split: [split, 2], loss and hits (squared error in regression)."""
+    """Sums over the rows of each split: [split, 2], loss and hits.
+
+    In regression the second is the squared error, in the units of the data.
+    """
     sizes = [rows.shape[0] for rows in lane.rows]
     size = min(EVALUATION_ROWS, sum(sizes))
     count = -(-sum(sizes) // size)
@@ -210,11 +220,12 @@ def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
 
     def portion(given: tuple[Array, Array]) -> Array:
         chosen, split = given
-        inputs, targets = scaled(lane, pool.inputs[chosen]), pool.targets[chosen]
+        inputs, targets = _rows_of(lane, pool, chosen)
         variables = Variables(state.parameters, state.network_state)
         outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
         if task == "regression":
-            second = jnp.mean((outputs - targets) ** 2, axis=-1)
+            unit = 1.0 if lane.target_scaling is None else lane.target_scaling.scale
+            second = jnp.mean(((outputs - targets) / unit) ** 2, axis=-1)
         else:
             predicted = jnp.argmax(lane.loss.probabilities(outputs), axis=-1)
             second = (predicted == targets).astype(outputs.dtype)
@@ -231,5 +242,8 @@ def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
 def predict(lane: Lane, state: State, inputs: Array) -> Array:
     """Probabilities (or values) for inputs [row, feature, ...] as they come from the data."""
     variables = Variables(state.parameters, state.network_state)
-    outputs, _ = lane.network.apply(variables, scaled(lane, inputs), Context("evaluate"))
+    inputs = scaled(lane.scaling, inputs)
+    outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
+    if lane.target_scaling is not None:
+        outputs = outputs / lane.target_scaling.scale + lane.target_scaling.shift
     return lane.loss.probabilities(outputs)

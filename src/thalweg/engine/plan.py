@@ -17,6 +17,7 @@ import numpy as np
 
 from thalweg.catalogue import losses, schedules
 from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.preprocessing import Affine, fill_only
 from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
@@ -105,7 +106,8 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     network: Any = recipe.network
     if "outputs" in declarations(type(network)) and network.outputs is None:
         network = replace(network, outputs=loss.outputs(dataset.outputs))
-    filled = replace(recipe, loss=loss, network=network)
+    targets = recipe.target_preprocessing if dataset.task == "regression" else None
+    filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
     needs = any(True for _ in _plateaus(filled)) or recipe.training.early_stopping is not None
     if needs and recipe.data.split[1] == 0:
         raise SpecError(
@@ -154,6 +156,7 @@ def _key(job: Job) -> Any:
         job.dataset.task,
         recipe.data.split,
         is_scaled(job),
+        recipe.target_preprocessing is not None,
         training.batch_size,
         training.epochs,
         training.evaluate_every,
@@ -225,10 +228,29 @@ def check_network(job: Job) -> None:
         )
 
 
-def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows], scalings: Sequence[Any]) -> Lane:
+def scalings(job: Job) -> tuple[Affine | None, Affine | None]:
+    """The scalings of a run's inputs and targets, fitted on its training rows."""
+    inputs, targets = job.dataset.inputs[job.split.train], job.dataset.targets[job.split.train]
+    of_inputs = of_targets = None
+    if is_scaled(job):
+        chosen = job.recipe.preprocessing
+        of_inputs = _single(chosen.fit(inputs) if chosen is not None else fill_only(inputs))
+    if job.recipe.target_preprocessing is not None:
+        of_targets = _single(job.recipe.target_preprocessing.fit(targets))
+    return of_inputs, of_targets
+
+
+def _single(fitted: Affine) -> Affine:
+    """In single precision, which programs compute in."""
+    return Affine(*(np.asarray(array, np.float32) for array in fitted))
+
+
+def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows]) -> Lane:
     """Lanes of several runs as one tree whose leaves have a leading run axis."""
     trees = [
-        Lane(*lane_parts(job.recipe), np.uint32(job.seed), order_words(job.seed), row, scaling)
-        for job, row, scaling in zip(jobs, rows, scalings, strict=True)
+        Lane(
+            *lane_parts(job.recipe), np.uint32(job.seed), order_words(job.seed), row, *scalings(job)
+        )
+        for job, row in zip(jobs, rows, strict=True)
     ]
     return stacked(trees)

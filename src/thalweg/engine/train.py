@@ -16,13 +16,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.catalogue.preprocessing import Affine, fill_only
 from thalweg.engine import devices, program
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.devices import EVERYWHERE, mesh, put
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
-from thalweg.engine.plan import Group, Job, group, is_scaled, stack_lanes
+from thalweg.engine.plan import Group, Job, group, stack_lanes
 from thalweg.engine.timetable import timetable
 from thalweg.engine.wave import Progress, Wave
 from thalweg.record.store import Record
@@ -152,7 +151,7 @@ def _wave(
     identity: str,
 ) -> Wave:
     layout = Layout(len(jobs), room.lanes, room.width)
-    lanes = stack_lanes(jobs, [pools.rows(job) for job in jobs], [_scaling(job) for job in jobs])
+    lanes = stack_lanes(jobs, [pools.rows(job) for job in jobs])
     shape = members.shape
     return Wave(
         group=members,
@@ -173,16 +172,6 @@ def _wave(
         record=record,
         program_id=identity,
     )
-
-
-def _scaling(job: Job) -> Affine | None:
-    """The scaling of a run's inputs, fitted on its training rows."""
-    if not is_scaled(job):
-        return None
-    rows = job.dataset.inputs[job.split.train]
-    preprocessing = job.recipe.preprocessing
-    fitted = preprocessing.fit(rows) if preprocessing is not None else fill_only(rows)
-    return Affine(*(np.asarray(array, np.float32) for array in fitted))
 
 
 def _spread(job: Job) -> list[float]:

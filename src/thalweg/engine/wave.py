@@ -53,6 +53,12 @@ class Progress:
     finals: tuple[dict[str, float], ...] = ()
 
 
+def _bounds(jobs: Sequence[Job], first: np.ndarray) -> np.ndarray:
+    """Objectives beyond which runs have diverged, from their first ones, float64 [run]."""
+    factors = np.array([float(job.recipe.training.diverged_above) for job in jobs])
+    return np.minimum(factors * np.fmax(np.abs(first), 1.0), np.finfo(np.float32).max)
+
+
 def wave_id(jobs: Sequence[Job]) -> str:
     """The name of a wave: its runs, in order."""
     return hashlib.sha256(" ".join(job.id for job in jobs).encode()).hexdigest()[:16]
@@ -94,8 +100,6 @@ class Wave:
         self.restores = self.stopping is not None and self.stopping.restore_best
         self.id = wave_id(self.jobs)
         self.curves = Curves([job.id for job in self.jobs])
-        bounds = [float(job.recipe.training.diverged_above) for job in self.jobs]
-        self.bound = np.array(bounds)
 
     # ------------------------------------------------------------------------------------ training
 
@@ -145,6 +149,7 @@ class Wave:
             self.best = self._filled(self.best, arrays, "best")
         self.monitor.restore(arrays)
         self.live, self.reached = arrays["live"].astype(bool), arrays["reached"].copy()
+        self.bound = arrays["bound"].copy()
         self.outcome = np.array(resume.extra["outcome"], dtype="<U8")
         return resume.step
 
@@ -153,6 +158,8 @@ class Wave:
         before = self.state
         self.state, objectives = self._call(before, self.live, begin, count)
         values = self.layout.take(np.asarray(objectives)[:, : count + 1].swapaxes(1, 2))
+        if begin == 0:
+            self.bound = _bounds(self.jobs, values[:, 0])
         bad = ~(np.abs(values) <= self.bound[:, None])  # NaN compares false, so it is bad too
         diverged = self.live & bad.any(axis=1)
         good = np.where(diverged, np.maximum(bad.argmax(axis=1) - 1, 0), count)
@@ -274,7 +281,7 @@ class Wave:
         arrays = {**self._named(self.state, "state"), **self.monitor.arrays()}
         if self.best is not None:
             arrays |= self._named(self.best, "best")
-        arrays |= {"live": self.live, "reached": self.reached}
+        arrays |= {"live": self.live, "reached": self.reached, "bound": self.bound}
         extra = {"outcome": self.outcome.tolist()}
         runs = tuple(job.id for job in self.jobs)
         # A run that has ended within a wave is only final in the record when the wave is, for its

@@ -33,6 +33,7 @@ RECIPE_FIELDS = (
     "optimizer",
     "regularizers",
     "preprocessing",
+    "target_preprocessing",
     "training",
 )
 
@@ -53,7 +54,8 @@ class EarlyStopping:
 class Training:
     """How long and in what portions a network is trained.
 
-    Numbers: diverged_above: a run whose mini-batch objective exceeds this has diverged
+    Numbers: diverged_above: a run has diverged when a mini-batch objective exceeds this many times
+        its first one, or this number if the first is below 1
     Choices: epochs: passes over the training data; batch_size: examples a step, ``"full"`` for
         all of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when
         to end early; evaluate_every: epochs between evaluations on the whole data; where not
@@ -80,6 +82,7 @@ class Recipe:
     optimizer: Optimizer = choice(default=Adam())
     regularizers: tuple[Regularizer, ...] = choice(default=())
     preprocessing: Preprocessing | None = choice(default=None)
+    target_preprocessing: Preprocessing | None = choice(default=None)
     training: Training = choice(default=Training())
 
 
@@ -124,10 +127,12 @@ class Experiment:
     Choices: question: the sentence to be answered; data: what is learned; network: what learns;
         loss: what is minimised, chosen for the task where not given; optimizer: how it is
         minimised; regularizers: what holds parameters back; preprocessing: how inputs are scaled;
-        training: how long, and in what portions; cases: named alternatives that change several
-        fields together, as tables of changes; vary: groups of changes tried one group at a time
-        around the base; zip: groups of paths whose lists advance together; compare: what is to
-        be decided; seeds: seeds of every run where nothing is compared
+        target_preprocessing: how the targets of a regression are scaled (rmse and r2 stay in the
+        units of the data; classes are left alone); training: how long, and in what portions;
+        cases: named alternatives that change several fields together, as tables of changes; vary:
+        groups of changes tried one group at a time around the base; zip: groups of paths whose
+        lists advance together; compare: what is to be decided; seeds: seeds of every run where
+        nothing is compared
     """
 
     question: str = choice(default="")
@@ -137,6 +142,7 @@ class Experiment:
     optimizer: Optimizer = choice(default=Adam())
     regularizers: tuple[Regularizer, ...] = choice(default=())
     preprocessing: Preprocessing | None = choice(default=None)
+    target_preprocessing: Preprocessing | None = choice(default=None)
     training: Training = choice(default=Training())
     cases: tuple[Any, ...] = choice(default=())
     vary: tuple[Any, ...] = choice(default=())

@@ -231,10 +231,10 @@ def overall_verdict(contexts: Sequence[Context]) -> str:
             pair.verdict == "better" and pair.first == best for pair in mine
         )
     counts = [
-        f"{level} in {count} (better than all others in {wins[level]})"
+        f"{level} in {count}" + (f" (clearly in {wins[level]})" if wins[level] else "")
         for level, count in leads.most_common()
     ]
     return (
-        f"Best mean of {len(contexts)} contexts: {_listed(counts)}; each context is corrected for "
-        f"many comparisons on its own. In {contexts[0].label}: {contexts[0].verdict}"
+        f"Best mean of {len(contexts)} contexts: {_listed(counts)}. "
+        f"In {contexts[0].label}: {contexts[0].verdict}"
     )
