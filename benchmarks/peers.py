@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,9 +21,20 @@ __all__ = ["PEERS"]
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]
 
 
-def pytorch(work: Work, arrays: Arrays, epochs: int, seed: int) -> float:
+def pytorch(
+    work: Work, arrays: Arrays, epochs: int, seed: int, optimizer_name: str = "adam"
+) -> float:
     """A plain PyTorch loop: shuffled index batches of tensors in memory, no data loader."""
     import torch
+
+    optimizers: dict[str, Callable[..., Any]] = {
+        "gradient_descent": partial(torch.optim.SGD, lr=0.01),
+        "momentum": partial(torch.optim.SGD, lr=0.01, momentum=0.9),
+        "nesterov": partial(torch.optim.SGD, lr=0.01, momentum=0.9, nesterov=True),
+        "adagrad": torch.optim.Adagrad,
+        "rmsprop": torch.optim.RMSprop,
+        "adam": torch.optim.Adam,
+    }
 
     torch.set_num_threads(work.threads)
     x, y, x_test, y_test = map(torch.from_numpy, arrays[:4])
@@ -33,7 +44,7 @@ def pytorch(work: Work, arrays: Arrays, epochs: int, seed: int) -> float:
     for i, (inputs, outputs) in enumerate(pairwise(widths)):
         layers += [torch.nn.ReLU()] * (i > 0) + [torch.nn.Linear(inputs, outputs)]
     network = torch.nn.Sequential(*layers)
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = optimizers[optimizer_name](network.parameters())
     loss = torch.nn.CrossEntropyLoss()
     for _ in range(epochs):
         order = torch.randperm(len(x))
@@ -46,14 +57,22 @@ def pytorch(work: Work, arrays: Arrays, epochs: int, seed: int) -> float:
         return float((network(x_test).argmax(1) == y_test).float().mean())
 
 
-def scikit_learn(work: Work, arrays: Arrays, epochs: int, seed: int) -> float:
-    """``MLPClassifier``, told not to stop early."""
+def scikit_learn(
+    work: Work, arrays: Arrays, epochs: int, seed: int, optimizer_name: str = "adam"
+) -> float:
+    """``MLPClassifier``, told not to stop early; Adam also where it lacks an optimizer."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
+    solvers: dict[str, dict[str, Any]] = {
+        "gradient_descent": {"solver": "sgd", "momentum": 0.0, "nesterovs_momentum": False},
+        "momentum": {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": False},
+        "nesterov": {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": True},
+    }
     x, y, x_test, y_test, _ = arrays
     model = MLPClassifier(
         work.hidden,
+        **solvers.get(optimizer_name, {"solver": "adam"}),
         alpha=0.0,
         batch_size=work.batch_size,
         max_iter=epochs,
@@ -129,7 +148,7 @@ def _jax_step() -> Any:
     return step, jax.jit(forward), optimizer
 
 
-PEERS: dict[str, Callable[[Work, Arrays, int, int], float]] = {
+PEERS: dict[str, Callable[..., float]] = {
     "PyTorch loop": pytorch,
     "scikit-learn MLPClassifier": scikit_learn,
     "JAX loop, jit per step": jax_loop,

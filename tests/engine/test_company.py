@@ -149,7 +149,7 @@ def test_data_sets_that_differ_in_values_share_a_program(tmp_path: Path) -> None
             assert_same_bits(first, everything(record, job.id))
 
 
-def test_one_compilation_for_any_number_of_runs(tmp_path: Path) -> None:
+def test_few_compilations_for_any_number_of_runs(tmp_path: Path) -> None:
     program._advance.cache_clear()
     traces = []
     original = program._advance_chunk
@@ -160,10 +160,11 @@ def test_one_compilation_for_any_number_of_runs(tmp_path: Path) -> None:
 
     program._advance_chunk = counted
     try:
-        for count in (1, 3, 17):
+        for count in (1, 3, 17, 19, 30):
             company = jobs(recipe(optimizer=Adam(learning_rate=float(r))) for r in RATES[:count])
             trained(company, tmp_path / str(count)).close()
     finally:
         program._advance_chunk = original
         program._advance.cache_clear()
-    assert len(traces) == 1
+    # One size of up to two chunks on every device, one of up to eight.
+    assert 1 <= len(traces) <= 2

@@ -279,21 +279,26 @@ def looks(
     return _looks(shape)((used, (bare, state, reductions, begin)), pool)
 
 
-@jax.jit
-def update_ratios(before: State, after: State) -> dict[str, Array]:
-    """Length of an update over length of what it changed, per layer, float [chunk, lane]."""
-
-    @jax.vmap
-    @jax.vmap
+@cache
+def _update_ratios() -> Callable[..., Any]:
     def ratio(old: Tree, new: Tree) -> Array:
         length = norm(old)
         tiny = jnp.finfo(length.dtype).tiny
         return norm(jax.tree.map(jnp.subtract, new, old)) / jnp.maximum(length, tiny)
 
-    return {
-        f"update_ratio.{layer}": ratio(old, after.parameters[layer])
-        for layer, old in before.parameters.items()
-    }
+    def chunk(given: Tree, _: Tree) -> dict[str, Array]:
+        before, after = given
+        return {
+            f"update_ratio.{layer}": jax.vmap(ratio)(old, after[layer])
+            for layer, old in before.items()
+        }
+
+    return _spread(chunk, brief_options())
+
+
+def update_ratios(before: State, after: State) -> dict[str, Array]:
+    """Length of an update over length of what it changed, per layer, float [chunk, lane]."""
+    return _update_ratios()((before.parameters, after.parameters), ())
 
 
 @cache

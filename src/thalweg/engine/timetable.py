@@ -70,9 +70,15 @@ def timetable(
     every = training.evaluate_every or max(1, round(training.epochs / count))
     epochs = [*range(0, training.epochs, every), training.epochs]
     evaluations = frozenset(epoch * steps_per_epoch for epoch in epochs)
-    spaced = np.geomspace(1, steps, training.probes) if training.probes else np.array([])
-    probes = frozenset(int(step) - 1 for step in np.round(spaced))
+    spaced = np.round(np.geomspace(1, steps, training.probes)) if training.probes else []
+    probes = frozenset(_near(int(step) - 1, evaluations - {steps}) for step in spaced)
     apart = min(most, -(-steps // CURVE_POINTS))
     looked_at = {after for step in probes for after in (step, step + 1)}
     points = {*evaluations, *looked_at, *range(0, steps, apart)} - {0}
     return Timetable(steps, evaluations, probes, tuple(sorted(points)))
+
+
+def _near(step: int, evaluations: frozenset[int]) -> int:
+    """The evaluation close to a step, where a call ends anyway; the step itself if none is."""
+    closest = min(evaluations, key=lambda other: abs(other - step))
+    return closest if abs(closest - step) <= 0.25 * step else step

@@ -91,17 +91,23 @@ def _waves(
 
 
 def capacity(members: Group) -> Room:
-    """Lanes and chunk width of a program, from the size of its network alone.
+    """Lanes and chunk width of a program.
 
-    Not from the number of runs: lanes without runs cost next to nothing, and programs of the same
-    room share what is compiled.
+    The width depends on the network alone, as a run's numbers depend on it. Lanes without runs
+    cost little, so there are few sizes, and programs of one size share what is compiled; but their
+    states are moved with every call, so a few runs do not get the lanes of many.
     """
     width = program.width_for(members.flops)
     # Parameters, gradients, optimizer state, best parameters, and the copy that a call makes.
     lane_bytes = 4 * 12 * members.parameters
     at_once = width * mesh().size
-    fitting = min(MEMORY // max(lane_bytes, 1), MOST_LANES) // at_once
-    return Room(width, at_once * 2 ** max(0, int(fitting).bit_length() - 1))
+    fitting = max(1, min(MEMORY // max(lane_bytes, 1), MOST_LANES) // at_once)
+    # At least two chunks a device where two fit: a loop over one would be compiled as no loop, and
+    # then to other bits.
+    chunks = 2
+    while chunks < fitting and chunks * at_once < len(members.jobs):
+        chunks *= 4
+    return Room(width, at_once * min(chunks, fitting))
 
 
 def call_length(members: Group, runs: int) -> int:

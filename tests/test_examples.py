@@ -1,0 +1,64 @@
+"""Every spec in ``examples/`` runs to a report; with fewer epochs and seeds, to be quick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from thalweg import Experiment, Laboratory
+from thalweg.data import MNIST
+
+ROOT = Path(__file__).parents[1]
+SPECS = sorted((ROOT / "examples").glob("*.toml"))
+
+# What makes an example small; the order of magnitude of its runs stays visible in the plan.
+SMALL = ("training.epochs=1", "training.probes=2", "compare.seeds.report=2")
+SMALLER = {
+    "digits": ("compare.seeds.tune=1",),
+    "moons": ("compare.seeds.tune=1",),
+    "mnist": ("data.mnist.samples=600",),
+}
+SLOW = {"optimizers_moons": "56 programs are compiled"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in SLOW else []) for path in SPECS],
+    ids=lambda path: path.stem,
+)
+def test_example(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    if (ROOT.parent / "shared" / "data").exists() and "THALWEG_DATA" not in os.environ:
+        monkeypatch.setenv("THALWEG_DATA", str(ROOT.parent / "shared" / "data"))
+    overrides = SMALL + SMALLER.get(path.stem, ())
+    laboratory = Laboratory(Experiment.from_file(path, overrides), tmp_path)
+    source = laboratory.points[0].recipe.data
+    if isinstance(source, MNIST) and source.missing():
+        pytest.skip(source.missing())
+    planned = laboratory.plan()
+    assert planned.runs >= 4
+    for _ in laboratory.run():
+        pass
+    comparison = laboratory.compare()
+    assert comparison is not None
+    assert comparison.verdict
+    assert len(laboratory.report(tmp_path / "report.html").read_text("utf-8")) > 10_000
+
+
+def test_master_comparison_is_that_of_its_description() -> None:
+    """Eight optimizers; learning rates, batch sizes, momenta, architectures, penalties, noise."""
+    path = ROOT / "examples" / "optimizers_moons.toml"
+    laboratory = Laboratory(Experiment.from_file(path))
+    values: dict[str, set] = {}
+    for point in laboratory.points:
+        for name, value in point.factors.items():
+            values.setdefault(name, set()).add(value)
+    assert len(values["case"]) == 8
+    assert values["optimizer.learning_rate"] == {0.001, 0.01, 0.05, 0.1}
+    assert values["training.batch_size"] == {1, 16, 32, 128, "full"}
+    assert values["optimizer.momentum"] == {0.5, 0.9, 0.99}
+    assert len(values["network.hidden"]) == 3
+    assert len(values["data.noise"]) >= 4
+    assert laboratory.plan().runs == 3200
