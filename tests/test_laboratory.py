@@ -173,3 +173,22 @@ def test_questions_that_cannot_be_answered(compare: Compare, words: str, tmp_pat
     asked = experiment(optimizer=[Adam(), Momentum()], compare=compare)
     with pytest.raises(SpecError, match=words):
         Laboratory(asked, tmp_path).plan()
+
+
+def test_interrupted_while_tuning(tmp_path: Path) -> None:
+    whole = Laboratory(TUNED, tmp_path / "whole")
+    trained(whole)
+    cut = Laboratory(TUNED, tmp_path / "cut")
+    training = cut.run()
+    while not next(training).finals:
+        pass
+    training.close()
+    assert 0 < len([run for run in cut.record().runs if run.outcome == "finished"]) < 8
+    trained(Laboratory(TUNED, tmp_path / "cut"))
+    found = []
+    for laboratory in (whole, Laboratory(TUNED, tmp_path / "cut")):
+        comparison = laboratory.compare()
+        assert comparison is not None
+        levels = comparison.contexts[0].levels
+        found.append([(level.level, level.configuration, level.values) for level in levels])
+    assert found[0] == found[1]

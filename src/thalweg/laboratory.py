@@ -107,7 +107,8 @@ class Laboratory:
     Args:
         experiment: what shall run.
         project: folder of the record.
-        source: text of the spec file, to be shown in the report.
+        source: text of the spec file, to be shown in the report; written from the experiment where
+            there is none.
     """
 
     experiment: Experiment
@@ -118,6 +119,7 @@ class Laboratory:
 
     def __post_init__(self) -> None:
         devices.prepare()
+        self.source = self.source or self.experiment.to_toml()
 
     # -------------------------------------------------------------------------------------- points
 
@@ -282,9 +284,11 @@ class Laboratory:
         """
         self.plan()
         with Record.open(self.project, write=True) as record:
-            trials = self._trials(self._first_phase)
-            yield from self._train(trials, record)
-            if self._first_phase == "tune":
+            trials, tunes = self._trials(self._first_phase), self._first_phase == "tune"
+            # Where tuning is over, the record must not for a moment list its runs alone.
+            if not tunes or self._recorded(trials) < len(trials) or not self._reported():
+                yield from self._train(trials, record)
+            if tunes:
                 yield from self._train([*trials, *self._reported()], record)
 
     def _train(self, trials: Sequence[Trial], record: Record) -> Iterator[Progress]:
