@@ -192,3 +192,34 @@ def test_interrupted_while_tuning(tmp_path: Path) -> None:
         levels = comparison.contexts[0].levels
         found.append([(level.level, level.configuration, level.values) for level in levels])
     assert found[0] == found[1]
+
+
+def test_cases_that_coincide_somewhere_are_levels_of_their_own_there(tmp_path: Path) -> None:
+    laboratory = Laboratory(
+        experiment(
+            cases=(
+                {"name": "large", "training": {"batch_size": 32}},
+                {"name": "small", "training": {"batch_size": 8}},
+            ),
+            vary=(
+                {"training": {"batch_size": [8, 32]}},
+                {"regularizers": {"l2": {"strength": [0.0, 0.1]}}},
+            ),
+            compare=Compare(factor="case", seeds=Seeds(report=2)),
+        ),
+        tmp_path,
+    )
+    trained(laboratory)
+    comparison = laboratory.compare()
+    assert comparison is not None
+    assert [context.label for context in comparison.contexts] == [
+        "base",
+        "batch_size=8",
+        "batch_size=32",
+        "regularizers=l2, strength=0",
+        "regularizers=l2, strength=0.1",
+    ]
+    for context in comparison.contexts:
+        assert {level.level for level in context.levels} == {"large", "small"}
+    same = next(context for context in comparison.contexts if context.label == "batch_size=8")
+    assert same.levels[0].values == same.levels[1].values

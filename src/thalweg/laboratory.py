@@ -351,9 +351,11 @@ class Laboratory:
         """Level, configuration and context of a point, once for each context it is part of."""
         asked = self.experiment.compare
         assert asked is not None
-        name = level_words(asked.factor, point.factors.get(asked.factor))
         found = []
         for factors in point.occurrences:
+            # Of this occurrence: where cases coincide, a point is one level here, another there.
+            value = factors.get(asked.factor, point.factors.get(asked.factor))
+            name = level_words(asked.factor, value)
             tuned = {
                 path: value
                 for path, value in factors.items()
@@ -377,12 +379,12 @@ class Laboratory:
 
     @cached_property
     def _contexts(self) -> list[str]:
-        """All contexts: the base, then factor after factor as the spec has them, numbers rising."""
+        """All contexts: the base, then factor after factor as the spec has them, numbers rising, then the rest."""
         keys: dict[str, Any] = {}
         for point in self.points:
             for factors in point.occurrences:
                 fixed = self._fixed(factors)
-                values = [v if _is_number(v) else float(len(keys)) for v in fixed.values()]
+                values = [(0, v) if _is_number(v) else (1, len(keys)) for v in fixed.values()]
                 place = (len(fixed), [self.varied.index(path) for path in fixed], values)
                 keys.setdefault(self._context(factors), place)
         return sorted(keys, key=keys.__getitem__)

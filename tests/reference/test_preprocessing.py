@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import jax.numpy as jnp
@@ -31,7 +30,7 @@ every_pair = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=[repr(p) for
 
 def applied(fitted: Any, inputs: np.ndarray) -> np.ndarray:
     """What a network of the engine sees."""
-    return np.asarray(scaled(SimpleNamespace(scaling=fitted), jnp.asarray(inputs)))  # type: ignore[arg-type]
+    return np.asarray(scaled(fitted, jnp.asarray(inputs)))
 
 
 def close(actual: Any, expected: Any) -> None:

@@ -152,6 +152,13 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any]
         for one, other in zip(before, after, strict=True):
             if is_part(other) and type(one) is type(other):
                 yield from _differences(one, other, path)
+    elif isinstance(after, tuple) and any(sweeps(after)):
+        names, names_before = (list(map(part_name, filter(is_part, t))) for t in (after, before))
+        if names == names_before:
+            for one, other in zip(before, after, strict=True):
+                yield from _differences(one, other, f"{path}.{part_name(other)}")
+        else:  # the lists in them are factors of their own
+            yield path, " + ".join(names)
     elif before != after and not isinstance(after, Each | Range):
         yield path, after
 
