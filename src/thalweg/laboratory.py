@@ -379,7 +379,7 @@ class Laboratory:
 
     @cached_property
     def _contexts(self) -> list[str]:
-        """All contexts: the base, then factor after factor as the spec has them, numbers rising, then the rest."""
+        """All contexts: the base, then factor after factor as the spec has them, numbers rising."""
         keys: dict[str, Any] = {}
         for point in self.points:
             for factors in point.occurrences:
