@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from tests.engine.laboratory_setup import (
@@ -19,8 +20,10 @@ from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam, Momentum
 from thalweg.catalogue.schedules import ReduceOnPlateau
 from thalweg.data import Moons
-from thalweg.engine import program, wave
+from thalweg.engine import program, streams, wave
 from thalweg.engine import train as train_module
+from thalweg.engine.lanes import Rows
+from thalweg.engine.plan import stack_lanes
 from thalweg.engine.train import train
 from thalweg.record.store import Record
 from thalweg.spec import EarlyStopping
@@ -61,15 +64,24 @@ def test_alone_among_8_and_among_64(runs: list, tmp_path: Path) -> None:
         assert_same_bits(found[0], other)
 
 
-def test_lanes_have_random_streams_of_their_own(tmp_path: Path) -> None:
-    seeds = jobs([recipe()], range(5))
-    with trained(seeds, tmp_path) as record:
-        kernels = [record.arrays(job.id)["parameters.dense_0.kernel"] for job in seeds]
-        losses = [record.series("batch.loss", [job.id])[job.id][1] for job in seeds]
-    for i in range(5):
-        for j in range(i):
-            assert not np.array_equal(kernels[i], kernels[j])
-            assert not np.array_equal(losses[i], losses[j])
+def test_every_seed_and_step_has_streams_of_its_own() -> None:
+    seeds, steps = np.arange(5, dtype=np.uint32), range(3)
+    keys = [
+        *(streams.initialization_key(seed) for seed in seeds),
+        *(streams.noise_key(seed, np.int32(step)) for seed in seeds for step in steps),
+    ]
+    assert len({np.asarray(jax.random.key_data(key)).tobytes() for key in keys}) == 20
+    assert len({streams.order_words(seed).tobytes() for seed in range(5)}) == 5
+
+
+def test_lanes_have_random_streams_of_their_own() -> None:
+    made = jobs([recipe()], range(5))
+    lanes = stack_lanes(made, [Rows(*(np.zeros(1),) * 3) for _ in made])
+    assert len(np.unique(lanes.seed)) == len(np.unique(lanes.order, axis=0)) == 5
+    example = jax.ShapeDtypeStruct((1, 2), np.float32)
+    started = program.start([(j.recipe.network, j.recipe.optimizer, j.seed) for j in made], example)
+    kernels = started.parameters["dense_0"]["kernel"]
+    assert len(np.unique(kernels.reshape(5, -1), axis=0)) == 5
 
 
 def test_same_seed_starts_alike_whatever_else_differs(tmp_path: Path) -> None:
