@@ -152,6 +152,8 @@ def test_only_what_is_missing_is_trained(tmp_path: Path) -> None:
     assert trained(Laboratory(more_seeds, tmp_path)) == 2
     wider = experiment(optimizer=Adam(learning_rate=[*rates, 0.1]), seeds=3)
     assert trained(Laboratory(wider, tmp_path)) == 3
+    runs = Laboratory(wider, tmp_path).record().runs
+    assert all(run.steps == run.step == 3 * 3 for run in runs)  # 42 rows by 16, three epochs
 
 
 def test_asking_for_what_has_not_run(tmp_path: Path) -> None:

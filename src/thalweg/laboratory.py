@@ -149,7 +149,7 @@ class Laboratory:
                 f"Compare.factor must be something that varies ({options}), got {asked.factor!r}"
             )
         for name in asked.tune:
-            if not any(path == name or path.endswith(f".{name}") for path in varied):
+            if not any(_is_named(path, name) for path in varied):
                 raise SpecError(f"Compare.tune must name numbers that vary, got {name!r}")
 
     @cached_property
@@ -166,9 +166,7 @@ class Laboratory:
 
     def _tuned(self, path: str) -> bool:
         asked = self.experiment.compare
-        return asked is not None and any(
-            path == name or path.endswith(f".{name}") for name in asked.tune
-        )
+        return asked is not None and any(_is_named(path, name) for name in asked.tune)
 
     def _trials(self, phase: Phase) -> list[Trial]:
         """The runs of all points in one phase."""
@@ -310,12 +308,11 @@ class Laboratory:
                 if path in self.varied
             }
             job = trial.job
-            steps = job.recipe.training.epochs
             runs[job.id] = Run(
                 job.id,
                 job.spec,
                 job.seed,
-                steps=steps,
+                steps=job.steps,
                 phase=trial.phase,
                 factors=factors,  # type: ignore[arg-type]
             )
@@ -508,6 +505,11 @@ def _with_validation(recipe: Recipe) -> Recipe:
     held = round(train_share * TUNING_VALIDATION, 12)
     data: Any = recipe.data
     return replace(recipe, data=replace(data, split=(1 - held - test, held, test)))
+
+
+def _is_named(path: str, name: str) -> bool:
+    """Whether a path is meant by a name: the whole of it, or its end."""
+    return path == name or path.endswith(f".{name}")
 
 
 def _is_number(value: Any) -> bool:

@@ -62,6 +62,17 @@ class Job:
         split = _split(self.dataset, self.recipe.data.split, 0)
         return len(split.train), len(split.validation), len(split.test)
 
+    @property
+    def batch_size(self) -> int:
+        """Rows a step."""
+        rows, size = self.sizes[0], self.recipe.training.batch_size
+        return rows if size == "full" else min(size, rows)
+
+    @property
+    def steps(self) -> int:
+        """Steps planned."""
+        return self.recipe.training.epochs * -(-self.sizes[0] // self.batch_size)
+
 
 @lru_cache(maxsize=4096)
 def _split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Split:
@@ -176,13 +187,10 @@ def _has_missing(dataset: Dataset) -> bool:
 
 
 def _group(jobs: list[Job]) -> Group:
-    recipe, sizes = jobs[0].recipe, jobs[0].sizes
-    training = recipe.training
-    batch = sizes[0] if training.batch_size == "full" else min(training.batch_size, sizes[0])
+    first = jobs[0]
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
-    steps = training.epochs * -(-sizes[0] // batch)
-    shape = Shape(batch, sizes[0], steps, jobs[0].dataset.task, patiences)
-    parameters, flops = _cost(recipe, jobs[0].dataset, batch)
+    shape = Shape(first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences)
+    parameters, flops = _cost(first.recipe, first.dataset, first.batch_size)
     return Group(shape, tuple(jobs), parameters, flops)
 
 
