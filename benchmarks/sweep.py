@@ -119,12 +119,13 @@ def timed(work: Work, rounds: int) -> dict[str, Any]:
 
 
 def overhead(work: Work, rounds: int) -> float:
-    """Share of the time that probes and records cost, beside a sweep that keeps results only."""
+    """Share of the time that probes and records cost, at the default intervals of everything,
+    beside a sweep that keeps evaluations and results only."""
     ratios = []
     for _ in range(rounds):
-        with_all, compiled, _ = sweep(work, work.runs)
+        with_all, compiled, _ = sweep(work, work.runs, evaluate_every=None)
         often, wave.WRITE_EVERY = wave.WRITE_EVERY, float("inf")
-        bare, compiled_bare, _ = sweep(work, work.runs, probes=0)
+        bare, compiled_bare, _ = sweep(work, work.runs, evaluate_every=None, probes=0)
         wave.WRITE_EVERY = often
         ratios.append((with_all - compiled) / (bare - compiled_bare) - 1)
     return median(ratios)

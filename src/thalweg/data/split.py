@@ -78,17 +78,14 @@ def _draw(
     rows: np.ndarray, size: int, labels: np.ndarray | None, random: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rows that stay, and ``size`` rows drawn from them."""
-    from sklearn.model_selection import train_test_split
+    from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     if size == 0:
         return rows, rows[:0]
-    stay, drawn = train_test_split(
-        rows,
-        test_size=size,
-        random_state=random,
-        stratify=None if labels is None else labels[rows],
-    )
-    return np.sort(stay), np.sort(drawn)
+    kind = ShuffleSplit if labels is None else StratifiedShuffleSplit
+    divide = kind(1, test_size=size, random_state=random)
+    stay, drawn = next(divide.split(rows, None if labels is None else labels[rows]))
+    return rows[np.sort(stay)], rows[np.sort(drawn)]
 
 
 def _can_hold(labels: np.ndarray, size: int) -> bool:

@@ -33,7 +33,7 @@ class Layout:
         self._run = np.zeros(lanes, int)
         self._run[self._lane] = np.arange(runs)
         self.chunk = self._lane // width
-        self.used = self.mask(np.ones(runs, bool)).any(axis=1)
+        self.used = self.masked(np.ones(runs, bool)).any(axis=1)
 
     def place(self, tree: Tree) -> Tree:
         """Arrays [run, ...] on the devices as [chunk, lane, ...]."""
@@ -44,15 +44,11 @@ class Layout:
 
         return jax.tree.map(one, tree)
 
-    def mask(self, runs: np.ndarray) -> Array:
-        """Flags of runs on the devices, bool [chunk, lane]; padding is never set."""
-        flat = np.zeros(self.lanes, bool)
+    def masked(self, runs: np.ndarray) -> Array:
+        """Flags or numbers of runs on the devices, [chunk, lane, ...]; zero for padding."""
+        flat = np.zeros((self.lanes, *runs.shape[1:]), runs.dtype)
         flat[self._lane] = runs
-        return put(flat.reshape(self.chunks, self.width), ALONG_RUNS)
-
-    def per_chunk(self, value: int | np.ndarray) -> Array:
-        """A number for all chunks, or one each, on the devices, int32 [chunk]."""
-        return put(np.broadcast_to(value, (self.chunks,)).astype(np.int32), ALONG_RUNS)
+        return put(flat.reshape(self.chunks, self.width, *runs.shape[1:]), ALONG_RUNS)
 
     def take(self, array: Any) -> np.ndarray:
         """The runs' rows of an array [chunk, lane, ...], as [run, ...] on the host."""

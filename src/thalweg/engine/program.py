@@ -39,6 +39,7 @@ from thalweg.engine.devices import (
 )
 from thalweg.engine.lanes import Lane, Pool, Shape, State
 from thalweg.engine.look import look
+from thalweg.engine.orders import Orders, Readings
 
 __all__ = [
     "advance",
@@ -48,7 +49,6 @@ __all__ = [
     "predict",
     "stacked",
     "start",
-    "update_ratios",
     "width_for",
 ]
 
@@ -165,7 +165,8 @@ BLOCK = 16
 
 
 def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
-    lane, state, live, reductions, begin, count = given
+    lane, state, written = given
+    live, begin, count, reductions = Orders.of_chunk(written)
     # One step more is begun than is taken, for the objective of the state that the last one left;
     # a chunk without live runs takes no time.
     begun = jnp.where(live.any(), count + 1, 0)
@@ -176,22 +177,55 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
     def one(own: Lane, rows: Array, at: State, plateaus: Array, step: Array) -> Any:
         return lane_functions.train_step(own, pool, shape, at, step, rows, plateaus)
 
-    def block(number: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
-        first = number * BLOCK
-        rows = jax.vmap(draw, (0, None))(lane, begin + first)
+    def stretch(first: Array, end: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
+        def block(number: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
+            start = first + number * BLOCK
+            rows = jax.vmap(draw, (0, None))(lane, begin + start)
 
-        def body(i: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
-            state, objectives = carried
-            moved, value = jax.vmap(one, (0, 0, 0, 0, None))(
-                lane, rows[:, i], state, reductions, begin + first + i
-            )
-            moves = live & (first + i < count)
-            return chosen(moves, moved, state), objectives.at[first + i].set(value)
+            def body(i: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
+                state, objectives = carried
+                moved, value = jax.vmap(one, (0, 0, 0, 0, None))(
+                    lane, rows[:, i], state, reductions, begin + start + i
+                )
+                moves = live & (start + i < count)
+                return chosen(moves, moved, state), objectives.at[start + i].set(value)
 
-        return lax.fori_loop(0, jnp.minimum(BLOCK, begun - first), body, carried)
+            return lax.fori_loop(0, jnp.minimum(BLOCK, end - start), body, carried)
 
-    buffer = jnp.zeros((LONGEST + 1, live.shape[0]), pool.inputs.dtype)
-    return lax.fori_loop(0, -(-begun // BLOCK), block, (state, buffer))
+        return lax.fori_loop(0, -(-(end - first) // BLOCK), block, carried)
+
+    # The first step is a stretch of its own, so that what it changed can be looked at outside the
+    # loop over steps, which would otherwise have to keep the parameters of two steps.
+    def part(number: Array, carried: Tree) -> Tree:
+        state, objectives, ratios = carried
+        first, end = number, jnp.where(number == 0, 1, begun)
+        moved, objectives = stretch(first, end, (state, objectives))
+        seen = lax.cond(
+            number == 0,
+            lambda: _update_ratios(state.parameters, moved.parameters),
+            lambda: ratios,
+        )
+        return moved, objectives, seen
+
+    objectives = jnp.zeros((LONGEST + 1, live.shape[0]), pool.inputs.dtype)
+    ratios = jax.tree.map(jnp.zeros_like, _update_ratios(state.parameters, state.parameters))
+    return lax.fori_loop(0, jnp.minimum(begun, 2), part, (state, objectives, ratios))
+
+
+def _update_ratios(before: Tree, after: Tree) -> Readings:
+    """Length of an update over length of what it changed, per layer, [lane]."""
+
+    def ratio(old: Tree, new: Tree) -> Array:
+        length = norm(old)
+        tiny = jnp.finfo(length.dtype).tiny
+        return norm(jax.tree.map(jnp.subtract, new, old)) / jnp.maximum(length, tiny)
+
+    return Readings.of(
+        {
+            f"update_ratio.{layer}": jax.vmap(ratio)(old, after[layer])
+            for layer, old in before.items()
+        }
+    )
 
 
 def chosen(mask: Array, new: Tree, old: Tree) -> Tree:
@@ -204,29 +238,22 @@ def chosen(mask: Array, new: Tree, old: Tree) -> Tree:
 
 
 def advance(
-    shape: Shape,
-    lane: Lane,
-    state: State,
-    live: Array,
-    reductions: Array,
-    begin: Array,
-    count: Array,
-    pool: Pool,
-) -> tuple[State, Array]:
+    shape: Shape, lane: Lane, state: State, orders: Array, pool: Pool
+) -> tuple[State, Array, Readings]:
     """Take some steps in every chunk that has live runs.
 
     Args:
         shape: what the program is compiled for.
         lane, state: [chunk, lane, ...].
-        live: bool [chunk, lane]; the states of other lanes stay as they are.
-        reductions: int32 [chunk, lane, patience].
-        begin, count: int32 [chunk]: first step, and number of steps (at most ``LONGEST``).
+        orders: ``Orders``, written, [chunk, lane, ...]; the states of lanes that are not live stay
+            as they are.
         pool: the data.
 
     Returns:
-        States, and objectives [chunk, LONGEST + 1, lane]: before each step, and after the last.
+        States; objectives [chunk, LONGEST + 1, lane], before each step and after the last; and what
+        the first step changed relative to what was there, ``update_ratio.<layer>``, [chunk, lane].
     """
-    return _advance(shape)((lane, state, live, reductions, begin, count), pool)
+    return _advance(shape)((lane, state, orders), pool)
 
 
 # ------------------------------------------------------------------------------ evaluation, probes
@@ -255,50 +282,25 @@ def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> Ar
 
 @cache
 def _looks(shape: Shape) -> Callable[..., Any]:
-    def chunk(given: Tree, pool: Pool) -> dict[str, Array]:
-        lane, state, reductions, begin = given
-        return jax.vmap(lambda own, at, plateaus: look(own, pool, shape, at, begin, plateaus))(
-            lane, state, reductions
-        )
+    def chunk(given: Tree, pool: Pool) -> Readings:
+        lane, state, written = given
+        orders = Orders.of_chunk(written)
+
+        def one(own: Lane, at: State, plateaus: Array) -> dict[str, Array]:
+            return look(own, pool, shape, at, orders.begin, plateaus)
+
+        return Readings.of(jax.vmap(one)(lane, state, orders.reductions))
 
     return _spread(_where_used(chunk), brief_options())
 
 
 def looks(
-    shape: Shape,
-    used: Array,
-    lane: Lane,
-    state: State,
-    reductions: Array,
-    begin: Array,
-    pool: Pool,
-) -> dict[str, Array]:
-    """What probes see before the step ``begin``, by name, float [chunk, lane]."""
+    shape: Shape, used: Array, lane: Lane, state: State, orders: Array, pool: Pool
+) -> Readings:
+    """What probes see before the first step that is ordered, [chunk, lane]."""
     bare, state = _bare(lane, state)
     bare = bare._replace(regularizers=lane.regularizers)
-    return _looks(shape)((used, (bare, state, reductions, begin)), pool)
-
-
-@cache
-def _update_ratios() -> Callable[..., Any]:
-    def ratio(old: Tree, new: Tree) -> Array:
-        length = norm(old)
-        tiny = jnp.finfo(length.dtype).tiny
-        return norm(jax.tree.map(jnp.subtract, new, old)) / jnp.maximum(length, tiny)
-
-    def chunk(given: Tree, _: Tree) -> dict[str, Array]:
-        before, after = given
-        return {
-            f"update_ratio.{layer}": jax.vmap(ratio)(old, after[layer])
-            for layer, old in before.items()
-        }
-
-    return _spread(chunk, brief_options())
-
-
-def update_ratios(before: State, after: State) -> dict[str, Array]:
-    """Length of an update over length of what it changed, per layer, float [chunk, lane]."""
-    return _update_ratios()((before.parameters, after.parameters), ())
+    return _looks(shape)((used, (bare, state, orders)), pool)
 
 
 @cache

@@ -36,9 +36,12 @@ def position_after_shuffle(position: Array, rows: int, words: Array, epoch: Arra
     count = jnp.uint32(rows)
     own = _mixed(_mixed(words[0] + epoch.astype(jnp.uint32)) ^ words[1])
 
+    # Before the loop, where they are computed once for all positions.
+    salts = _mixed(own + jnp.arange(ROUNDS, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9))
+    pivots = salts % count
+
     def swap_or_not(round_number: Array, at: Array) -> Array:
-        salt = _mixed(own + round_number.astype(jnp.uint32) * jnp.uint32(0x9E3779B9))
-        pivot = salt % count
+        salt, pivot = salts[round_number], pivots[round_number]
         mirror = jnp.where(at <= pivot, pivot - at, pivot + count - at)
         swap = _mixed(jnp.maximum(at, mirror) ^ salt) & jnp.uint32(1)
         return jnp.where(swap == 1, mirror, at)

@@ -25,7 +25,7 @@ class Timetable:
     Args:
         steps: steps of a whole run.
         evaluations: numbers of steps after which all data are evaluated; 0 and ``steps`` included.
-        probes: numbers of steps after which the next step is looked at; it is a call of its own.
+        probes: numbers of steps after which the next step is looked at.
         points: where the points of the batch-loss curve lie: each is the mean since the one
             before it. Evaluations and probes are among them, so a call never ends between two.
     """
@@ -46,8 +46,7 @@ class Timetable:
         ahead = [point for point in self.points if point > begin]
         for i, point in enumerate(ahead):
             last = i + 1 == len(ahead)
-            looked_at = point in self.probes or point - 1 in self.probes
-            stop = looked_at or point in self.evaluations
+            stop = point in self.probes or point in self.evaluations
             if last or stop or ahead[i + 1] - begin > longest:
                 yield begin, point - begin
                 begin = point
@@ -73,8 +72,7 @@ def timetable(
     spaced = np.round(np.geomspace(1, steps, training.probes)) if training.probes else []
     probes = frozenset(_near(int(step) - 1, evaluations - {steps}) for step in spaced)
     apart = min(most, -(-steps // CURVE_POINTS))
-    looked_at = {after for step in probes for after in (step, step + 1)}
-    points = {*evaluations, *looked_at, *range(0, steps, apart)} - {0}
+    points = {*evaluations, *probes, *range(0, steps, apart)} - {0}
     return Timetable(steps, evaluations, probes, tuple(sorted(points)))
 
 

@@ -106,7 +106,7 @@ def capacity(members: Group) -> Room:
     # then to other bits.
     chunks = 2
     while chunks < fitting and chunks * at_once < len(members.jobs):
-        chunks *= 4
+        chunks *= 2
     return Room(width, at_once * min(chunks, fitting))
 
 

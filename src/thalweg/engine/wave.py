@@ -23,6 +23,7 @@ from thalweg.engine.curves import Curves
 from thalweg.engine.lanes import Lane, Pool, State
 from thalweg.engine.layout import Layout
 from thalweg.engine.monitor import Monitor
+from thalweg.engine.orders import Orders, Readings
 from thalweg.engine.pictures import decision_arrays
 from thalweg.engine.plan import Group, Job
 from thalweg.engine.timetable import Timetable
@@ -126,7 +127,7 @@ class Wave:
                 self._write(end)
                 clock = time.perf_counter()
                 # A large state takes long to write; it is written the less often.
-                due = clock + max(WRITE_EVERY, 20 * (clock - now))
+                due = clock + max(WRITE_EVERY, 50 * (clock - now))
             yield Progress(taken)
         yield self._finish()
 
@@ -156,7 +157,7 @@ class Wave:
     def _advance(self, begin: int, count: int) -> int:
         """Take the steps of one call; freeze the runs that diverge in it."""
         before = self.state
-        self.state, objectives = self._call(before, self.live, begin, count)
+        self.state, objectives, ratios = self._call(before, self.live, begin, count)
         values = self.layout.take(np.asarray(objectives)[:, : count + 1].swapaxes(1, 2))
         if begin == 0:
             self.bound = _bounds(self.jobs, values[:, 0])
@@ -167,7 +168,7 @@ class Wave:
             self._roll_back(before, begin, diverged, good)
         self._keep_curve(begin, values[:, :count], np.where(diverged, bad.argmax(axis=1), count))
         if begin in self.timetable.probes:
-            self._add_points(begin, program.update_ratios(before, self.state))
+            self._add_points(begin, ratios)
         taken = int(good[self.live].sum())
         self.reached[self.live] = begin + good[self.live]
         self.outcome[diverged] = "diverged"
@@ -175,17 +176,13 @@ class Wave:
         return taken
 
     def _call(self, state: State, live: np.ndarray, begin: int, count: int | np.ndarray) -> Any:
-        """One call of the program; ``count`` is one number, or one per chunk."""
-        return program.advance(
-            self.shape,
-            self.lane,
-            state,
-            self.layout.mask(live),
-            self.layout.place(self.monitor.reductions),
-            self.layout.per_chunk(begin),
-            self.layout.per_chunk(count),
-            self.pool,
-        )
+        """One call of the program; ``count`` is one number, or one per run."""
+        orders = self._orders(live, begin, count)
+        return program.advance(self.shape, self.lane, state, orders, self.pool)
+
+    def _orders(self, live: np.ndarray, begin: int, count: int | np.ndarray) -> jax.Array:
+        written = Orders(live, begin, count, self.monitor.reductions).written()
+        return self.layout.masked(written)
 
     def _roll_back(self, before: State, begin: int, diverged: np.ndarray, good: np.ndarray) -> None:
         """Take each diverged run from the state before the call to its last good step.
@@ -198,12 +195,10 @@ class Wave:
             _, firsts = np.unique(self.layout.chunk[waiting], return_index=True)
             now = waiting[firsts]
             waiting = np.delete(waiting, firsts)
-            counts = np.zeros(self.layout.chunks, np.int32)
-            counts[self.layout.chunk[now]] = good[now]
             chosen = np.zeros(len(self.jobs), bool)
             chosen[now] = True
-            back, _ = self._call(before, chosen, begin, counts)
-            self.state = program.best_of(self.layout.mask(chosen), back, self.state)
+            back, _, _ = self._call(before, chosen, begin, np.where(chosen, good, 0))
+            self.state = program.best_of(self.layout.masked(chosen), back, self.state)
 
     # ---------------------------------------------------------------------------------- looking on
 
@@ -217,20 +212,14 @@ class Wave:
         self.curves.add("batch.loss", begin + edges[1:], means, np.where(self.live, whole, 0))
 
     def _probe(self, step: int) -> None:
-        seen = program.looks(
-            self.shape,
-            self.layout.used,
-            self.lane,
-            self.state,
-            self.layout.place(self.monitor.reductions),
-            self.layout.per_chunk(step),
-            self.pool,
-        )
+        orders = self._orders(self.live, step, 1)
+        used = self.layout.used
+        seen = program.looks(self.shape, used, self.lane, self.state, orders, self.pool)
         self._add_points(step, seen)
 
-    def _add_points(self, step: int, seen: dict[str, jax.Array]) -> None:
-        for name, values in seen.items():
-            self.curves.add_point(name, step, self.layout.take(values), self.live)
+    def _add_points(self, step: int, seen: Readings) -> None:
+        for name, values in seen.by_name(self.layout.take(seen.values)):
+            self.curves.add_point(name, step, values, self.live)
 
     def _measure(self, state: State) -> dict[str, np.ndarray]:
         """Metrics on every split that has rows, by name, float64 [run]."""
@@ -260,7 +249,7 @@ class Wave:
         losses = measured["validation.loss"]
         improved = self.monitor.observe(np.where(np.isfinite(losses), losses, np.inf)) & self.live
         if self.best is not None and improved.any():
-            self.best = program.best_of(self.layout.mask(improved), self.state, self.best)
+            self.best = program.best_of(self.layout.masked(improved), self.state, self.best)
         if self.stopping is not None:
             out_of_patience = self.live & (self.monitor.since_best >= self.stopping.patience)
             self.outcome[out_of_patience] = "stopped"
@@ -304,7 +293,7 @@ class Wave:
         well = self.outcome != "diverged"
         if self.best is not None:
             seen_best = well & np.isfinite(self.monitor.best)
-            final = program.best_of(self.layout.mask(seen_best), self.best, self.state)
+            final = program.best_of(self.layout.masked(seen_best), self.best, self.state)
         measured = self._measure(final)
         finals = [
             {name: float(values[run]) for name, values in measured.items()}

@@ -38,7 +38,12 @@ def verdict(view: View) -> Section:
     if comparison is None or context is None:
         text = _plain_summary(view)
         return Section("Summary", (Paragraph(text),))
-    warnings = [Paragraph(_sentence(text), "warning") for text in context.warnings]
+    said = comparison.verdict.lower()
+    warnings = [
+        Paragraph(_sentence(text), "warning")
+        for text in context.warnings
+        if text.lower() not in said
+    ]
     parts = (
         Verdict(_sentence(comparison.verdict), _kind(comparison)),
         Paragraph(_basis(comparison, context)),

@@ -1,103 +1,45 @@
-"""Where an experiment is planned, run, compared and reported.
-
-The only module that knows spec, engine, record, statistics and report at once; it holds no
-mathematics of its own, only the order of things: tune first, on tuning seeds and validation data;
-then report what was chosen, on fresh seeds; then compare.
+"""The order of things: plan; tune first, on tuning seeds and validation data; then report what was
+chosen, on fresh seeds; then compare.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from thalweg.catalogue.losses import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.plan import Group, Job, check_network, group, jobs_of, resolve
-from thalweg.engine.train import capacity, now, train
+from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
+from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
+from thalweg.laboratory.design import Design
+from thalweg.laboratory.plan import FIRST_TUNING_SEED, Phase, Plan, Trial
 from thalweg.part import replace
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
 from thalweg.record.tables import Run
 from thalweg.report import build, to_html
 from thalweg.report.parts import Page
-from thalweg.report.words import level_words
 from thalweg.spec.expand import Point, count_points, expand, label, varying
 from thalweg.spec.experiment import Experiment, Recipe
 from thalweg.spec.identity import experiment_id
 from thalweg.spec.text import to_data
 from thalweg.statistics.compare import compare
 from thalweg.statistics.comparison import Comparison, Observation
-from thalweg.statistics.tuning import choose
 
-__all__ = ["FIRST_TUNING_SEED", "Laboratory", "Plan"]
+__all__ = ["Laboratory"]
 
-Phase = Literal["tune", "report"]
-
-# Tuning seeds start here, so that they never meet the reporting seeds 0, 1, 2, ...
-FIRST_TUNING_SEED = 1000
+# How a run may have ended.
+FINAL = ("finished", "diverged", "stopped")
 
 # Share of the training rows that validate while tuning, where the spec has no validation split.
 TUNING_VALIDATION = 0.2
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One run of an experiment: a point, a phase, and the job that trains it."""
-
-    point: Point
-    phase: Phase
-    job: Job
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an experiment will train.
-
-    Args:
-        points: distinct points.
-        duplicates: points that were written more than once.
-        trials: the runs of the phases known so far; of the reporting phase of a tuned comparison,
-            those of every configuration are counted but only the chosen ones will run.
-        groups: programs.
-        varied: paths that take several values.
-        reporting: runs that the reporting phase adds once tuning has chosen.
-        recorded: how many of all runs the record has already; those of the reporting phase are
-            known once tuning has ended.
-        notes: what was inferred: task, loss, losses of rows.
-    """
-
-    points: int
-    duplicates: int
-    trials: tuple[Trial, ...]
-    groups: tuple[Group, ...]
-    varied: tuple[str, ...]
-    reporting: int
-    recorded: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def runs(self) -> int:
-        """All runs, those of the reporting phase included."""
-        return len(self.trials) + self.reporting
-
-    @property
-    def steps(self) -> int:
-        """Run-steps of the trials known so far."""
-        return sum(g.shape.steps * len(g.jobs) for g in self.groups)
-
-    @property
-    def memory(self) -> int:
-        """Bytes that the largest wave and the data need, roughly."""
-        waves = [capacity(g).lanes * 4 * 14 * g.parameters for g in self.groups]
-        data = {id(t.job.dataset): t.job.dataset.inputs.nbytes for t in self.trials}
-        return max(waves, default=0) + sum(data.values())
 
 
 @dataclass
@@ -133,24 +75,16 @@ class Laboratory:
 
     @cached_property
     def points(self) -> list[Point]:
-        """The points of the experiment, checked against what is to be compared."""
-        points = expand(self.experiment)
-        asked = self.experiment.compare
-        if asked is not None:
-            self._check_compare(varying(points))
-        return points
+        """The points of the experiment."""
+        return expand(self.experiment)
 
-    def _check_compare(self, varied: list[str]) -> None:
+    @cached_property
+    def design(self) -> Design | None:
+        """The points as the comparison sees them, where one is asked for."""
         asked = self.experiment.compare
-        assert asked is not None
-        if asked.factor not in varied:
-            options = ", ".join(varied) or "nothing varies"
-            raise SpecError(
-                f"Compare.factor must be something that varies ({options}), got {asked.factor!r}"
-            )
-        for name in asked.tune:
-            if not any(_is_named(path, name) for path in varied):
-                raise SpecError(f"Compare.tune must name numbers that vary, got {name!r}")
+        if asked is None:
+            return None
+        return Design(asked, self.points, self.varied, "base" if self.experiment.vary else "")
 
     @cached_property
     def varied(self) -> list[str]:
@@ -163,10 +97,6 @@ class Laboratory:
         if source not in self._datasets:
             self._datasets[source] = source.load()
         return self._datasets[source]
-
-    def _tuned(self, path: str) -> bool:
-        asked = self.experiment.compare
-        return asked is not None and any(_is_named(path, name) for name in asked.tune)
 
     def _trials(self, phase: Phase) -> list[Trial]:
         """The runs of all points in one phase."""
@@ -196,17 +126,21 @@ class Laboratory:
     # ---------------------------------------------------------------------------------------- plan
 
     def plan(self) -> Plan:
-        """What would run now, without running anything."""
+        """What would run now, without running anything.
+
+        Raises:
+            SpecError: the experiment asks what its runs cannot answer.
+        """
+        design = self.design
         trials = self._trials(self._first_phase)
         groups = group([trial.job for trial in trials])
         for members in groups:
             check_network(members.jobs[0])
         self._check_metric()
-        asked = self.experiment.compare
         reporting = 0
-        if asked is not None and asked.tune:
-            chosen = {at[::2] for point in self.points for at in self._coordinates(point)}
-            reporting = len(chosen) * asked.seeds.report
+        if design is not None and design.asked.tune:
+            chosen = {at[::2] for point in self.points for at in design.coordinates(point)}
+            reporting = len(chosen) * design.asked.seeds.report
         recorded = self._recorded(trials)
         if reporting and recorded == len(trials):
             recorded += self._recorded(self._reported())
@@ -237,10 +171,13 @@ class Laboratory:
 
     def _reported(self) -> list[Trial]:
         """The runs to be reported, where all that tune are recorded as this experiment's."""
+        design = self.design
+        assert design is not None
         with Record.open(self.project) as record:
             if experiment_id(self.experiment) not in (id for id, _, _ in record.experiments()):
                 return []
-            chosen = self._chosen(self._recorded_experiment(record))
+            seen = self._observations(design, self._recorded_experiment(record))
+        chosen = design.chosen(seen, higher_is_better=self.higher_is_better)
         return [trial for trial in self._trials("report") if trial.point in chosen]
 
     @cached_property
@@ -344,106 +281,33 @@ class Laboratory:
         with Record.open(self.project) as record:
             return self._recorded_experiment(record)
 
-    def _coordinates(self, point: Point) -> list[tuple[str, str, str]]:
-        """Level, configuration and context of a point, once for each context it is part of."""
-        asked = self.experiment.compare
-        assert asked is not None
-        found = []
-        for factors in point.occurrences:
-            # Of this occurrence: where cases coincide, a point is one level here, another there.
-            value = factors.get(asked.factor, point.factors.get(asked.factor))
-            name = level_words(asked.factor, value)
-            tuned = {
-                path: value
-                for path, value in factors.items()
-                if path in self.varied and self._tuned(path)
-            }
-            found.append((name, _settings(tuned), self._context(factors)))
-        return found
-
-    def _fixed(self, factors: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of some factors that vary, and are neither compared nor tuned."""
-        asked = self.experiment.compare
-        assert asked is not None
-        return {
-            path: factors[path]
-            for path in self.varied
-            if path in factors and path != asked.factor and not self._tuned(path)
-        }
-
-    def _context(self, factors: Mapping[str, Any]) -> str:
-        return _settings(self._fixed(factors)) or ("base" if self.experiment.vary else "")
-
-    @cached_property
-    def _contexts(self) -> list[str]:
-        """All contexts: the base, then factor after factor as the spec has them, numbers rising."""
-        keys: dict[str, Any] = {}
-        for point in self.points:
-            for factors in point.occurrences:
-                fixed = self._fixed(factors)
-                values = [(0, v) if _is_number(v) else (1, len(keys)) for v in fixed.values()]
-                place = (len(fixed), [self.varied.index(path) for path in fixed], values)
-                keys.setdefault(self._context(factors), place)
-        return sorted(keys, key=keys.__getitem__)
-
-    def _observations(self, recorded: Recorded) -> list[Observation]:
+    def _observations(self, design: Design, recorded: Recorded) -> list[Observation]:
         """The recorded runs, as the comparison sees them: once in each context."""
-        asked = self.experiment.compare
-        assert asked is not None
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
-        selection = "validation." + self.metric.partition(".")[2]
-        met = self._target_steps(runs)
-        seen = []
-        phases: tuple[Phase, ...] = ("tune", "report") if asked.tune else ("report",)
-        for phase in phases:
-            for trial in self._trials(phase):
-                run = runs.get(trial.job.id)
-                if run is None:
-                    continue
-                for level, configuration, context in self._coordinates(trial.point):
-                    seen.append(
-                        Observation(
-                            level=level,
-                            configuration=configuration,
-                            context=context,
-                            seed=run.seed,
-                            phase=phase,
-                            value=run.finals.get(self.metric, float("nan")),
-                            selection=run.finals.get(selection, float("nan")),
-                            failed=run.outcome == "diverged",
-                            steps=run.step,
-                            seconds=run.train_seconds,
-                            target_step=met.get(run.id),
-                            run=run.id,
-                        )
-                    )
-        return seen
+        met = self._target_steps(runs, design.asked.target)
+        phases: tuple[Phase, ...] = ("tune", "report") if design.asked.tune else ("report",)
+        return [
+            observation
+            for phase in phases
+            for trial in self._trials(phase)
+            if (run := runs.get(trial.job.id)) is not None
+            for observation in design.observations(
+                trial.point, phase, run, self.metric, met.get(run.id)
+            )
+        ]
 
-    def _target_steps(self, runs: dict[str, Run]) -> dict[str, int]:
+    def _target_steps(self, runs: dict[str, Run], target: float | None) -> dict[str, int]:
         """For each run that met the target, the first evaluated step at which it did."""
-        asked = self.experiment.compare
-        if asked is None or asked.target is None:
+        if target is None:
             return {}
         with Record.open(self.project) as record:
             curves = record.series(self.metric, list(runs))
         met = {}
         for run, (steps, values) in curves.items():
-            there = values >= asked.target if self.higher_is_better else values <= asked.target
+            there = values >= target if self.higher_is_better else values <= target
             if there.any():
                 met[run] = int(steps[there.argmax()])
         return met
-
-    def _chosen(self, recorded: Recorded) -> list[Point]:
-        """For every level and context, the point that tuning chose."""
-        chosen = choose(self._observations(recorded), higher_is_better=self.higher_is_better)
-        return [
-            point
-            for point in self.points
-            if any(
-                chosen[context, level].configuration == configuration
-                for level, configuration, context in self._coordinates(point)
-            )
-        ]
 
     @property
     def higher_is_better(self) -> bool:
@@ -456,10 +320,10 @@ class Laboratory:
         Raises:
             RecordError: none of the runs to be reported has ended yet.
         """
-        if self.experiment.compare is None:
+        design = self.design
+        if design is None:
             return None
-        asked = self.experiment.compare
-        seen = self._observations(self.record())
+        seen = self._observations(design, self.record())
         if not any(run.phase == "report" for run in seen):
             raise RecordError(
                 f"{self.project} holds no run to report of this experiment yet; `thalweg run` "
@@ -467,14 +331,14 @@ class Laboratory:
             )
         return compare(
             seen,
-            factor=asked.factor,
+            factor=design.asked.factor,
             metric=self.metric,
             higher_is_better=self.higher_is_better,
-            margin=asked.margin,
-            alpha=asked.alpha,
-            tuned=asked.tune,
-            target=asked.target,
-            context_order=self._contexts,
+            margin=design.asked.margin,
+            alpha=design.asked.alpha,
+            tuned=design.asked.tune,
+            target=design.asked.target,
+            context_order=design.contexts,
         )
 
     # -------------------------------------------------------------------------------------- report
@@ -494,9 +358,6 @@ class Laboratory:
         return out
 
 
-FINAL = ("finished", "diverged", "stopped")
-
-
 def _with_validation(recipe: Recipe) -> Recipe:
     """A recipe for tuning: where it has no validation rows, some of the training rows become so."""
     train_share, validation, test = recipe.data.split
@@ -505,20 +366,6 @@ def _with_validation(recipe: Recipe) -> Recipe:
     held = round(train_share * TUNING_VALIDATION, 12)
     data: Any = recipe.data
     return replace(recipe, data=replace(data, split=(1 - held - test, held, test)))
-
-
-def _is_named(path: str, name: str) -> bool:
-    """Whether a path is meant by a name: the whole of it, or its end."""
-    return path == name or path.endswith(f".{name}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _settings(factors: dict[str, Any]) -> str:
-    """Factors in a few words: ``learning_rate=0.01, batch_size=32``."""
-    return ", ".join(f"{path.rpartition('.')[2]}={label(value)}" for path, value in factors.items())
 
 
 def _plain(value: Any) -> Any:
