@@ -117,6 +117,7 @@ def test_a_run_in_several_contexts_is_paid_for_once_and_equal_contexts_are_one(
     assert [context.label for context in comparison.contexts] == [
         "base",
         "learning_rate=0.01",
+        "learning_rate=0.1",  # the base of one case only
         "batch_size=32",
     ]
     assert comparison.budget["total"]["runs"] == count == len(laboratory.record().runs)
