@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg.engine import program
@@ -13,9 +13,31 @@ from thalweg.engine.layout import Layout
 from thalweg.engine.plan import Job
 from thalweg.record.tables import ArraysUpdate
 
-__all__ = ["decision_arrays"]
+__all__ = ["decision_arrays", "decision_grid"]
 
 GRID = 64
+
+
+class Grid(NamedTuple):
+    """Points all over the input space of some runs: [point, 2], and where they lie, [4]."""
+
+    inputs: np.ndarray
+    extent: np.ndarray
+
+
+def decision_grid(jobs: Sequence[Job]) -> Grid | None:
+    """Where the runs are pictured; None where none is, or inputs have not two dimensions."""
+    dataset = jobs[0].dataset
+    wanted = [job for job in jobs if job.pictured]
+    if not wanted or dataset.inputs.shape[1:] != (2,) or dataset.task == "regression":
+        return None
+    inputs = np.concatenate([job.dataset.inputs for job in wanted])
+    low, high = np.nanmin(inputs, axis=0), np.nanmax(inputs, axis=0)
+    margin = 0.08 * (high - low)
+    low, high = low - margin, high + margin
+    x, y = np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+    return Grid(points, np.array([low[0], high[0], low[1], high[1]], np.float32))
 
 
 def decision_arrays(
@@ -28,25 +50,19 @@ def decision_arrays(
     ``decision_points`` float32 [row, 2], ``decision_labels`` int32 [row] and ``decision_split``
     uint8 [row] (0 training, 1 validation, 2 test) of the data.
     """
-    dataset = jobs[0].dataset
-    wanted = [run for run, job in enumerate(jobs) if job.pictured]
-    if not wanted or dataset.inputs.shape[1:] != (2,) or dataset.task == "regression":
+    grid = decision_grid(jobs)
+    if grid is None:
         return
-    inputs = np.concatenate([jobs[run].dataset.inputs for run in wanted])
-    low, high = np.nanmin(inputs, axis=0), np.nanmax(inputs, axis=0)
-    margin = 0.08 * (high - low)
-    low, high = low - margin, high + margin
-    x, y = np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
-    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
-    outputs = layout.take(program.predict(layout.used, lane, state, jnp.asarray(grid)))
-    for run in wanted:
-        job = jobs[run]
+    outputs = layout.take(program.predict(layout.used, lane, state, grid.inputs))
+    for run, job in enumerate(jobs):
+        if not job.pictured:
+            continue
         split = np.full(len(job.dataset.inputs), 0, np.uint8)
         split[job.split.validation], split[job.split.test] = 1, 2
         probabilities = np.clip(np.nan_to_num(outputs[run]), 0, 1)
         arrays = {
             "decision_grid": np.round(probabilities * 255).astype(np.uint8).reshape(GRID, GRID, -1),
-            "decision_extent": np.array([low[0], high[0], low[1], high[1]], np.float32),
+            "decision_extent": grid.extent,
             "decision_points": job.dataset.inputs,
             "decision_labels": job.dataset.targets.astype(np.int32),
             "decision_split": split,

@@ -311,7 +311,7 @@ def _predict() -> Callable[..., Any]:
     return _spread(_where_used(chunk))
 
 
-def predict(used: Array, lane: Lane, state: State, inputs: Array) -> Array:
+def predict(used: Array, lane: Lane, state: State, inputs: Array | np.ndarray) -> Array:
     """Probabilities or values for the same inputs from every lane, [chunk, lane, row, output]."""
     lane, state = _bare(lane, state)
     return _predict()((used, (lane._replace(rows=None), state)), inputs)

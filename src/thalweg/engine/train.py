@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from thalweg.engine import devices, program
-from thalweg.engine.compilation import compile_seconds
+from thalweg.engine.compilation import compile_seconds, made_ahead
 from thalweg.engine.devices import EVERYWHERE, mesh, put
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
@@ -47,6 +49,14 @@ class Room:
     lanes: int
 
 
+class _Planned(NamedTuple):
+    """A wave before it is made; ``checkpoint`` names the one it goes on from, if any."""
+
+    members: Group
+    jobs: Sequence[Job]
+    checkpoint: str = ""
+
+
 def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
     """Train runs that the record does not have, and yield progress.
 
@@ -57,37 +67,25 @@ def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
     devices.prepare()
     waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
     groups = group(jobs)
-    pools = _Pools(groups)
-    for members in groups:
-        yield from _train_group(members, pools, record, waiting)
-
-
-def _train_group(
-    members: Group, pools: _Pools, record: Record, waiting: dict[str, Checkpoint]
-) -> Iterator[Progress]:
-    room = capacity(members)
-    compiled = compile_seconds()
-    identity = program_id(members, room)
-    pool = pools.of(members)
-    description = _description(members, room)
-    record.add_programs([Program(identity, description)])
-    for jobs, checkpoint in _waves(members.jobs, room, waiting):
-        wave = _wave(members, jobs, pools, pool, room, record, identity)
+    make = partial(_wave, _Pools(groups), record)
+    waves = [wave for members in groups for wave in _waves(members, waiting)]
+    compiling: dict[str, float] = defaultdict(float)
+    for (_, _, checkpoint), wave in zip(waves, made_ahead(make, waves), strict=True):
+        compiling[wave.program.id] += wave.program.compile_seconds
+        spent = compiling[wave.program.id]
+        record.add_programs([replace(wave.program, compile_seconds=spent)])
         yield from wave.train(record.checkpoint(checkpoint) if checkpoint else None)
-    record.add_programs([Program(identity, description, compile_seconds() - compiled)])
 
 
-def _waves(
-    jobs: Sequence[Job], room: Room, waiting: dict[str, Checkpoint]
-) -> Iterator[tuple[Sequence[Job], str]]:
+def _waves(members: Group, waiting: dict[str, Checkpoint]) -> Iterator[_Planned]:
     """Interrupted waves first, in the company they had; then the others, in order."""
-    by_id = {job.id: job for job in jobs}
+    by_id = {job.id: job for job in members.jobs}
     for id_, checkpoint in waiting.items():
         if all(run in by_id for run in checkpoint.runs):
-            yield [by_id.pop(run) for run in checkpoint.runs], id_
-    rest = list(by_id.values())
-    for begin in range(0, len(rest), room.lanes):
-        yield rest[begin : begin + room.lanes], ""
+            yield _Planned(members, [by_id.pop(run) for run in checkpoint.runs], id_)
+    rest, lanes = list(by_id.values()), capacity(members).lanes
+    for begin in range(0, len(rest), lanes):
+        yield _Planned(members, rest[begin : begin + lanes])
 
 
 def capacity(members: Group) -> Room:
@@ -147,23 +145,17 @@ def _description(members: Group, room: Room) -> dict[str, Any]:
     }
 
 
-def _wave(
-    members: Group,
-    jobs: Sequence[Job],
-    pools: _Pools,
-    pool: Pool,
-    room: Room,
-    record: Record,
-    identity: str,
-) -> Wave:
+def _wave(pools: _Pools, record: Record, planned: _Planned) -> Wave:
+    """A wave, compiled. Runs in a thread: the record is handed on, and not looked into."""
+    members, jobs, _ = planned
+    room, shape = capacity(members), members.shape
+    compiled = compile_seconds(own=True)
     layout = Layout(len(jobs), room.lanes, room.width)
-    lanes = stack_lanes(jobs, [pools.rows(job) for job in jobs])
-    shape = members.shape
-    return Wave(
+    wave = Wave(
         group=members,
         jobs=jobs,
-        lane=layout.place(lanes),
-        pool=pool,
+        lane=layout.place(stack_lanes(jobs, [pools.rows(job) for job in jobs])),
+        pool=pools.of(members),
         layout=layout,
         longest=call_length(members, len(jobs)),
         timetable=timetable(
@@ -176,8 +168,12 @@ def _wave(
         sizes=jobs[0].sizes,
         spread=np.array([_spread(job) for job in jobs]),
         record=record,
-        program_id=identity,
+        program=Program(program_id(members, room), _description(members, room)),
     )
+    wave.compile()
+    compiled = compile_seconds(own=True) - compiled
+    wave.program = replace(wave.program, compile_seconds=compiled)
+    return wave
 
 
 def _spread(job: Job) -> list[float]:

@@ -24,11 +24,11 @@ from thalweg.engine.lanes import Lane, Pool, State
 from thalweg.engine.layout import Layout
 from thalweg.engine.monitor import Monitor
 from thalweg.engine.orders import Orders, Readings
-from thalweg.engine.pictures import decision_arrays
+from thalweg.engine.pictures import decision_arrays, decision_grid
 from thalweg.engine.plan import Group, Job
 from thalweg.engine.timetable import Timetable
 from thalweg.record.store import Record
-from thalweg.record.tables import ArraysUpdate, Checkpoint, RunUpdate
+from thalweg.record.tables import ArraysUpdate, Checkpoint, Program, RunUpdate
 
 __all__ = ["Progress", "Wave", "wave_id"]
 
@@ -79,7 +79,7 @@ class Wave:
         timetable: when what happens.
         spread: per split, the sum of squares of the targets around their mean, for each run.
         record: where results go.
-        program_id: under which the program is recorded.
+        program: as it is recorded.
     """
 
     group: Group
@@ -92,7 +92,7 @@ class Wave:
     sizes: tuple[int, int, int]
     spread: np.ndarray
     record: Record
-    program_id: str
+    program: Program
     _seconds: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -100,14 +100,35 @@ class Wave:
         self.stopping = self.group.training.early_stopping
         self.restores = self.stopping is not None and self.stopping.restore_best
         self.id = wave_id(self.jobs)
+        runs = len(self.jobs)
         self.curves = Curves([job.id for job in self.jobs])
+        self.monitor = Monitor(runs, self.shape.patiences)
+        self.live = np.ones(runs, bool)
+        self.outcome = np.full(runs, "training", dtype="<U8")
+        self.reached = np.zeros(runs, np.int32)  # steps of the state a run ends with
+        seeds = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in self.jobs]
+        example = jax.ShapeDtypeStruct((1, *self.pool.inputs.shape[1:]), self.pool.inputs.dtype)
+        self.state: State = self.layout.place(program.start(seeds, example))
+        self.best = self.state if self.restores else None
+
+    def compile(self) -> None:
+        """Have everything compiled that will be called, by calls in which nothing happens."""
+        idle = np.zeros(len(self.jobs), bool)
+        unused, orders = self.layout.masked(idle).any(axis=1), self._orders(idle, 0, 0)
+        program.advance(self.shape, self.lane, self.state, orders, self.pool)
+        program.evaluate(self.shape.task, unused, self.lane, self.state, self.pool)
+        if self.timetable.probes:
+            program.looks(self.shape, unused, self.lane, self.state, orders, self.pool)
+        grid = decision_grid(self.jobs)
+        if grid is not None:
+            program.predict(unused, self.lane, self.state, grid.inputs)
 
     # ------------------------------------------------------------------------------------ training
 
     def train(self, resume: Checkpoint | None = None) -> Iterator[Progress]:
         """Train all runs, from the start or from a checkpoint."""
-        begin = self._prepare(resume)
-        clock, compiled = time.perf_counter(), compile_seconds()
+        begin = self._resume(resume) if resume is not None else 0
+        clock, compiled = time.perf_counter(), compile_seconds(own=True)
         due = clock + WRITE_EVERY
         if begin == 0:
             self._evaluate(0)
@@ -121,8 +142,8 @@ class Wave:
             if end in self.timetable.evaluations:
                 self._evaluate(end)
             now = time.perf_counter()
-            self._seconds += max(0.0, now - clock - (compile_seconds() - compiled))
-            clock, compiled = now, compile_seconds()
+            self._seconds += max(0.0, now - clock - (compile_seconds(own=True) - compiled))
+            clock, compiled = now, compile_seconds(own=True)
             if now > due and end < self.timetable.steps and self.live.any():
                 self._write(end)
                 clock = time.perf_counter()
@@ -131,28 +152,17 @@ class Wave:
             yield Progress(taken)
         yield self._finish()
 
-    def _prepare(self, resume: Checkpoint | None) -> int:
-        """Set up states and monitors; the step to begin with."""
-        runs = len(self.jobs)
-        seeds = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in self.jobs]
-        example = jax.ShapeDtypeStruct((1, *self.pool.inputs.shape[1:]), self.pool.inputs.dtype)
-        self.state: State = self.layout.place(program.start(seeds, example))
-        self.best = self.state if self.restores else None
-        self.monitor = Monitor(runs, self.shape.patiences)
-        self.live = np.ones(runs, bool)
-        self.outcome = np.full(runs, "training", dtype="<U8")
-        self.reached = np.zeros(runs, np.int32)  # steps of the state a run ends with
-        if resume is None:
-            return 0
-        arrays = dict(resume.arrays)
+    def _resume(self, checkpoint: Checkpoint) -> int:
+        """Take up what a checkpoint holds; the step to begin with."""
+        arrays = dict(checkpoint.arrays)
         self.state = self._filled(self.state, arrays, "state")
         if self.best is not None:
             self.best = self._filled(self.best, arrays, "best")
         self.monitor.restore(arrays)
         self.live, self.reached = arrays["live"].astype(bool), arrays["reached"].copy()
         self.bound = arrays["bound"].copy()
-        self.outcome = np.array(resume.extra["outcome"], dtype="<U8")
-        return resume.step
+        self.outcome = np.array(checkpoint.extra["outcome"], dtype="<U8")
+        return checkpoint.step
 
     def _advance(self, begin: int, count: int) -> int:
         """Take the steps of one call; freeze the runs that diverge in it."""
@@ -283,7 +293,7 @@ class Wave:
         self.record.write(
             updates=updates,
             series=self.curves.take(),
-            program=self.program_id,
+            program=self.program.id,
             checkpoint=checkpoint,
         )
 
@@ -313,7 +323,7 @@ class Wave:
         self.record.write(
             updates=updates,
             series=self.curves.take(),
-            program=self.program_id,
+            program=self.program.id,
             finished_checkpoint=self.id,
             arrays=ArraysUpdate(runs, arrays),
         )
