@@ -52,9 +52,8 @@ def test_moments_of_the_normal() -> None:
     assert float(found) == pytest.approx(clipped, rel=1e-12)
 
 
-def test_a_gained_layer_keeps_the_second_moment() -> None:
-    keys = jax.random.split(jax.random.key(1), 2)
+def test_gains_undo_what_a_million_draws_lose() -> None:
+    z = jax.random.normal(jax.random.key(1), (1_000_000,))
     for function in (Tanh(), GELU(), ReLU()):
-        z = jax.random.normal(keys[0], (2000, 400))
-        kernel = gain_of(function) * jax.random.normal(keys[1], (400, 300)) / 20
-        assert float(((function(z) @ kernel) ** 2).mean()) == pytest.approx(1.0, abs=0.02)
+        second = gain_of(function) ** 2 * function(z) ** 2
+        assert abs(float(second.mean()) - 1) < 4 * float(second.std()) / 1000

@@ -187,7 +187,7 @@ def test_support_vector_machines() -> None:
 
 def test_support_vector_machines_with_squared_hinge() -> None:
     strength = 0.1
-    theirs = svm.LinearSVC(C=1 / (2 * strength * ROWS), dual=True, tol=1e-12, max_iter=1_000_000)
+    theirs = svm.LinearSVC(C=1 / (2 * strength * ROWS), dual=False, tol=1e-12)
     # It penalizes the bias as a weight, and has ½‖w‖² + C Σ; ours has λ‖w‖² + mean.
     theirs.fit(X, COIN)
     model = Model(SquaredHinge(), 1, X, COIN, L2(strength=strength, factor=1.0, biases=True))
@@ -283,7 +283,8 @@ def test_clipping_hides_how_wrong_the_start_is(clip: float, loss: float) -> None
 
     x = np.column_stack([AGES[:13], AFFORDED])
     model = Model(ClippedCrossEntropy(least=clip), 1, x, BOUGHT[:13])
-    assert float(model.objective(np.ones((2, 1)), np.zeros(1))) == pytest.approx(loss, abs=5e-5)
+    # Published from 1 − p, which rounds: 1 − (1 − 1e-15) is 0.1 % short of 1e-15.
+    assert float(model.objective(np.ones((2, 1)), np.zeros(1))) == pytest.approx(loss, abs=2e-4)
 
 
 def test_houses() -> None:

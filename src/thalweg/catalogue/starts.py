@@ -70,6 +70,7 @@ class OutputBias:
         visible where classes are rare or targets far from zero.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 8.4
     Example:
+        >>> import jax
         >>> from thalweg.catalogue.losses import BinaryCrossEntropy
         >>> from thalweg.catalogue.networks import MLP
         >>> network, x, y = MLP(hidden=(), outputs=1), np.ones((4, 2), "f"), np.array([1, 1, 1, 0])
@@ -119,6 +120,7 @@ class UnitVariance:
         orthogonal kernels, but keeps the scale of any.
     Source: Mishkin & Matas, All You Need Is a Good Init, 2016, algorithm 1
     Example:
+        >>> import jax
         >>> from thalweg.catalogue.losses import SquaredError
         >>> from thalweg.catalogue.networks import MLP
         >>> network, x = MLP(hidden=(), outputs=50), np.linspace(-9, 9, 40, dtype="f")[:, None]
