@@ -388,4 +388,4 @@ class Eye:
         if len(shape) < 2:
             raise SpecError(f"Eye is for kernels [..., input, output], got shape {shape}")
         centre = tuple(length // 2 for length in shape[:-2])
-        return self.gain * jnp.zeros(shape).at[centre].set(jnp.eye(*shape[-2:]))
+        return self.gain * jnp.zeros(shape).at[centre].set(jnp.eye(shape[-2], shape[-1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.context import Variables
@@ -17,8 +18,9 @@ def adapted(job: Job, drawn: Variables) -> Variables:
         return drawn
     assert job.recipe.loss is not None
     of_inputs, of_targets = scalings(job)
-    inputs = np.asarray(scaled(of_inputs, job.dataset.inputs[job.split.train]))
-    targets = np.asarray(scaled(of_targets, job.dataset.targets[job.split.train]))
+    rows = job.split.train
+    inputs = np.asarray(scaled(of_inputs, jnp.asarray(job.dataset.inputs[rows])))
+    targets = np.asarray(scaled(of_targets, jnp.asarray(job.dataset.targets[rows])))
     for start in job.recipe.start:
         drawn = start.adapt(drawn, job.recipe.network, job.recipe.loss, inputs, targets)
     return drawn
