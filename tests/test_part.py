@@ -501,7 +501,8 @@ def test_pyright_sees_constructors(tmp_path: Path) -> None:
         pytest.skip("pyright is not installed beside this Python")
     source = [
         "from thalweg.catalogue.activations import Activation, ReLU, Tanh",
-        "from thalweg.catalogue.losses import Hinge, Loss, SquaredError",
+        "from thalweg.catalogue.losses import Hinge, SquaredError",
+        "from thalweg.catalogue.losses.loss import Loss",
         "from thalweg.catalogue.networks import MLP",
         "from thalweg.catalogue.optimizers import Adam, AdamW",
         "from thalweg.catalogue.optimizers.optimizer import Optimizer",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         preprocessing,
         regularizers,
         schedules,
+        starts,
     )
     from thalweg.laboratory import Laboratory
     from thalweg.spec import Compare, EarlyStopping, Experiment, Recipe, Seeds, Training
@@ -49,6 +50,7 @@ __all__ = [
     "preprocessing",
     "regularizers",
     "schedules",
+    "starts",
 ]
 
 

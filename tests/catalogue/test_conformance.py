@@ -32,23 +32,39 @@ from thalweg.catalogue.clipping import ClipByNorm, ClipByValue
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.families import FAMILIES, family_of, members
 from thalweg.catalogue.initializers import (
+    ActivationGain,
     Constant,
+    Eye,
     Fan,
     Glorot,
     He,
+    InputUniform,
     Normal,
     Orthogonal,
+    Sparse,
+    TruncatedNormal,
     Uniform,
     Zero,
 )
 from thalweg.catalogue.layers import Activate, Dense, Dropout
 from thalweg.catalogue.losses import (
+    AbsoluteError,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
+    ClippedCrossEntropy,
+    DeepSupervision,
+    Focal,
+    GaussianLikelihood,
     Hinge,
+    Huber,
+    IndicatorError,
+    PoissonLikelihood,
+    SigmoidHinge,
     SquaredError,
+    SquaredHinge,
+    ZeroOne,
 )
-from thalweg.catalogue.networks import MLP
+from thalweg.catalogue.networks import MLP, AuxiliaryHead
 from thalweg.catalogue.optimizers import (
     AdaGrad,
     Adam,
@@ -70,6 +86,7 @@ from thalweg.catalogue.schedules import (
     StepDecay,
     Warmup,
 )
+from thalweg.catalogue.starts import OutputBias, UnitVariance
 from thalweg.part import declarations, part_name
 
 ROWS: dict[str, list[Any]] = {
@@ -87,25 +104,43 @@ ROWS: dict[str, list[Any]] = {
         Tanh(),
     ],
     "initializers": [
+        ActivationGain(activation=LeakyReLU(slope=0.3), start=Fan(gain=0.5)),
         Constant(value=0.3),
-        Fan(gain=0.5),
-        Fan(gain=0.5, distribution="uniform"),
-        Glorot(gain=2),
-        Glorot(gain=2, distribution="normal"),
-        He(gain=0.5),
-        He(gain=0.5, distribution="uniform"),
+        Eye(gain=0.5),
+        *[
+            kind(gain=0.5, distribution=d)
+            for kind in (Fan, Glorot, He)
+            for d in ("normal", "uniform", "truncated_normal")
+        ],
+        *[InputUniform(gain=0.5, bound=bound) for bound in ("root", "inverse")],
         Normal(deviation=0.2),
         Orthogonal(gain=2),
+        Sparse(nonzeros=2, values=Normal(deviation=0.2)),
+        *[TruncatedNormal(deviation=0.2, limit=1.5, rescaled=r) for r in (False, True)],
         Uniform(bound=0.2),
         Zero(),
     ],
+    "starts": [OutputBias(), UnitVariance(deviation=0.5)],
     "losses": [
+        AbsoluteError(),
         BinaryCrossEntropy(smoothing=0.1),
         CategoricalCrossEntropy(smoothing=0.1),
-        Hinge(),
-        Hinge(several="largest"),
+        ClippedCrossEntropy(least=0.2),
+        DeepSupervision(
+            final=CategoricalCrossEntropy(smoothing=0.1), hidden=Focal(focus=1.5), weight=0.4
+        ),
+        Focal(focus=1.5),
+        GaussianLikelihood(least=0.1),
+        *[Hinge(several=s) for s in ("sum", "largest")],
+        Hinge(derivative_at_kink=1),
+        Huber(threshold=0.7),
+        *[IndicatorError(squash=squash) for squash in (False, True)],
+        PoissonLikelihood(),
+        *[SigmoidHinge(labels=labels) for labels in ("zero_one", "plus_minus")],
         SquaredError(),
         SquaredError(factor=0.5),
+        SquaredHinge(),
+        ZeroOne(),
     ],
     "schedules": [
         *[ExponentialDecay(initial=0.3, rate=0.2, per=per) for per in ("epoch", "step")],
@@ -136,6 +171,11 @@ ROWS: dict[str, list[Any]] = {
         MLP(hidden=(5, 4), activation=Tanh(), outputs=2),
         MLP(hidden=(5,), activation=ELU(alpha=0.5), dropout=0.3, outputs=1),
         MLP(hidden=(), outputs=3),
+        AuxiliaryHead(
+            network=MLP(hidden=(5,), activation=ELU(alpha=0.5), kernel=Zero()),
+            kernel=Zero(),
+            outputs=2,
+        ),
     ],
     "optimizers": [
         AdaGrad(learning_rate=0.1, epsilon=1e-3, initial=0.2),
@@ -173,9 +213,12 @@ def _loss(loss: Any, dtype: Any) -> Any:
     if "multiclass" in loss.tasks:
         outputs, targets = SCORES.reshape(4, 3), np.array([0, 2, 1, 1])
     else:
-        outputs, targets = SCORES[:, None], np.arange(12) % 2
-    outputs = _typed(outputs, dtype)
-    return loss(outputs, jnp.asarray(targets)), loss.probabilities(outputs)
+        outputs = SCORES.reshape(-1, loss.outputs(2 if "binary" in loss.tasks else 1))
+        targets = np.arange(len(outputs)) % 2
+    outputs, targets = _typed(outputs, dtype), jnp.asarray(targets)
+    attached = getattr(loss, "attached", lambda taps, targets: None)
+    values = loss(outputs, targets), attached({"head.z": outputs[:, ::-1]}, targets)
+    return values, loss.probabilities(outputs)
 
 
 def _schedule(schedule: Any, dtype: Any) -> Any:
@@ -224,7 +267,7 @@ RUN: dict[str, Callable[[Any, Any], Any]] = {
     "optimizers": _optimizer,
 }
 
-# Preprocessing is fitted outside of programs; tests/reference has its laws.
+# Preprocessing is fitted and starts are applied outside of programs; they have tests of their own.
 USED = [(family, row) for family in RUN for row in ROWS[family]]
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.catalogue import initializers, losses
+from thalweg.catalogue import initializers
 from thalweg.catalogue.activations import (
     ELU,
     GELU,
@@ -21,13 +21,39 @@ from thalweg.catalogue.activations import (
     Tanh,
 )
 from thalweg.catalogue.clipping import ClipByNorm, ClipByValue, norm
-from thalweg.catalogue.initializers import Constant, Fan, Glorot, He, Normal, Orthogonal, Uniform
+from thalweg.catalogue.initializers import (
+    ActivationGain,
+    Constant,
+    Eye,
+    Fan,
+    Glorot,
+    He,
+    InputUniform,
+    Normal,
+    Orthogonal,
+    Sparse,
+    TruncatedNormal,
+    Uniform,
+)
 from thalweg.catalogue.losses import (
+    AbsoluteError,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
+    ClippedCrossEntropy,
+    DeepSupervision,
+    Focal,
+    GaussianLikelihood,
     Hinge,
+    Huber,
+    IndicatorError,
+    PoissonLikelihood,
+    SigmoidHinge,
     SquaredError,
+    SquaredHinge,
+    ZeroOne,
 )
+from thalweg.catalogue.losses.chosen import chosen_for
+from thalweg.catalogue.losses.loss import decided
 from thalweg.catalogue.optimizers import (
     AdaGrad,
     Adam,
@@ -50,6 +76,7 @@ from thalweg.catalogue.schedules import (
     settle,
     settled,
 )
+from thalweg.errors import SpecError
 from thalweg.part import replace
 
 ACTIVATIONS = [
@@ -65,15 +92,32 @@ ACTIVATIONS = [
 LARGE = jnp.array([-1e4, -88.0, -20.0, -1.0, -0.0, 0.0, 1.0, 20.0, 88.0, 1e4])
 
 LOSSES = [
+    AbsoluteError(),
     BinaryCrossEntropy(),
     BinaryCrossEntropy(smoothing=0.2),
     CategoricalCrossEntropy(),
     CategoricalCrossEntropy(smoothing=0.2),
+    ClippedCrossEntropy(),
+    DeepSupervision(),
+    Focal(),
+    Focal(focus=0),
+    Focal(focus=0.5),
+    GaussianLikelihood(),
     Hinge(),
-    Hinge(several="largest"),
+    Hinge(several="largest", derivative_at_kink=1),
+    Huber(),
+    IndicatorError(),
+    IndicatorError(squash=True),
+    PoissonLikelihood(),
+    SigmoidHinge(),
+    SigmoidHinge(labels="plus_minus"),
     SquaredError(),
     SquaredError(factor=0.5),
+    SquaredHinge(),
+    ZeroOne(),
 ]
+# Densities may exceed one.
+NEGATIVE = (GaussianLikelihood,)
 
 SCHEDULES = [
     ExponentialDecay(initial=0.2, rate=0.3),
@@ -134,18 +178,19 @@ def test_the_derivative_of_relu_at_zero_is_a_choice() -> None:
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
 def test_losses_stay_finite_and_are_not_negative(loss: Any) -> None:
     for classes in [2, 3] if "multiclass" in loss.tasks else [2]:
-        width = loss.outputs(classes) if "regression" not in loss.tasks else 1
-        outputs = jnp.stack([jnp.roll(LARGE, k) for k in range(width)], axis=-1)
+        width = loss.outputs(classes if "regression" not in loss.tasks else 1)
+        large = jnp.minimum(LARGE, 88.0) if isinstance(loss, PoissonLikelihood) else LARGE
+        outputs = jnp.stack([jnp.roll(large, k) for k in range(width)], axis=-1)
         targets = jnp.arange(LARGE.size) % classes
         value = loss(outputs, targets)
         slope = jax.grad(lambda z, y=targets: loss(z, y).sum())(outputs)
         assert value.shape == LARGE.shape
         assert jnp.isfinite(value).all()
         assert jnp.isfinite(slope).all()
-        assert (value >= 0).all()
+        assert (value >= 0).all() or isinstance(loss, NEGATIVE)
 
 
-@pytest.mark.parametrize("loss", [CategoricalCrossEntropy(smoothing=0.1), Hinge()], ids=repr)
+@pytest.mark.parametrize("loss", [x for x in LOSSES if "multiclass" in x.tasks], ids=repr)
 def test_classes_may_be_integers_or_one_hot(loss: Any) -> None:
     outputs = jnp.linspace(-2, 2, 12).reshape(4, 3)
     targets = np.array([0, 2, 1, 1])
@@ -163,18 +208,55 @@ def test_targets_of_another_size_are_refused() -> None:
 @pytest.mark.parametrize("loss", LOSSES, ids=repr)
 def test_probabilities(loss: Any) -> None:
     if loss.tasks == ("regression",):
-        assert loss.outputs(3) == 3
-        assert loss.probabilities(LARGE) is LARGE
+        outputs = jnp.linspace(-2, 2, 4 * loss.outputs(3)).reshape(4, -1)
+        expected = jnp.exp(outputs) if isinstance(loss, PoissonLikelihood) else outputs[:, :3]
+        assert (loss.probabilities(outputs) == expected).all()
         return
     for classes in [2, 3] if "multiclass" in loss.tasks else [2]:
         outputs = jnp.linspace(-2, 2, 4 * loss.outputs(classes)).reshape(4, -1)
         p = loss.probabilities(outputs)
         assert p.shape == (4, classes)
         np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-6)
-        if outputs.shape[-1] == 1:
+        if loss == IndicatorError() and outputs.shape[-1] == 1:
+            assert (decided(p) == (outputs[:, 0] >= 0.5)).all()
+        elif outputs.shape[-1] == 1:
             assert (p.argmax(axis=-1) == (outputs[:, 0] > 0)).all()
         else:
             assert (p.argmax(axis=-1) == outputs.argmax(axis=-1)).all()
+
+
+def test_probability_one_half_is_a_yes() -> None:
+    assert decided(jnp.array([[0.5, 0.5], [0.6, 0.4], [0.4, 0.6]])).tolist() == [1, 0, 1]
+    assert decided(jnp.array([[0.2, 0.4, 0.4], [0.4, 0.1, 0.4]])).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("loss", "derivatives"),
+    [
+        (Hinge(), [-1, 0, 0]),
+        (Hinge(derivative_at_kink=1), [-1, -1, 0]),
+        (SquaredHinge(), [-1, 0, 0]),
+    ],
+    ids=repr,
+)
+def test_the_derivative_where_a_margin_is_met_is_a_choice(loss: Any, derivatives: list) -> None:
+    for sign, target in ((1, 1), (-1, 0)):
+        slope = jax.grad(lambda z: loss(z, jnp.full(3, target)).sum())  # noqa: B023
+        found = slope(sign * jnp.array([[0.5], [1.0], [1.5]]))[:, 0]
+        assert (sign * found).tolist() == derivatives
+    several = jax.grad(lambda z: loss(z, jnp.array([0])).sum())(jnp.array([[1.0, 0.0, -1.0]]))
+    assert several.tolist() == [[derivatives[1], -derivatives[1], 0]]
+
+
+def test_absolute_errors_have_no_slope_at_zero() -> None:
+    slope = jax.grad(lambda z: AbsoluteError()(z, jnp.zeros((1, 4))).sum())
+    assert (4 * slope(jnp.array([[-2.0, 0.0, -0.0, 3.0]]))).tolist() == [[-1, 0, 0, 1]]
+
+
+def test_mistakes_have_no_slope() -> None:
+    z = jnp.array([[0.2, 0.1, -1.0], [3.0, 5.0, 4.0]])
+    assert ZeroOne()(z, jnp.array([0, 2])).tolist() == [0, 1]
+    assert (jax.grad(lambda z: ZeroOne()(z, jnp.array([0, 2])).sum())(z) == 0).all()
 
 
 def test_the_task_calls_for_a_loss() -> None:
@@ -183,7 +265,7 @@ def test_the_task_calls_for_a_loss() -> None:
         ("multiclass", CategoricalCrossEntropy()),
         ("regression", SquaredError()),
     ):
-        chosen, reason = losses.chosen_for(task)  # type: ignore[arg-type]
+        chosen, reason = chosen_for(task)  # type: ignore[arg-type]
         assert chosen == loss
         assert task in chosen.tasks
         assert "because" in reason
@@ -193,6 +275,9 @@ def test_the_task_calls_for_a_loss() -> None:
 
 INITIALIZERS = [
     (Constant(), "value"),
+    (InputUniform(), "gain"),
+    (TruncatedNormal(), "deviation"),
+    (TruncatedNormal(rescaled=True, limit=1.0), "deviation"),
     (Fan(), "gain"),
     (Glorot(distribution="normal"), "gain"),
     (He(distribution="uniform"), "gain"),
@@ -214,6 +299,38 @@ def test_scaling_an_initializer_scales_its_values(start: Any, scale: str) -> Non
         np.testing.assert_allclose(doubled.sample(one, shape), 2 * values, rtol=1e-6)
         if scale != "value":
             assert (values != start.sample(other, shape)).any()
+
+
+def test_connections_of_a_unit_are_counted() -> None:
+    for shape in ((20, 30), (3, 3, 4, 30), (20,)):
+        w = Sparse(nonzeros=7).sample(jax.random.key(1), shape)
+        assert w.shape == shape
+        connected = np.asarray(w.reshape(-1, 30 if len(shape) > 1 else 1) != 0)
+        assert (connected.sum(axis=0) == 7).all()
+        assert len(np.unique(connected, axis=1).T) == len(connected.T)
+    with pytest.raises(
+        SpecError, match=r"Sparse\.nonzeros must be <= the 5 inputs of a unit, got 7"
+    ):
+        Sparse(nonzeros=7).sample(jax.random.key(1), (5, 30))
+
+
+def test_eye_changes_nothing() -> None:
+    x = jnp.arange(6.0).reshape(2, 3)
+    assert (x @ Eye().sample(jax.random.key(0), (3, 3)) == x).all()
+    assert (x @ Eye(gain=2.0).sample(jax.random.key(0), (3, 5)))[:, :3].tolist() == (2 * x).tolist()
+    kernel = np.asarray(Eye().sample(jax.random.key(0), (3, 5, 2, 2)))
+    assert (kernel[1, 2] == np.eye(2)).all()
+    assert kernel.sum() == 2
+    with pytest.raises(SpecError, match=r"Eye is for kernels"):
+        Eye().sample(jax.random.key(0), (3,))
+
+
+def test_a_gain_multiplies_what_it_is_put_on() -> None:
+    key, shape = jax.random.key(0), (30, 20)
+    for activation, gain in ((Identity(), 1.0), (ReLU(), np.sqrt(2))):
+        gained = ActivationGain(activation=activation, start=Normal(deviation=0.3))
+        expected = gain * Normal(deviation=0.3).sample(key, shape)
+        np.testing.assert_allclose(gained.sample(key, shape), expected, rtol=1e-6)
 
 
 def test_fans_count_spatial_axes_in() -> None:

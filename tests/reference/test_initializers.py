@@ -22,8 +22,11 @@ from thalweg.catalogue.initializers import (
     Fan,
     Glorot,
     He,
+    InputUniform,
     Normal,
     Orthogonal,
+    Sparse,
+    TruncatedNormal,
     Uniform,
     Zero,
 )
@@ -36,6 +39,12 @@ SHAPES = {"dense": ((300, 200), (200, 300)), "convolution": ((3, 5, 16, 24), (24
 TANH = init.calculate_gain("tanh")
 LEAKY = init.calculate_gain("leaky_relu", 0.3)
 ROOT_2 = np.sqrt(2)
+
+
+def uniform_by_inputs(w: Any, generator: Any, power: float, gain: float = 1.0) -> Any:
+    bound = gain / w[0].numel() ** power
+    return init.uniform_(w, -bound, bound, generator=generator)
+
 
 PAIRS: list[tuple[Any, Callable[..., Any]]] = [
     (He(), lambda w, g: init.kaiming_normal_(w, nonlinearity="relu", generator=g)),
@@ -57,6 +66,8 @@ PAIRS: list[tuple[Any, Callable[..., Any]]] = [
         Fan(gain=1 / np.sqrt(3), distribution="uniform"),
         lambda w, g: init.kaiming_uniform_(w, a=np.sqrt(5), generator=g),
     ),
+    (InputUniform(), lambda w, g: uniform_by_inputs(w, g, 0.5)),
+    (InputUniform(bound="inverse", gain=2.0), lambda w, g: uniform_by_inputs(w, g, 1.0, 2.0)),
     (Glorot(), lambda w, g: init.xavier_uniform_(w, generator=g)),
     (Glorot(distribution="normal"), lambda w, g: init.xavier_normal_(w, generator=g)),
     (Glorot(gain=TANH), lambda w, g: init.xavier_uniform_(w, gain=TANH, generator=g)),
@@ -71,7 +82,9 @@ KEY = jax.random.key(20240229)
 
 
 def is_uniform(initializer: Any) -> bool:
-    return getattr(initializer, "distribution", "") == "uniform" or isinstance(initializer, Uniform)
+    return getattr(initializer, "distribution", "") == "uniform" or isinstance(
+        initializer, (Uniform, InputUniform)
+    )
 
 
 def filled(fill: Callable[..., Any], shape: tuple[int, ...]) -> np.ndarray:
@@ -140,6 +153,62 @@ def test_lanes_are_the_single_draws(ours: Any) -> None:
 def test_zero_and_constant_are_exact() -> None:
     assert not np.asarray(Zero().sample(KEY, (3, 4))).any()
     assert (np.asarray(Constant(value=0.3).sample(KEY, (3, 4))) == 0.3).all()
+
+
+# ------------------------------------------------------------------- tails cut off, connections cut
+
+MANY = 1_000_000
+
+
+@pytest.mark.parametrize("limit", [0.5, 2.0, 3.0])
+def test_truncated_draws_are_those_of_scipy(limit: float) -> None:
+    law = stats.truncnorm(-limit, limit, scale=0.3)
+    for rescaled in (False, True):
+        start = TruncatedNormal(deviation=0.3, limit=limit, rescaled=rescaled)
+        draws = np.asarray(start.sample(KEY, (MANY,)))
+        scale = 0.3 / law.std() if rescaled else 1.0
+        assert stats.kstest(draws / scale, law.cdf).pvalue > 0.01
+        fourth = law.moment(4) / law.var() ** 2
+        assert abs(draws.var() / (scale * law.std()) ** 2 - 1) < 4 * np.sqrt((fourth - 1) / MANY)
+        assert abs(draws).max() <= scale * 0.3 * limit * (1 + 1e-12)
+    theirs = init.trunc_normal_(
+        torch.empty(200_000, dtype=torch.float64), 0.0, 0.3, -0.3 * limit, 0.3 * limit
+    )
+    assert stats.kstest(theirs.numpy(), law.cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("kind", [Fan, Glorot, He])
+def test_scaled_truncated_draws_keep_the_variance(kind: Any) -> None:
+    """The formula of the card holds for every distribution, at a million draws."""
+    shape = (1250, 800)
+    variance = {Fan: 1 / 1250, Glorot: 2 / 2050, He: 2 / 1250}[kind]
+    for distribution in ("normal", "uniform", "truncated_normal"):
+        draws = np.asarray(kind(distribution=distribution).sample(KEY, shape))
+        assert abs(draws.var() / variance - 1) < 4 * np.sqrt(2 / MANY)
+        assert abs(draws.mean()) < 4 * np.sqrt(variance / MANY)
+
+
+def test_sparse_kernels_have_as_many_zeros_as_those_of_torch() -> None:
+    start = Sparse(nonzeros=15, values=Normal(deviation=0.4))
+    ours = np.asarray(start.sample(KEY, (300, 2000)))
+    # torch's units are the columns too, and it rounds the number of zeros up.
+    theirs = init.sparse_(torch.empty(300, 2000, dtype=torch.float64), 285 / 300, 0.4).numpy()
+    assert ((theirs != 0).sum(axis=0) == (ours != 0).sum(axis=0)).all()
+    assert stats.ks_2samp(ours[ours != 0], theirs[theirs != 0]).pvalue > 0.001
+    assert stats.kstest(ours[ours != 0], stats.norm(0, 0.4).cdf).pvalue > 0.01
+    # Every input is as likely to be connected as any other.
+    expected = np.full(300, 15 * 2000 / 300)
+    assert stats.chisquare((ours != 0).sum(axis=1), expected).pvalue > 0.01
+
+
+def test_printed_variances_of_uniform_starts() -> None:
+    """m · Var W for m = 100: 1/3 with U(±1/√m), 1/300 with U(±1/m)."""
+    for bound, share in (("root", 0.333), ("inverse", 0.00333)):
+        draws = np.asarray(InputUniform(bound=bound).sample(KEY, (100, 10_000)))
+        assert 100 * draws.var() == pytest.approx(share, rel=5e-3)
+        assert np.sqrt(100 * draws.var()) ** 10 == pytest.approx(
+            {"root": 4.1e-3, "inverse": 4.1e-13}[bound], rel=0.03
+        )
 
 
 # -------------------------------------------------------------------------------------- rotations

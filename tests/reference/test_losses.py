@@ -11,10 +11,19 @@ import numpy as np
 import pytest
 
 from thalweg.catalogue.losses import (
+    AbsoluteError,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
+    ClippedCrossEntropy,
+    Focal,
+    GaussianLikelihood,
     Hinge,
+    Huber,
+    IndicatorError,
+    PoissonLikelihood,
+    SigmoidHinge,
     SquaredError,
+    SquaredHinge,
 )
 
 torch = pytest.importorskip("torch")
@@ -30,6 +39,8 @@ CLASSES = DRAWS.integers(4, size=BATCH)
 ONE_HOT = np.eye(4)[CLASSES]
 SOFT = DRAWS.dirichlet(np.ones(4), size=BATCH)
 VALUES = DRAWS.normal(size=(BATCH, 4))
+COUNTS = DRAWS.poisson(3.0, size=(BATCH, 4)).astype(float)
+TENSOR = torch.tensor(VALUES)
 
 
 class Case(NamedTuple):
@@ -79,6 +90,70 @@ def categorical(targets: np.ndarray, smoothing: float) -> Case:
     )
 
 
+def huber(threshold: float) -> Case:
+    return Case(
+        Huber(threshold=threshold),
+        VALUES,
+        4,
+        lambda z: functional.huber_loss(z, TENSOR, reduction="none", delta=threshold).mean(-1),
+        lambda z: optax.huber_loss(z, VALUES, delta=threshold).mean(-1),
+    )
+
+
+def focal(focus: float) -> Case:
+    def of_torch(z: Any) -> Any:
+        right = torch.log_softmax(z, -1).gather(1, torch.tensor(CLASSES)[:, None])[:, 0]
+        return -((-torch.expm1(right)) ** focus) * right
+
+    def of_jax(z: Any) -> Any:
+        right = jnp.take_along_axis(jax.nn.log_softmax(z), CLASSES[:, None], axis=1)[:, 0]
+        return -((1 - jnp.exp(right)) ** focus) * right
+
+    return Case(Focal(focus=focus), CLASSES, 4, of_torch, of_jax)
+
+
+def gaussian(least: float) -> Case:
+    def of_torch(z: Any) -> Any:
+        variance = functional.softplus(z[:, 4:]) + least
+        arguments = {"full": True, "eps": 1e-300, "reduction": "none"}
+        return functional.gaussian_nll_loss(z[:, :4], TENSOR, variance, **arguments).mean(-1)
+
+    def of_jax(z: Any) -> Any:
+        deviation = jnp.sqrt(jax.nn.softplus(z[:, 4:]) + least)
+        return -jax.scipy.stats.norm.logpdf(VALUES, z[:, :4], deviation).mean(-1)
+
+    return Case(GaussianLikelihood(least=least), VALUES, 8, of_torch, of_jax)
+
+
+def indicators(squash: bool, outputs: int) -> Case:
+    targets = ONE_HOT if outputs > 1 else COIN[:, None]
+
+    def of_torch(z: Any) -> Any:
+        if squash:
+            z = z.softmax(-1) if outputs > 1 else z.sigmoid()
+        return functional.mse_loss(z, torch.tensor(targets).double(), reduction="none").sum(-1)
+
+    def of_jax(z: Any) -> Any:
+        if squash:
+            z = jax.nn.softmax(z) if outputs > 1 else jax.nn.sigmoid(z)
+        return optax.squared_error(z, targets).sum(-1)
+
+    integers = CLASSES if outputs > 1 else COIN
+    return Case(IndicatorError(squash=squash), integers, outputs, of_torch, of_jax)
+
+
+def sigmoid_hinge(labels: Any, outputs: int) -> Case:
+    hot = ONE_HOT if outputs > 1 else COIN[:, None].astype(float)
+    y = hot if labels == "zero_one" else 2 * hot - 1
+    return Case(
+        SigmoidHinge(labels=labels),
+        CLASSES if outputs > 1 else COIN,
+        outputs,
+        lambda z: (1 - torch.tensor(y) * z.sigmoid()).clamp(min=0).sum(-1),
+        lambda z: optax.hinge_loss(jax.nn.sigmoid(z), y).sum(-1),
+    )
+
+
 def largest_violation(z: Any) -> Any:
     right = z.gather(1, torch.tensor(CLASSES)[:, None])
     others = (1 + z - right).masked_fill(torch.tensor(ONE_HOT, dtype=torch.bool), -torch.inf)
@@ -109,6 +184,71 @@ CASES = {
         lambda z: (1 - torch.tensor(2 * COIN - 1) * z[:, 0]).clamp(min=0),
         lambda z: optax.hinge_loss(z[:, 0], 2 * COIN - 1),
     ),
+    "absolute error": Case(
+        AbsoluteError(),
+        VALUES,
+        4,
+        lambda z: functional.l1_loss(z, TENSOR, reduction="none").mean(-1),
+        lambda z: jnp.sqrt(optax.squared_error(z, VALUES)).mean(-1),
+    ),
+    "Huber": huber(1.0),
+    "Huber, narrow": huber(0.3),
+    "focal": focal(2.0),
+    "focal, no focus": Case(
+        Focal(focus=0.0),
+        CLASSES,
+        4,
+        lambda z: functional.cross_entropy(z, torch.tensor(CLASSES), reduction="none"),
+        lambda z: optax.softmax_cross_entropy_with_integer_labels(z, jnp.asarray(CLASSES)),
+    ),
+    "focal, of two": Case(
+        Focal(focus=1.5),
+        COIN,
+        1,
+        lambda z: (
+            (z[:, 0] * torch.tensor(1 - 2 * COIN)).sigmoid() ** 1.5
+            * -functional.logsigmoid(z[:, 0] * torch.tensor(2 * COIN - 1))
+        ),
+        lambda z: optax.sigmoid_focal_loss(z[:, 0], COIN.astype(float), gamma=1.5),
+    ),
+    "normal": gaussian(1e-6),
+    "normal, not narrow": gaussian(0.1),
+    "Poisson": Case(
+        PoissonLikelihood(),
+        COUNTS,
+        4,
+        lambda z: (
+            functional.poisson_nll_loss(z, torch.tensor(COUNTS), reduction="none")
+            + torch.lgamma(torch.tensor(COUNTS) + 1)
+        ).mean(-1),
+        lambda z: -jax.scipy.stats.poisson.logpmf(COUNTS, jnp.exp(z)).mean(-1),
+    ),
+    **{
+        f"indicators, squashed {squash}, {outputs}": indicators(squash, outputs)
+        for squash in (False, True)
+        for outputs in (1, 4)
+    },
+    **{
+        f"hinge of sigmoid, {labels}, {outputs}": sigmoid_hinge(labels, outputs)
+        for labels in ("zero_one", "plus_minus")
+        for outputs in (1, 4)
+    },
+    "squared hinge": Case(
+        SquaredHinge(),
+        COIN,
+        1,
+        lambda z: (1 - torch.tensor(2 * COIN - 1) * z[:, 0]).clamp(min=0) ** 2,
+        lambda z: optax.hinge_loss(z[:, 0], 2 * COIN - 1) ** 2,
+    ),
+    "squared hinge of several": Case(
+        SquaredHinge(),
+        CLASSES,
+        4,
+        lambda z: 4 * functional.multi_margin_loss(z, torch.tensor(CLASSES), p=2, reduction="none"),
+        lambda z: (
+            (jnp.maximum(0, 1 + z - (z * ONE_HOT).sum(-1, keepdims=True)) * (1 - ONE_HOT)) ** 2
+        ).sum(-1),
+    ),
     # torch divides the sum by the number of classes.
     "hinge of several, sum": Case(
         Hinge(),
@@ -129,7 +269,7 @@ every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
 def close(actual: Any, expected: Any) -> None:
-    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-10)
 
 
 def outputs_of(case: Case, size: float = 1.0) -> np.ndarray:
@@ -152,6 +292,8 @@ def by_jax(function: Callable[[Any], Any], outputs: np.ndarray) -> tuple[Any, An
 @pytest.mark.parametrize("size", [0.1, 3.0, 1e3])
 def test_values_and_gradients_are_those_of_others(case: Case, size: float) -> None:
     outputs = outputs_of(case, size)
+    if isinstance(case.loss, PoissonLikelihood):
+        outputs = np.clip(outputs, -700.0, 700.0)  # beyond, e^z leaves double precision too
     values, gradients = by_jax(lambda z: case.loss(z, case.targets), outputs)
     assert np.isfinite(values).all()
     for other in (by_torch(case, outputs), by_jax(case.by_optax, outputs)):
@@ -199,3 +341,82 @@ def test_smoothing_binary_classes_is_smoothing_two_classes() -> None:
         torch.tensor(two), torch.tensor(COIN), reduction="none", label_smoothing=0.2
     )
     close(BinaryCrossEntropy(smoothing=0.2)(z, jnp.asarray(COIN)), smoothed.numpy())
+
+
+def test_clipped_probabilities_are_those_of_torch() -> None:
+    for size, clip in ((1.0, 1e-7), (3.0, 0.1), (1e3, 1e-3)):
+        outputs = outputs_of(CASES["binary"], size)
+        z = torch.tensor(outputs, requires_grad=True)
+        p = z[:, 0].sigmoid().clamp(clip, 1 - clip)
+        values = functional.binary_cross_entropy(p, torch.tensor(CHANCE), reduction="none")
+        values.sum().backward()
+        found = by_jax(lambda z, c=clip: ClippedCrossEntropy(least=c)(z, CHANCE), outputs)
+        # Half of 1e-7 is what 1 − p keeps of it; ours does not form it.
+        np.testing.assert_allclose(found[0], values.detach().numpy(), rtol=1e-8)
+        np.testing.assert_allclose(found[1], z.grad.numpy(), rtol=1e-8, atol=1e-10)
+
+
+def test_without_focus_two_classes_are_scored_as_ever() -> None:
+    z = outputs_of(CASES["binary"], 30.0)
+    close(Focal(focus=0.0)(z, jnp.asarray(COIN)), BinaryCrossEntropy()(z, jnp.asarray(COIN)))
+
+
+# -------------------------------------------------------------------------------- printed examples
+
+
+def test_four_examples_scored_by_their_classes() -> None:
+    """Published as 0.865, from logarithms that were rounded before they were added."""
+    right = np.array([0.70, 0.15, 0.60, 0.50])
+    labels = np.array([3, 7, 1, 9])
+    p = np.tile((1 - right[:, None]) / 9, (1, 10))
+    p[np.arange(4), labels] = right
+    losses = CategoricalCrossEntropy()(jnp.log(p), jnp.asarray(labels))
+    np.testing.assert_allclose(losses, [0.356675, 1.897120, 0.510826, 0.693147], atol=1e-6)
+    assert float(losses.mean()) == pytest.approx(0.864442, abs=1e-6)
+
+
+def test_softmax_gradients_need_targets_that_add_up_to_one() -> None:
+    v = jnp.array([[1.0, 2.0, -0.5]])
+    for y, expected in (
+        ([0.0, 1.0, 0.0], [0.253716, -0.310328, 0.056612]),
+        ([0.5, 1.0, 0.0], [-0.119426, 0.034508, 0.084918]),
+    ):
+        slope = jax.grad(lambda v, y=y: CategoricalCrossEntropy()(v, jnp.array([y])).sum())(v)
+        np.testing.assert_allclose(slope[0], expected, atol=1e-6)
+
+
+def test_gradients_of_a_sequence_are_those_of_its_moments() -> None:
+    """∇ of Σ_t −ln ŷ_{y(t)}(t) is ŷ(t) − [i = y(t)] at every time, as if it were alone."""
+    o = np.random.default_rng(5).normal(size=(3, 6, 4))
+    y = np.random.default_rng(6).integers(4, size=(3, 6))
+    slope = jax.grad(lambda o: CategoricalCrossEntropy()(o, jnp.asarray(y)).sum())(jnp.asarray(o))
+    close(slope, torch.tensor(o).softmax(-1).numpy() - np.eye(4)[y])
+
+
+def test_a_confident_mistake() -> None:
+    z, y = jnp.array([[23.0]]), jnp.array([0])
+    assert float(BinaryCrossEntropy()(z, y)[0]) == pytest.approx(23.0, abs=1e-9)
+    assert float(IndicatorError(squash=True)(z, y)[0]) == pytest.approx(0.9999999998, abs=1e-10)
+    assert BinaryCrossEntropy().probabilities(jnp.array([[-200.0]]))[0, 1] == pytest.approx(
+        1.384e-87, rel=1e-3
+    )
+
+
+def test_hinge_of_sigmoids_through_two_layers() -> None:
+    """δ₂ = −ŷ ⊙ (1 − ŷ) ⊙ y, δ₁ = W₂ᵀδ₂ ⊙ [h > 0]; the hinge is always on its active side."""
+    draws = np.random.default_rng(8)
+    x, w1, b1 = draws.normal(size=3), draws.normal(size=(3, 5)), draws.normal(size=5)
+    w2, b2, y = draws.normal(size=(5, 4)), draws.normal(size=4), np.array([1.0, 0.0, 1.0, 1.0])
+
+    def objective(w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
+        h = jnp.maximum(x @ w1 + b1, 0)
+        return SigmoidHinge()((h @ w2 + b2)[None], jnp.asarray(y)[None]).sum()
+
+    z1 = x @ w1 + b1
+    h = np.maximum(z1, 0)
+    p = 1 / (1 + np.exp(-(h @ w2 + b2)))
+    d2 = -p * (1 - p) * y
+    d1 = (w2 @ d2) * (z1 > 0)
+    found = jax.grad(objective, argnums=(0, 1, 2, 3))(*map(jnp.asarray, (w1, b1, w2, b2)))
+    for actual, expected in zip(found, (np.outer(x, d1), d1, np.outer(h, d2), d2), strict=True):
+        close(actual, expected)

@@ -83,7 +83,7 @@ epochs = 1.5
         ("[optimizer]\nadam = 3", "4: optimizer.adam must be a table of fields, got 3"),
         (
             "[loss.hinge.x]\ny = 1",
-            "3: Hinge has no field 'x'; it can be several",
+            "3: Hinge has no field 'x'; it can be derivative_at_kink, several",
         ),
         # bounds
         ("[optimizer]\nadam = { beta1 = 1.5 }", "4: Adam.beta1 must be >= 0 and < 1, got 1.5"),

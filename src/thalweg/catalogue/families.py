@@ -21,7 +21,9 @@ from thalweg.catalogue import (
     preprocessing,
     regularizers,
     schedules,
+    starts,
 )
+from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer
 
@@ -50,7 +52,8 @@ FAMILIES: dict[str, Family] = {
         Family("layers", Network, layers),
         Family("activations", activations.Activation, activations),
         Family("initializers", initializers.Initializer, initializers),
-        Family("losses", losses.Loss, losses),
+        Family("starts", starts.Start, starts),
+        Family("losses", Loss, losses),
         Family("optimizers", Optimizer, optimizers),
         Family("schedules", schedules.Schedule, schedules),
         Family("regularizers", regularizers.Regularizer, regularizers),

@@ -1,7 +1,8 @@
 """Initializers: where parameters start.
 
 A part of this family is called with a key and a shape and returns an array. Kernels have shape
-[..., fan_in, fan_out] with any leading (spatial) axes counted into both fans.
+[..., fan_in, fan_out] with any leading (spatial) axes counted into both fans. What starts from the
+data instead is in ``starts``.
 """
 
 from __future__ import annotations
@@ -13,11 +14,28 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from thalweg.catalogue.activations import Activation, ReLU
+from thalweg.catalogue.gains import gain_of
+from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
 
-__all__ = ["Constant", "Fan", "Glorot", "He", "Normal", "Orthogonal", "Uniform", "Zero"]
+__all__ = [
+    "ActivationGain",
+    "Constant",
+    "Eye",
+    "Fan",
+    "Glorot",
+    "He",
+    "InputUniform",
+    "Normal",
+    "Orthogonal",
+    "Sparse",
+    "TruncatedNormal",
+    "Uniform",
+    "Zero",
+]
 
-Distribution = Literal["normal", "uniform"]
+Distribution = Literal["normal", "uniform", "truncated_normal"]
 
 
 @runtime_checkable
@@ -46,8 +64,17 @@ def _spread(
     """Values with mean 0 and the given standard deviation."""
     if distribution == "normal":
         return deviation * jax.random.normal(key, shape)
+    if distribution == "truncated_normal":
+        return deviation / _deviation_within(2.0) * jax.random.truncated_normal(key, -2, 2, shape)
     bound = math.sqrt(3) * deviation
     return bound * jax.random.uniform(key, shape, minval=-1, maxval=1)
+
+
+def _deviation_within(limit: Array | float) -> Array:
+    """Standard deviation of a standard normal variable that is cut off at ± limit."""
+    inside = jax.scipy.special.erf(limit / math.sqrt(2))
+    density = jnp.exp(-(limit**2) / 2) / math.sqrt(2 * math.pi)
+    return jnp.sqrt(1 - 2 * limit * density / inside)
 
 
 @part
@@ -109,6 +136,34 @@ class Normal:
 
 
 @part
+class TruncatedNormal:
+    """Draws from a normal distribution without its tails.
+
+    Formula: w ~ N(0, deviation²), drawn again where |w| > limit · deviation
+    Numbers: deviation: standard deviation of the whole distribution; limit: where it is cut off, in
+        deviations
+    Choices: rescaled: whether draws are stretched so that deviation is that of what is left
+    Shapes: any
+    Watch for: cut off at 2, what is left has a deviation of 0.88 · deviation; libraries disagree
+        whether to make up for it.
+    Source: standard; Burkardt, The Truncated Normal Distribution, 2014
+    Example:
+        >>> start = TruncatedNormal(deviation=1.0)
+        >>> bool(abs(start.sample(jax.random.key(0), (1000,))).max() <= 2)
+        True
+    """
+
+    deviation: Number = number(default=0.05, low=0, scale="log", search=(1e-3, 3))
+    limit: Number = number(default=2.0, above=0, search=(1, 4))
+    rescaled: bool = choice(default=False)
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        draws = jax.random.truncated_normal(key, -self.limit, self.limit, shape)
+        scale = 1 / _deviation_within(self.limit) if self.rescaled else 1.0
+        return self.deviation * scale * draws
+
+
+@part
 class Uniform:
     """Draws uniformly between −bound and bound.
 
@@ -130,14 +185,13 @@ class Uniform:
 
 @part
 class Fan:
-    """Draws with a variance that falls with the number of inputs.
+    """Draws with a variance that falls with the number of inputs (LeCun initialization).
 
     Formula: Var w = gain² / fan_in; uniform: w ~ U(−b, b) with b = gain √(3 / fan_in)
     Numbers: gain: factor on the standard deviation; 1/√3 with ``uniform`` gives U(±1/√fan_in)
-    Choices: distribution: normal or uniform
+    Choices: distribution: normal, uniform, or normal without what is beyond two deviations
     Shapes: kernels [..., fan_in, fan_out]; a vector counts its own length as both
-    Watch for: U(±1/√m) for m inputs is the usual rule; the U(±1/m) in some lecture notes is too
-        small by √m.
+    Watch for: keeps the variance of a linear map only; see ActivationGain for what follows it.
     Source: LeCun, Bottou, Orr & Müller, Efficient BackProp, 1998, section 4.6
     Example:
         >>> float(Fan().sample(jax.random.key(0), (100, 400)).std().round(2))
@@ -153,12 +207,39 @@ class Fan:
 
 
 @part
+class InputUniform:
+    """Draws uniformly between bounds that fall with the number of inputs.
+
+    Formula: w ~ U(−b, b), b = gain / √fan_in or gain / fan_in
+    Numbers: gain: factor on the bound
+    Choices: bound: ``root`` for 1/√fan_in, ``inverse`` for 1/fan_in
+    Shapes: kernels [..., fan_in, fan_out]; a vector counts its own length as both
+    Watch for: both are in print as "uniform scaling", and ``inverse`` is too small: a layer of m
+        inputs multiplies variances by 1/3 with ``root`` and by 1/(3m) with ``inverse``.
+    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 8.4
+    Example:
+        >>> start = InputUniform(bound="inverse")
+        >>> bool(abs(start.sample(jax.random.key(0), (100, 5))).max() <= 0.01)
+        True
+    """
+
+    gain: Number = number(default=1.0, low=0, scale="log", search=(0.1, 3))
+    bound: Literal["root", "inverse"] = choice(default="root")
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        inputs, _ = fans(shape)
+        bound = self.gain / (math.sqrt(inputs) if self.bound == "root" else inputs)
+        return bound * jax.random.uniform(key, shape, minval=-1, maxval=1)
+
+
+@part
 class Glorot:
     """Balances the variance of activations and of gradients.
 
     Formula: Var w = 2 gain² / (fan_in + fan_out); uniform bound gain √(6 / (fan_in + fan_out))
     Numbers: gain: factor on the standard deviation
-    Choices: distribution: uniform (as in the paper) or normal
+    Choices: distribution: uniform (as in the paper), normal, or normal without what is beyond two
+        deviations
     Shapes: kernels [..., fan_in, fan_out]
     Watch for: derived for units that are linear near zero, such as tanh; ReLU wants He.
     Source: Glorot & Bengio, Understanding the Difficulty of Training Deep Feedforward Neural
@@ -181,7 +262,8 @@ class He:
 
     Formula: Var w = 2 gain² / fan_in
     Numbers: gain: factor on the standard deviation
-    Choices: distribution: normal (as in the paper) or uniform
+    Choices: distribution: normal (as in the paper), uniform, or normal without what is beyond two
+        deviations
     Shapes: kernels [..., fan_in, fan_out]
     Watch for: with tanh it starts too large and saturates deep layers.
     Source: He, Zhang, Ren & Sun, Delving Deep into Rectifiers, 2015, equation 10
@@ -226,3 +308,84 @@ class Orthogonal:
         # rotations (Mezzadri 2007).
         q = q * jnp.where(jnp.diagonal(r) < 0, -1, 1)
         return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+@part
+class ActivationGain:
+    """Multiplies another start by the gain of an activation.
+
+    Formula: w = gain_of(f) · start, gain_of(f) = 1 / √E f(z)² for z ~ N(0, 1)
+    Choices: activation: f, which the kernel's inputs come through; start: what is multiplied
+    Shapes: those of ``start``
+    Watch for: computed by quadrature for any activation: √2 for ReLU, 1 for the identity, 1.59 for
+        tanh, where tables recommend 5/3. Repeat the activation of the network here.
+    Source: He, Zhang, Ren & Sun, Delving Deep into Rectifiers, 2015, section 2.2, for any function
+    Example:
+        >>> start = ActivationGain(activation=ReLU(), start=Constant(value=1.0))
+        >>> start.sample(jax.random.key(0), (1,)).round(4)
+        Array([1.4142], dtype=float32)
+    """
+
+    activation: Activation = choice(default=ReLU())
+    start: Initializer = choice(default=Fan())
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        return gain_of(self.activation) * self.start.sample(key, shape)
+
+
+@part
+class Sparse:
+    """Connects every unit to a few inputs only.
+
+    Formula: exactly ``nonzeros`` of the incoming weights of a unit are drawn, all others are 0
+    Choices: nonzeros: connections of a unit; values: how they are drawn
+    Shapes: kernels [..., fan_in, fan_out]; a vector is one unit
+    Watch for: the scale of ``values`` is used as it is, so it should suit ``nonzeros`` inputs, not
+        fan_in. Zeros are a start, not a constraint: training fills them.
+    Source: Martens, Deep Learning via Hessian-Free Optimization, 2010, section 5
+    Example:
+        >>> w = Sparse(nonzeros=3).sample(jax.random.key(0), (10, 4))
+        >>> (w != 0).sum(axis=0)
+        Array([3, 3, 3, 3], dtype=int32)
+    """
+
+    nonzeros: int = choice(default=15, low=1)
+    values: Initializer = choice(default=Normal(deviation=1.0))
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        units = shape[-1] if len(shape) > 1 else 1
+        inputs = math.prod(shape) // units
+        if self.nonzeros > inputs:
+            raise SpecError(
+                f"Sparse.nonzeros must be <= the {inputs} inputs of a unit, got {self.nonzeros}"
+            )
+        for_values, for_places = jax.random.split(key)
+        # The order of random numbers is a random order; the first of it are connected.
+        place = jax.random.uniform(for_places, (inputs, units)).argsort(axis=0).argsort(axis=0)
+        values = self.values.sample(for_values, shape)
+        return jnp.where(place.reshape(shape) < self.nonzeros, values, jnp.zeros_like(values))
+
+
+@part
+class Eye:
+    """Starts as the map that changes nothing.
+
+    Formula: W = gain I; with spatial axes, that at their centre and 0 elsewhere
+    Numbers: gain: factor
+    Shapes: kernels [..., fan_in, fan_out]; where the sides differ, the rest is 0
+    Watch for: units are told apart by their inputs alone; beyond the shorter side they are dead.
+    Source: Le, Jaitly & Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear
+        Units, 2015, section 3
+    Example:
+        >>> Eye().sample(jax.random.key(0), (2, 3))
+        Array([[1., 0., 0.],
+               [0., 1., 0.]], dtype=float32)
+    """
+
+    gain: Number = number(default=1.0, search=(0.1, 2))
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        if len(shape) < 2:
+            raise SpecError(f"Eye is for kernels [..., input, output], got shape {shape}")
+        centre = tuple(length // 2 for length in shape[:-2])
+        return self.gain * jnp.zeros(shape).at[centre].set(jnp.eye(shape[-2], shape[-1]))

@@ -16,7 +16,7 @@ from jax import Array, lax
 
 from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.losses import Loss
+from thalweg.catalogue.losses.loss import Loss, decided
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer, take_step
 from thalweg.catalogue.preprocessing import Affine
@@ -156,14 +156,19 @@ def objective_at(
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
     penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
+    attached = getattr(loss, "attached", None)
 
     def objective(parameters: Any) -> tuple[Array, Any]:
-        context = Context("train", key, taps)
+        # Taps that only the loss wants stay inside.
+        seen = {} if attached is not None and taps is None else taps
+        context = Context("train", key, seen)
         outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
         losses = loss(outputs, targets)
+        if attached is not None:
+            losses = losses + attached(seen, targets)
         data = losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
         penalty = sum(regularizer.penalty(parameters) for regularizer in penalties)
-        return data + penalty, (new_state, context.taps)
+        return data + penalty, (new_state, taps)
 
     return objective
 
@@ -223,12 +228,12 @@ def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
         inputs, targets = _rows_of(lane, pool, chosen)
         variables = Variables(state.parameters, state.network_state)
         outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
+        predicted = lane.loss.probabilities(outputs)
         if task == "regression":
             unit = 1.0 if lane.target_scaling is None else lane.target_scaling.scale
-            second = jnp.mean(((outputs - targets) / unit) ** 2, axis=-1)
+            second = jnp.mean(((predicted - targets) / unit) ** 2, axis=-1)
         else:
-            predicted = jnp.argmax(lane.loss.probabilities(outputs), axis=-1)
-            second = (predicted == targets).astype(outputs.dtype)
+            second = (decided(predicted) == targets).astype(outputs.dtype)
         both = jnp.stack([lane.loss(outputs, targets), second], axis=-1)
         own = split[:, None] == jnp.arange(len(sizes))
         # Not a product with a mask: a loss that is infinite in one split must not reach another.
@@ -244,6 +249,7 @@ def predict(lane: Lane, state: State, inputs: Array) -> Array:
     variables = Variables(state.parameters, state.network_state)
     inputs = scaled(lane.scaling, inputs)
     outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
+    predicted = lane.loss.probabilities(outputs)
     if lane.target_scaling is not None:
-        outputs = outputs / lane.target_scaling.scale + lane.target_scaling.shift
-    return lane.loss.probabilities(outputs)
+        predicted = predicted / lane.target_scaling.scale + lane.target_scaling.shift
+    return predicted

@@ -15,9 +15,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from thalweg.catalogue import losses, schedules
+from thalweg.catalogue import schedules
 from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.losses import DeepSupervision
+from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.preprocessing import Affine, fill_only
+from thalweg.catalogue.starts import OutputBias
 from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
@@ -108,11 +111,25 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     Raises:
         SpecError: the loss does not fit the task, or a schedule needs validation data.
     """
-    loss = recipe.loss or losses.chosen_for(dataset.task)[0]
+    loss = recipe.loss or chosen_for(dataset.task)[0]
     if dataset.task not in loss.tasks:
         raise SpecError(
             f"{type(loss).__name__} fits {' and '.join(loss.tasks)} tasks, but the data of "
             f"{type(recipe.data).__name__} are {dataset.task}; leave loss out to have it chosen"
+        )
+    if any(isinstance(start, OutputBias) for start in recipe.start) and (
+        not hasattr(loss, "constant")
+    ):
+        raise SpecError(f"OutputBias knows no best constant for {type(loss).__name__}")
+    least = getattr(loss, "least_target", None)
+    if least is not None and recipe.target_preprocessing is not None:
+        raise SpecError(
+            f"{type(loss).__name__} needs targets as they are; leave target_preprocessing out"
+        )
+    if least is not None and dataset.targets.min() < least:
+        raise SpecError(
+            f"{type(loss).__name__} needs targets >= {least:g}, but those of "
+            f"{type(recipe.data).__name__} go down to {dataset.targets.min():g}"
         )
     network: Any = recipe.network
     if "outputs" in declarations(type(network)) and network.outputs is None:
@@ -224,15 +241,33 @@ def check_network(job: Job) -> None:
 
     def forward(key: Any, x: Any) -> Any:
         variables: Variables = recipe.network.init(key, example)
-        return recipe.network.apply(variables, x, Context("evaluate"))[0]
+        context = Context("evaluate", taps={})
+        return recipe.network.apply(variables, x, context)[0], context.taps
 
-    outputs = jax.eval_shape(forward, jax.random.key(0), example)
+    outputs, taps = jax.eval_shape(forward, jax.random.key(0), example)
     assert recipe.loss is not None
     wanted = recipe.loss.outputs(dataset.outputs)
     if outputs.shape != (2, wanted):
         raise SpecError(
             f"{type(recipe.network).__name__} gives outputs of shape {outputs.shape[1:]}, but "
             f"{type(recipe.loss).__name__} on {type(recipe.data).__name__} needs ({wanted},)"
+        )
+    if isinstance(recipe.loss, DeepSupervision):
+        _check_tap(recipe.loss, {name: seen.shape[1:] for name, seen in taps.items()}, dataset)
+
+
+def _check_tap(
+    loss: DeepSupervision, taps: Mapping[str, tuple[int, ...]], dataset: Dataset
+) -> None:
+    """Refuse a loss on a hidden layer that is not there, or not as wide as the loss needs."""
+    if loss.tap not in taps:
+        raise SpecError(f"DeepSupervision.tap must be one of {', '.join(taps)}, got {loss.tap!r}")
+    wanted = loss.hidden.outputs(dataset.outputs)
+    if taps[loss.tap] != (wanted,):
+        raise SpecError(
+            f"DeepSupervision.tap must name values of shape ({wanted},) for "
+            f"{type(loss.hidden).__name__}, got {loss.tap!r} of shape {taps[loss.tap]}; an "
+            f"AuxiliaryHead reads such values from any layer"
         )
 
 

@@ -119,7 +119,11 @@ def _start_optimizer() -> Callable[..., Any]:
     return jax.jit(jax.vmap(init_state), compiler_options=brief_options())
 
 
-def start(lanes: Sequence[tuple[Network, Optimizer, int]], example: Any) -> State:
+def start(
+    lanes: Sequence[tuple[Network, Optimizer, int]],
+    example: Any,
+    adapted: Callable[[int, Variables], Variables] = lambda run, drawn: drawn,
+) -> State:
     """States before the first step, [run, ...] on one device.
 
     Runs are started one by one: what is drawn once takes longer to compile than to run, and the
@@ -128,12 +132,15 @@ def start(lanes: Sequence[tuple[Network, Optimizer, int]], example: Any) -> Stat
     Args:
         lanes: network, optimizer and seed of every run.
         example: shape and type of one input, with a batch axis.
+        adapted: what a run makes of what was drawn for it, given its position.
     """
     drawn: dict[Any, Variables] = {}
     for network, _, seed in lanes:
         if (network, seed) not in drawn:
             drawn[network, seed] = jax.device_get(_start_network()(network, seed, example))
-    variables = stacked([drawn[network, seed] for network, _, seed in lanes])
+    variables = stacked(
+        [adapted(run, drawn[network, seed]) for run, (network, _, seed) in enumerate(lanes)]
+    )
     rules = stacked([optimizer for _, optimizer, _ in lanes])
     return State(
         variables.parameters, variables.state, _start_optimizer()(rules, variables.parameters)

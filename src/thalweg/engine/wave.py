@@ -26,6 +26,7 @@ from thalweg.engine.monitor import Monitor
 from thalweg.engine.orders import Orders, Readings
 from thalweg.engine.pictures import decision_arrays, decision_grid
 from thalweg.engine.plan import Group, Job
+from thalweg.engine.starting import adapted
 from thalweg.engine.timetable import Timetable
 from thalweg.record.store import Record
 from thalweg.record.tables import ArraysUpdate, Checkpoint, Program, RunUpdate
@@ -108,7 +109,8 @@ class Wave:
         self.reached = np.zeros(runs, np.int32)  # steps of the state a run ends with
         seeds = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in self.jobs]
         example = jax.ShapeDtypeStruct((1, *self.pool.inputs.shape[1:]), self.pool.inputs.dtype)
-        self.state: State = self.layout.place(program.start(seeds, example))
+        started = program.start(seeds, example, lambda run, drawn: adapted(self.jobs[run], drawn))
+        self.state: State = self.layout.place(started)
         self.best = self.state if self.restores else None
 
     def compile(self) -> None:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from thalweg.catalogue.losses import chosen_for
+from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from thalweg.catalogue.clipping import Clipping
-from thalweg.catalogue.losses import Loss
+from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers import Adam
 from thalweg.catalogue.optimizers.optimizer import Optimizer
 from thalweg.catalogue.preprocessing import Preprocessing
 from thalweg.catalogue.regularizers import Regularizer
+from thalweg.catalogue.starts import Start
 from thalweg.data import Source
 from thalweg.part import Number, choice, number, part
 
@@ -29,6 +30,7 @@ __all__ = ["Compare", "EarlyStopping", "Experiment", "Recipe", "Seeds", "Trainin
 RECIPE_FIELDS = (
     "data",
     "network",
+    "start",
     "loss",
     "optimizer",
     "regularizers",
@@ -78,6 +80,7 @@ class Recipe:
 
     data: Source = choice()
     network: Network = choice(default=MLP())
+    start: tuple[Start, ...] = choice(default=())
     loss: Loss | None = choice(default=None)
     optimizer: Optimizer = choice(default=Adam())
     regularizers: tuple[Regularizer, ...] = choice(default=())
@@ -125,19 +128,20 @@ class Experiment:
     A list in a field of the recipe, or of a part in it, means each of its values.
 
     Choices: question: the sentence to be answered; data: what is learned; network: what learns;
-        loss: what is minimised, chosen for the task where not given; optimizer: how it is
-        minimised; regularizers: what holds parameters back; preprocessing: how inputs are scaled;
-        target_preprocessing: how the targets of a regression are scaled (rmse and r2 stay in the
-        units of the data; classes are left alone); training: how long, and in what portions;
-        cases: named alternatives that change several fields together, as tables of changes; vary:
-        groups of changes tried one group at a time around the base; zip: groups of paths whose
-        lists advance together; compare: what is to be decided; seeds: seeds of every run where
-        nothing is compared
+        start: what its parameters owe to the data before the first step; loss: what is minimised,
+        chosen for the task where not given; optimizer: how it is minimised; regularizers: what
+        holds parameters back; preprocessing: how inputs are scaled; target_preprocessing: how the
+        targets of a regression are scaled (rmse and r2 stay in the units of the data; classes are
+        left alone); training: how long, and in what portions; cases: named alternatives that change
+        several fields together, as tables of changes; vary: groups of changes tried one group at a
+        time around the base; zip: groups of paths whose lists advance together; compare: what is to
+        be decided; seeds: seeds of every run where nothing is compared
     """
 
     question: str = choice(default="")
     data: Source = choice()
     network: Network = choice(default=MLP())
+    start: tuple[Start, ...] = choice(default=())
     loss: Loss | None = choice(default=None)
     optimizer: Optimizer = choice(default=Adam())
     regularizers: tuple[Regularizer, ...] = choice(default=())

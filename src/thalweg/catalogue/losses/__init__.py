@@ -1,0 +1,39 @@
+"""Losses: how wrong outputs are, one value per example.
+
+A part of this family is called with the network's outputs and the targets of a batch and returns
+a vector; the objective averages it over the batch. Losses for classes work on logits, never on
+probabilities, so that they stay finite.
+
+``loss`` holds the contract. The parts: ``distances`` between numbers, ``entropies`` of classes,
+``margins`` between classes, ``densities`` with a spread of their own, and ``attached`` for losses
+on hidden layers. ``chosen`` picks the loss a task calls for.
+"""
+
+from thalweg.catalogue.losses.attached import DeepSupervision
+from thalweg.catalogue.losses.densities import GaussianLikelihood, PoissonLikelihood
+from thalweg.catalogue.losses.distances import AbsoluteError, Huber, IndicatorError, SquaredError
+from thalweg.catalogue.losses.entropies import (
+    BinaryCrossEntropy,
+    CategoricalCrossEntropy,
+    ClippedCrossEntropy,
+    Focal,
+)
+from thalweg.catalogue.losses.margins import Hinge, SigmoidHinge, SquaredHinge, ZeroOne
+
+__all__ = [
+    "AbsoluteError",
+    "BinaryCrossEntropy",
+    "CategoricalCrossEntropy",
+    "ClippedCrossEntropy",
+    "DeepSupervision",
+    "Focal",
+    "GaussianLikelihood",
+    "Hinge",
+    "Huber",
+    "IndicatorError",
+    "PoissonLikelihood",
+    "SigmoidHinge",
+    "SquaredError",
+    "SquaredHinge",
+    "ZeroOne",
+]
