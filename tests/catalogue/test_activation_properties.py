@@ -22,7 +22,6 @@ from thalweg.catalogue.activations import (
     BinaryStep,
     Gaussian,
     GeneralizedRectifier,
-    HardTanh,
     HingeFunction,
     Identity,
     LeakyReLU,

@@ -240,7 +240,8 @@ def _regularizer(regularizer: Any, dtype: Any) -> Any:
 
 def _activation(activation: Any, dtype: Any) -> Any:
     z = _typed(SCORES, dtype)
-    return activation(z), activation.derivative(z)
+    values, pull = jax.vjp(activation, z)
+    return values, pull(jnp.ones_like(values)), activation.derivative(z)
 
 
 def _network(network: Any, dtype: Any) -> Any:

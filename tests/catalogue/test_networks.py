@@ -111,8 +111,9 @@ def test_kernel_and_bias_are_drawn_apart() -> None:
 def test_a_learned_slope_is_a_parameter_of_its_layer() -> None:
     network = MLP(hidden=(5, 4), activation=PReLU(slope=0.3), outputs=2)
     variables = network.init(KEY, jnp.ones((1, 3)))
-    shapes = {name: held["slope"].shape for name, held in variables.parameters.items()
-              if "slope" in held}
+    shapes = {
+        name: held["slope"].shape for name, held in variables.parameters.items() if "slope" in held
+    }
     assert shapes == {"activation_0": (5,), "activation_1": (4,)}
     assert (variables.parameters["activation_0"]["slope"] == np.float32(0.3)).all()
     variables.parameters["activation_1"]["slope"] = jnp.array([0.0, 0.1, 0.2, 0.3])

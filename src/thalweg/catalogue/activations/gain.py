@@ -52,7 +52,9 @@ def gain_of(activation: Activation) -> Array:
     """
     if isinstance(activation, Max | Softmax):
         name = type(activation).__name__
-        raise SpecError(f"{name} has no gain: it maps a layer as a whole; give the gain as a number")
+        raise SpecError(
+            f"{name} has no gain: it maps a layer as a whole; give the gain as a number"
+        )
     z = jnp.asarray(PLACES, float)
     if isinstance(activation, Maxout):
         # The density of the largest of k standard normals is k Φ^(k−1) times theirs.
