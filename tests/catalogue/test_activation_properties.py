@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import jax
@@ -45,8 +46,8 @@ from thalweg.catalogue.activations.properties import (
     cost_of,
     curve_of,
     is_elementwise,
-    properties_of,
 )
+from thalweg.catalogue.activations.properties import properties_of as computed
 from thalweg.errors import SpecError
 
 # ------------------------------------------------------------------------------------------- gains
@@ -100,7 +101,7 @@ def test_gains_keep_the_variance_of_a_wide_layer() -> None:
         a = np.asarray(activation(jnp.asarray(z, jnp.float32)))
         weights = draws.normal(size=(a.shape[1], 400)) * float(gain_of(activation))
         after = a @ weights / math.sqrt(a.shape[1])
-        assert after.var() == pytest.approx(1, abs=0.03)
+        assert (after**2).mean() == pytest.approx(1, abs=0.1)
 
 
 def test_gains_follow_numbers_inside_programs() -> None:
@@ -117,6 +118,8 @@ def test_what_maps_a_layer_as_a_whole_has_no_gain(activation: Any) -> None:
 
 
 # -------------------------------------------------------------------------------------- properties
+
+properties_of = cache(computed)
 
 RANGES: list[tuple[Any, tuple[float, float], tuple[float, float]]] = [
     (Identity(), (-np.inf, np.inf), (1, 1)),

@@ -33,7 +33,7 @@ def test_a_line_is_a_diagonal_of_dots():
     # Four columns of two dots beside "1 │", two rows of four: eight by eight.
     rows = curve_rows(panel((0, 1), (0, 1)), width=7, height=2)
     assert dots(rows) == {(i, 7 - i) for i in range(8)}
-    assert rows == ["  f", "1 │  ⡠⠊", "0 │⡠⠊", "  └────", "   0  1"]
+    assert rows == ["   f", "1 │  ⡠⠊", "0 │⡠⠊", "  └────", "   0  1"]
 
 
 def test_a_jump_is_joined_and_a_gap_is_not():

@@ -11,11 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from thalweg.catalogue.activations.coupled import Max, Maxout, Softmax
 from thalweg.catalogue.activations.gain import PLACES, gain_of, normal_mean
@@ -27,11 +28,20 @@ __all__ = ["FLAT", "Curve", "Properties", "cost_of", "curve_of", "is_elementwise
 FLAT = 0.01
 
 NEAR = np.linspace(-20, 20, 20_001)  # 0 and all whole numbers are among them
-FAR = np.array([1e2, 1e3, 1e4])
-FARTHEST = 1e6 * np.array([1.0, 1.1, 1.3, 1.7])  # several: a wave may be flat at one
 JUMP = 1e-3
 
-Evaluate = Callable[[np.ndarray], np.ndarray]
+# Where functions are sampled, by name; those with two sides have the lower one first.
+PLACES_OF = {
+    "near": NEAR,
+    "far": np.array([-1e4, -1e3, -1e2, 1e2, 1e3, 1e4]),
+    # Several: a wave may be flat at one.
+    "farthest": np.outer([-1e6, 1e6], [1.0, 1.1, 1.3, 1.7]).ravel(),
+    "zero": np.array([-1e-5, 0, 1e-5]),
+    # Close to zero: farther out, derivatives that are small are rounded to zero.
+    "sides": np.outer([-1, 1], np.linspace(2.5, 5, 101)).ravel(),
+    "normal": PLACES,
+}
+Samples: TypeAlias = Any  # arrays, of JAX or numpy, by name of their places
 
 
 @dataclass(frozen=True)
@@ -87,40 +97,38 @@ def is_elementwise(activation: Any) -> bool:
 def properties_of(activation: Any) -> Properties:
     """The properties of an activation that treats every unit alone."""
     with jax.enable_x64(True):
-        value, slope = _evaluated(activation), _evaluated(activation.derivative)
-        steepness = np.abs(slope(NEAR))
-        below, above = (bool((np.abs(slope(end * FARTHEST)) < JUMP).all()) for end in (-1, 1))
-        mean = _rounded(_mean(value(PLACES)))
-        trainable = bool(np.nanmax(steepness) > 0)
-        around = slope(np.array([-1e-5, 1e-5]))
-        gain, factor = _gain(activation, slope)
-        return Properties(
-            range=_range(value),
-            mean=mean,
-            zero_centred=abs(mean) < 1e-4,
-            saturates_below=below,
-            saturates_above=above,
-            flat_below=_first_steep(steepness, NEAR) if below and trainable else None,
-            flat_above=_first_steep(steepness[::-1], NEAR[::-1]) if above and trainable else None,
-            kinks=_kinks(value, slope),
-            identity_near_zero=bool(
-                abs(value(np.zeros(1))[0]) < 1e-9 and (np.abs(around - 1) < JUMP).all()
-            ),
-            trainable=trainable,
-            # Close to zero: farther out, derivatives that are small only are rounded to zero.
-            can_die=any(not slope(side * np.linspace(2.5, 5, 101)).any() for side in (-1, 1)),
-            derivative_range=_range(slope),
-            gain=gain,
-            gradient_factor=factor,
-        )
+        sampled = _sampled(activation, {name: jnp.asarray(z) for name, z in PLACES_OF.items()})
+        value, slope, jumps = jax.device_get(sampled)
+        gain, factor = _gain(activation, slope["normal"])
+        mean = _rounded(normal_mean(jnp.asarray(value["normal"])))
+    steepness = np.abs(slope["near"])
+    below, above = ((np.abs(half) < JUMP).all() for half in np.split(slope["farthest"], 2))
+    trainable = bool(np.nanmax(steepness) > 0)
+    is_identity = abs(value["zero"][1]) < 1e-9 and (np.abs(slope["zero"][[0, 2]] - 1) < JUMP).all()
+    return Properties(
+        range=_range(value),
+        mean=mean,
+        zero_centred=abs(mean) < 1e-4,
+        saturates_below=bool(below),
+        saturates_above=bool(above),
+        flat_below=_first_steep(steepness, NEAR) if below and trainable else None,
+        flat_above=_first_steep(steepness[::-1], NEAR[::-1]) if above and trainable else None,
+        kinks=tuple(sorted({round(float(z), 6) + 0.0 for z in jumps[~np.isnan(jumps)]})),
+        identity_near_zero=bool(is_identity),
+        trainable=trainable,
+        can_die=any(not half.any() for half in np.split(slope["sides"], 2)),
+        derivative_range=_range(slope),
+        gain=gain,
+        gradient_factor=factor,
+    )
 
 
 def curve_of(activation: Any, low: float = -5, high: float = 5, points: int = 401) -> Curve:
     """Values and derivatives on a grid, for a plot."""
     z = np.linspace(low, high, points)
     with jax.enable_x64(True):
-        columns = z, _evaluated(activation)(z), _evaluated(activation.derivative)(z)
-    return Curve(*(tuple(column.tolist()) for column in columns))
+        both = jax.jit(lambda own, z: (own(z), own.derivative(z)))(activation, jnp.asarray(z))
+    return Curve(*(tuple(np.asarray(column).tolist()) for column in (z, *both)))
 
 
 def cost_of(activation: Any, size: int = 2**20, rounds: int = 15) -> float:
@@ -142,31 +150,43 @@ def cost_of(activation: Any, size: int = 2**20, rounds: int = 15) -> float:
     return shortest[0] / shortest[1]
 
 
-def _evaluated(function: Any) -> Evaluate:
-    compiled = jax.jit(function)
-    return lambda z: np.asarray(compiled(jnp.asarray(z, float)))
+@jax.jit
+def _sampled(activation: Any, places: dict[str, Array]) -> tuple[Samples, Samples, Array]:
+    """Values and derivatives by name of the places, and where either jumps; NaN between jumps."""
+    functions = activation, activation.derivative
+    values, slopes = ({name: f(z) for name, z in places.items()} for f in functions)
+    jumps = [_jumps(function, places["near"]) for function in functions]
+    return values, slopes, jnp.concatenate(jumps)
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(normal_mean(jnp.asarray(values)))
+def _jumps(function: Callable[[Array], Array], z: Array) -> Array:
+    """In each interval the place where a function jumps, by halving all of them; NaN without."""
+
+    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        first, second = jnp.abs(jnp.diff(jnp.stack([function(e) for e in (low, middle, high)]), 0))
+        return jnp.where(first >= second, low, middle), jnp.where(first >= second, middle, high)
+
+    low, high = jax.lax.fori_loop(0, 50, halve, (z[:-1], z[1:]))
+    return jnp.where(jnp.abs(function(high) - function(low)) > JUMP, high, jnp.nan)
 
 
-def _gain(activation: Any, slope: Evaluate) -> tuple[float | None, float | None]:
+def _gain(activation: Any, slopes: np.ndarray) -> tuple[float | None, float | None]:
     gain = float(gain_of(activation))
     if not np.isfinite(gain):
         return None, None
-    return _rounded(gain), _rounded(gain**2 * _mean(slope(PLACES) ** 2))
+    return _rounded(gain), _rounded(gain**2 * float(normal_mean(jnp.asarray(slopes**2))))
 
 
-def _range(function: Evaluate) -> tuple[float, float]:
+def _range(samples: Samples) -> tuple[float, float]:
     """The bounds of a function; infinite where it still grows between far and farthest."""
-    known = np.concatenate([function(NEAR), function(FAR), function(-FAR)])
-    farthest = np.concatenate([function(FARTHEST), function(-FARTHEST)])
+    known = np.concatenate([samples["near"], samples["far"]])
     low, high = np.nanmin(known), np.nanmax(known)
-    lowest, highest = np.nanmin([low, *farthest]), np.nanmax([high, *farthest])
+    lowest, highest = np.nanmin(samples["farthest"]), np.nanmax(samples["farthest"])
     return (
-        -np.inf if lowest < low - 0.1 else _rounded(lowest),
-        np.inf if highest > high + 0.1 or np.isinf(high) else _rounded(highest),
+        -np.inf if lowest < low - 0.1 else _rounded(min(low, lowest)),
+        np.inf if highest > high + 0.1 or np.isinf(high) else _rounded(max(high, highest)),
     )
 
 
