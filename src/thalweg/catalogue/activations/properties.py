@@ -165,8 +165,9 @@ def _jumps(function: Callable[[Array], Array], z: Array) -> Array:
     def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = (low + high) / 2
-        first, second = jnp.abs(jnp.diff(jnp.stack([function(e) for e in (low, middle, high)]), 0))
-        return jnp.where(first >= second, low, middle), jnp.where(first >= second, middle, high)
+        between = function(middle)
+        in_first = jnp.abs(between - function(low)) >= jnp.abs(function(high) - between)
+        return jnp.where(in_first, low, middle), jnp.where(in_first, middle, high)
 
     low, high = jax.lax.fori_loop(0, 50, halve, (z[:-1], z[1:]))
     return jnp.where(jnp.abs(function(high) - function(low)) > JUMP, high, jnp.nan)
@@ -194,21 +195,6 @@ def _first_steep(steepness: np.ndarray, z: np.ndarray) -> float | None:
     """Coming from a side, where the derivative is first larger than ``FLAT``."""
     index = int(np.argmax(steepness >= FLAT))
     return _rounded(z[index]) if index else None
-
-
-def _kinks(value: Evaluate, slope: Evaluate) -> tuple[float, ...]:
-    """Where the function or its derivative jumps, by halving every interval of the grid."""
-    found: set[float] = set()
-    for function in (value, slope):
-        low, high = NEAR[:-1], NEAR[1:]
-        for _ in range(50):
-            middle = (low + high) / 2
-            first = np.abs(function(middle) - function(low))
-            left = first >= np.abs(function(high) - function(middle))
-            low, high = np.where(left, low, middle), np.where(left, middle, high)
-        jumps = np.abs(function(high) - function(low)) > JUMP
-        found |= {round(float(z), 6) + 0.0 for z in high[jumps]}
-    return tuple(sorted(found))
 
 
 def _rounded(value: Any) -> float:
