@@ -111,8 +111,8 @@ def properties_of(activation: Any) -> Properties:
         zero_centred=abs(mean) < 1e-4,
         saturates_below=bool(below),
         saturates_above=bool(above),
-        flat_below=_first_steep(steepness, NEAR) if below and trainable else None,
-        flat_above=_first_steep(steepness[::-1], NEAR[::-1]) if above and trainable else None,
+        flat_below=_last_flat(steepness, NEAR) if below and trainable else None,
+        flat_above=_last_flat(steepness[::-1], NEAR[::-1]) if above and trainable else None,
         kinks=tuple(sorted({round(float(z), 6) + 0.0 for z in jumps[~np.isnan(jumps)]})),
         identity_near_zero=bool(is_identity),
         trainable=trainable,
@@ -191,10 +191,10 @@ def _range(samples: Samples) -> tuple[float, float]:
     )
 
 
-def _first_steep(steepness: np.ndarray, z: np.ndarray) -> float | None:
-    """Coming from a side, where the derivative is first larger than ``FLAT``."""
+def _last_flat(steepness: np.ndarray, z: np.ndarray) -> float | None:
+    """Coming from a side, the last place before the derivative is larger than ``FLAT``."""
     index = int(np.argmax(steepness >= FLAT))
-    return _rounded(z[index]) if index else None
+    return _rounded(z[index - 1]) if index else None
 
 
 def _rounded(value: Any) -> float:

@@ -216,8 +216,8 @@ class SiLU:
     Source: Elfwing, Uchibe & Doya, Sigmoid-Weighted Linear Units for Neural Network Function
         Approximation in Reinforcement Learning, 2018, equation 8
     Example:
-        >>> SiLU()(jnp.array([-1.0, 2.0])).round(4)
-        Array([-0.2689,  1.7616], dtype=float32)
+        >>> SiLU()(jnp.array([-1.0, 2.0])).tolist()
+        [-0.2689, 1.7616]
     """
 
     saturates_at = ()
