@@ -276,7 +276,7 @@ def list_(family: str, json: bool) -> None:
 def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
     """Show the card of a part: formula, fields, ranges, example.
 
-    Of an activation also what can be computed of it (range, saturation, kinks, gain, ...), with
+    Of an activation also what can be computed of it (range, saturation, kinks, gain), with
     its curve and that of its derivative; all for the defaults of its numbers.
 
     \b
