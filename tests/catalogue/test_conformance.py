@@ -21,11 +21,35 @@ import pytest
 from thalweg.catalogue.activations import (
     ELU,
     GELU,
+    ISRLU,
+    ISRU,
+    SELU,
+    SQNL,
+    ArcTan,
+    BentIdentity,
+    BinaryStep,
+    Gaussian,
+    GeneralizedRectifier,
+    HardTanh,
+    HingeFunction,
     Identity,
     LeakyReLU,
+    Max,
+    Maxout,
+    Mish,
+    PReLU,
     ReLU,
+    RReLU,
     Sigmoid,
+    SiLU,
+    Sinc,
+    Sinusoid,
+    SoftClipping,
+    SoftExponential,
     Softmax,
+    Softplus,
+    Softsign,
+    Swish,
     Tanh,
 )
 from thalweg.catalogue.clipping import ClipByNorm, ClipByValue
@@ -91,16 +115,37 @@ from thalweg.part import declarations, part_name
 
 ROWS: dict[str, list[Any]] = {
     "activations": [
+        ArcTan(),
+        BentIdentity(),
+        BinaryStep(),
         ELU(alpha=0.7),
-        GELU(),
-        GELU(form="tanh"),
-        GELU(form="tanh_rounded"),
+        *[GELU(form=form) for form in ("erf", "tanh", "tanh_rounded")],
+        Gaussian(),
+        GeneralizedRectifier(slope=-0.6),
+        HardTanh(),
+        HingeFunction(slope=1.4),
+        ISRLU(alpha=0.7),
+        ISRU(alpha=0.7),
         Identity(),
         LeakyReLU(slope=0.3),
-        ReLU(),
-        ReLU(derivative_at_zero=1),
+        *[Max(ties=ties) for ties in ("first", "equal")],
+        *[Maxout(pieces=3, ties=ties) for ties in ("first", "equal")],
+        Mish(),
+        *[PReLU(slope=0.3, shared=shared) for shared in ("unit", "layer")],
+        RReLU(low=0.1, high=0.7),
+        *[ReLU(derivative_at_zero=value) for value in (0, 1)],
+        SELU(),
+        SQNL(),
+        SiLU(),
         Sigmoid(),
+        Sinc(),
+        Sinusoid(frequency=1.7),
+        SoftClipping(alpha=4),
+        *[SoftExponential(alpha=alpha) for alpha in (-0.25, 0.4)],
         Softmax(),
+        Softplus(beta=1.7),
+        Softsign(),
+        Swish(beta=1.7),
         Tanh(),
     ],
     "initializers": [
@@ -163,6 +208,8 @@ ROWS: dict[str, list[Any]] = {
     "preprocessing": [MinMax(low=-1, high=1), Standardize()],
     "layers": [
         Activate(function=LeakyReLU(slope=0.3)),
+        Activate(function=Maxout(pieces=3)),
+        Activate(function=RReLU(low=0.1, high=0.7)),
         Dense(units=3, kernel=Normal(deviation=0.5)),
         Dense(units=3, bias=None),
         Dropout(rate=0.4),
@@ -170,6 +217,8 @@ ROWS: dict[str, list[Any]] = {
     "networks": [
         MLP(hidden=(5, 4), activation=Tanh(), outputs=2),
         MLP(hidden=(5,), activation=ELU(alpha=0.5), dropout=0.3, outputs=1),
+        MLP(hidden=(5,), activation=Maxout(), outputs=2),
+        MLP(hidden=(5,), activation=RReLU(low=0.1, high=0.7), outputs=2),
         MLP(hidden=(), outputs=3),
         AuxiliaryHead(
             network=MLP(hidden=(5,), activation=ELU(alpha=0.5), kernel=Zero()),
@@ -232,6 +281,12 @@ def _regularizer(regularizer: Any, dtype: Any) -> Any:
     return regularizer.penalty(parameters), regularizer.shrinkage(parameters, 0.5)
 
 
+def _activation(activation: Any, dtype: Any) -> Any:
+    z = _typed(SCORES, dtype)
+    values, pull = jax.vjp(activation, z)
+    return values, pull(jnp.ones_like(values)), activation.derivative(z)
+
+
 def _network(network: Any, dtype: Any) -> Any:
     x = _typed(SCORES.reshape(4, 3), dtype)
     variables = network.init(_key(), x)
@@ -256,7 +311,7 @@ def _optimizer(rule: Any, dtype: Any) -> Any:
 
 
 RUN: dict[str, Callable[[Any, Any], Any]] = {
-    "activations": lambda f, dtype: f(_typed(SCORES, dtype)),
+    "activations": _activation,
     "initializers": lambda start, dtype: start.sample(_key(), (6, 5)),
     "losses": _loss,
     "schedules": _schedule,

@@ -27,5 +27,7 @@ def test_doc_examples(name: str, pytestconfig: pytest.Config) -> None:
 
 
 def test_there_are_examples() -> None:
-    found = doctest.DocTestFinder().find(importlib.import_module("thalweg.catalogue.activations"))
+    found = doctest.DocTestFinder().find(
+        importlib.import_module("thalweg.catalogue.activations.smooth")
+    )
     assert sum(len(test.examples) for test in found) >= 8

@@ -9,16 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.catalogue import initializers
+from thalweg.catalogue import activations, initializers
 from thalweg.catalogue.activations import (
     ELU,
     GELU,
-    Identity,
+    ISRLU,
+    ISRU,
+    GeneralizedRectifier,
+    HingeFunction,
     LeakyReLU,
+    Max,
+    Maxout,
     ReLU,
-    Sigmoid,
+    Sinusoid,
+    SoftClipping,
+    SoftExponential,
     Softmax,
-    Tanh,
+    Softplus,
+    Swish,
 )
 from thalweg.catalogue.clipping import ClipByNorm, ClipByValue, norm
 from thalweg.catalogue.initializers import (
@@ -79,15 +87,22 @@ from thalweg.catalogue.schedules import (
 from thalweg.errors import SpecError
 from thalweg.part import replace
 
+COUPLED = (Max, Maxout, Softmax)
 ACTIVATIONS = [
+    *[getattr(activations, name)() for name in activations.__all__ if name != "SoftExponential"],
     ELU(alpha=2),
-    *[GELU(form=form) for form in ("erf", "tanh", "tanh_rounded")],
-    Identity(),
+    *[GELU(form=form) for form in ("tanh", "tanh_rounded")],
+    GeneralizedRectifier(slope=3),
+    HingeFunction(slope=2),
+    ISRLU(alpha=3),
+    ISRU(alpha=0),
     LeakyReLU(slope=0.3),
-    *[ReLU(derivative_at_zero=d) for d in (0, 1)],
-    Sigmoid(),
-    Softmax(),
-    Tanh(),
+    *[kind(ties="equal") for kind in (Max, Maxout)],
+    ReLU(derivative_at_zero=1),
+    Sinusoid(frequency=30),
+    SoftClipping(alpha=100),
+    Softplus(beta=100),
+    Swish(beta=100),
 ]
 LARGE = jnp.array([-1e4, -88.0, -20.0, -1.0, -0.0, 0.0, 1.0, 20.0, 88.0, 1e4])
 
@@ -150,19 +165,28 @@ RULES = [
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
 def test_activations_stay_finite(activation: Any) -> None:
     value, pull = jax.vjp(activation, LARGE)
-    (slope,) = pull(jnp.linspace(0.5, 1.5, LARGE.size))
-    assert value.shape == LARGE.shape
-    assert value.dtype == LARGE.dtype
+    (slope,) = pull(jnp.linspace(0.5, 1.5, value.size))
+    if not isinstance(activation, COUPLED):
+        assert value.shape == activation.derivative(LARGE).shape == LARGE.shape
+    assert value.dtype == activation.derivative(LARGE).dtype == LARGE.dtype
+    for found in (value, slope, activation.derivative(LARGE)):
+        assert jnp.isfinite(found).all()
+
+
+@pytest.mark.parametrize("alpha", [-1.0, 0.0, 1.0])
+def test_soft_exponential_is_finite_where_it_is_defined(alpha: float) -> None:
+    z = jnp.array([-1e4, -88.0, -1e-3, 0.0, 1.0, 20.0, 88.0])[4 if alpha < 0 else 0 :]
+    value, pull = jax.vjp(SoftExponential(alpha=alpha), z)
     assert jnp.isfinite(value).all()
-    assert jnp.isfinite(slope).all()
+    assert jnp.isfinite(pull(jnp.ones_like(z))[0]).all()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
 def test_activations_saturate_where_they_say(activation: Any) -> None:
     if isinstance(activation, Softmax):
-        ends = activation(jnp.array([[-1e4, 1e4]])).ravel()
+        ends = activation(jnp.array([[-1e7, 1e7]])).ravel()
     else:
-        ends = activation(jnp.array([-1e4, 1e4]))
+        ends = activation(jnp.array([-1e7, 1e7]))
     assert all(np.isclose(ends, limit).any() for limit in activation.saturates_at)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.catalogue.activations import Tanh
+from thalweg.catalogue.activations import Max, Maxout, PReLU, RReLU, Tanh
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Normal
 from thalweg.catalogue.layers import Dense, Dropout
@@ -103,6 +103,60 @@ def test_kernel_and_bias_are_drawn_apart() -> None:
     start = Normal(deviation=1)
     variables = Dense(units=4, kernel=start, bias=start).init(KEY, jnp.ones((1, 1)))
     assert (variables.parameters["kernel"][0] != variables.parameters["bias"]).any()
+
+
+# ------------------------------------------------------------------- activations that need more
+
+
+def test_a_learned_slope_is_a_parameter_of_its_layer() -> None:
+    network = MLP(hidden=(5, 4), activation=PReLU(slope=0.3), outputs=2)
+    variables = network.init(KEY, jnp.ones((1, 3)))
+    shapes = {
+        name: held["slope"].shape for name, held in variables.parameters.items() if "slope" in held
+    }
+    assert shapes == {"activation_0": (5,), "activation_1": (4,)}
+    assert (variables.parameters["activation_0"]["slope"] == np.float32(0.3)).all()
+    variables.parameters["activation_1"]["slope"] = jnp.array([0.0, 0.1, 0.2, 0.3])
+    taps: dict[str, Any] = {}
+    network.apply(variables, jnp.ones((2, 3)), Context("train", taps=taps))
+    z = np.asarray(taps["dense_1.z"])
+    expected = np.where(z > 0, z, [0.0, 0.1, 0.2, 0.3] * z)
+    np.testing.assert_allclose(taps["activation_1.a"], expected, rtol=1e-6)
+
+
+def test_maxout_widens_the_dense_layers_before_it() -> None:
+    network = MLP(hidden=(5, 4), activation=Maxout(pieces=3), outputs=2)
+    variables = network.init(KEY, jnp.ones((1, 3)))
+    assert {name: held["kernel"].shape for name, held in variables.parameters.items()} == {
+        "dense_0": (3, 15),
+        "dense_1": (5, 12),
+        "dense_2": (4, 2),
+    }
+    taps: dict[str, Any] = {}
+    network.apply(variables, jnp.ones((2, 3)), Context("evaluate", taps=taps))
+    z = np.asarray(taps["dense_0.z"])
+    pieces = np.stack([z[:, 0:5], z[:, 5:10], z[:, 10:15]])
+    np.testing.assert_array_equal(taps["activation_0.a"], pieces.max(axis=0))
+
+
+def test_max_leaves_one_unit() -> None:
+    network = MLP(hidden=(5,), activation=Max(), outputs=2)
+    assert network.init(KEY, jnp.ones((1, 3))).parameters["dense_1"]["kernel"].shape == (1, 2)
+
+
+def test_slopes_are_drawn_apart_in_every_layer() -> None:
+    network = MLP(hidden=(64, 64), activation=RReLU(low=0, high=1), outputs=2)
+    variables = network.init(KEY, jnp.ones((1, 3)))
+    assert list(variables.parameters) == ["dense_0", "dense_1", "dense_2"]
+    taps: dict[str, Any] = {}
+    network.apply(variables, jnp.ones((1, 3)), Context("train", KEY, taps))
+    drawn = [
+        taps[f"activation_{i}.a"] / jnp.where(taps[f"dense_{i}.z"] < 0, taps[f"dense_{i}.z"], 1)
+        for i in (0, 1)
+    ]
+    both = (taps["dense_0.z"] < 0) & (taps["dense_1.z"] < 0)
+    assert both.any()
+    assert (jnp.abs(drawn[0] - drawn[1])[both] > 0).all()
 
 
 # ----------------------------------------------------------------------------------------- dropout

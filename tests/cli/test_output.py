@@ -127,6 +127,9 @@ def assert_shaped(value: Any, shape: Any) -> None:
         "list optimizers",
         "show adam",
         "show MLP",
+        "show tanh",
+        "show soft_exponential --svg figures/curve.svg --cost",
+        "show softmax",
         "data list",
     ],
 )
@@ -167,6 +170,8 @@ def test_json_is_of_what_ran(thalweg, project):
         "list",
         "list losses",
         "show adam",
+        "show gelu",
+        "show soft_clipping",
         "data list",
     ],
 )
@@ -192,6 +197,41 @@ def test_lists_are_complete(columns, thalweg, monkeypatch):
             assert re.search(rf"\b{part['name']}\b", thalweg("list").out)
     for entry in thalweg("data", "list", "--json").json["data"]:
         assert re.search(rf"^{entry['name']}\b", thalweg("data", "list").out, re.MULTILINE)
+
+
+def test_an_activation_is_shown_with_what_is_computed_of_it(thalweg, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    page = thalweg("show", "hard_tanh").out
+    assert_golden("show-hard-tanh", page[page.index("Properties") :])
+    assert "trainable        no: no gradient passes" in thalweg("show", "binary_step").out
+    assert "looked at together" in thalweg("show", "maxout").out
+    found = thalweg("show", "relu", "--json").json
+    assert found["properties"]["range"] == [0, None]
+    assert found["properties"]["kinks"] == [0]
+    assert found["curve"]["values"] == [max(z, 0) for z in found["curve"]["z"]]
+
+
+def test_an_activation_is_drawn(thalweg):
+    ran = thalweg("show", "tanh", "--svg", "figures/tanh.svg")
+    assert ran.out.endswith("drawn in figures/tanh.svg\n")
+    drawn = Path("figures/tanh.svg").read_text()
+    assert drawn.startswith("<svg ")
+    assert "f′(z)" in drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("show adam --svg a.svg", "--svg and --cost are for activations; adam is none"),
+        ("show adam --cost", "--svg and --cost are for activations; adam is none"),
+        ("show softmax --svg a.svg", "softmax looks at several units together and has no curve"),
+    ],
+)
+def test_only_activations_are_drawn(words, problem, thalweg):
+    ran = thalweg(*words.split())
+    assert ran.code == 2
+    assert problem in ran.err
+    assert not Path("a.svg").exists()
 
 
 @pytest.mark.parametrize("columns", [40, 80])

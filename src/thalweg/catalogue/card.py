@@ -92,7 +92,7 @@ def card(cls: type, family: str | None = None) -> Card:
 def render_text(card: Card, width: int = 88) -> str:
     """A card as plain text, no line of prose longer than ``width`` characters."""
     title = f"{card.class_name} ({card.name})" + f" · {card.family}" * bool(card.family)
-    blocks = [title, textwrap.fill(card.summary, width)]
+    blocks = [textwrap.fill(title, width), textwrap.fill(card.summary, width)]
     for heading in SECTIONS:
         if heading in ("Numbers", "Choices"):
             kind = "number" if heading == "Numbers" else "choice"

@@ -270,21 +270,31 @@ def list_(family: str, json: bool) -> None:
 
 @app.command()
 @click.argument("part", shell_complete=_parts)
+@_path("--svg", metavar="FILE", help="Draw an activation and its derivative here.")
+@click.option("--cost", is_flag=True, help="Measure what an activation costs, relative to relu.")
 @JSON
-def show(part: str, json: bool) -> None:
+def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
     """Show the card of a part: formula, fields, ranges, example.
 
+    Of an activation also what can be computed of it (range, saturation, kinks, gain), with
+    its curve and that of its derivative; all for the defaults of its numbers.
+
     \b
-    Example:
+    Examples:
       thalweg show adam
+      thalweg show tanh --svg tanh.svg
 
     \b
     JSON: name, class_name, family, summary, sections {heading: text},
-      fields [{name, kind, default, allowed, scale, search, unit, meaning}].
+      fields [{name, kind, default, allowed, scale, search, unit, meaning}],
+      properties {range, mean, zero_centred, saturates_below, saturates_above,
+      flat_below, flat_above, kinks, identity_near_zero, trainable, can_die,
+      derivative_range, gain, gradient_factor}, curve {z, values, derivatives},
+      cost, svg (a path); null where there is none, or no bound.
     """
     from thalweg.cli import catalogue
 
-    catalogue.show_part(part, json=json)
+    catalogue.show_part(part, svg=svg, cost=cost, json=json)
 
 
 @app.group(cls=Commands)

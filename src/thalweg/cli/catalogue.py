@@ -44,8 +44,16 @@ def _summary(cls: type) -> str:
     return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
-def show_part(name: str, *, json: bool) -> None:
-    """Print the card of a part, asked for by its name in spec files or in Python."""
+def show_part(
+    name: str, *, svg: Path | None = None, cost: bool = False, json: bool = False
+) -> None:
+    """Print the card of a part, asked for by its name in spec files or in Python.
+
+    Args:
+        svg: where to draw an activation.
+        cost: whether to measure what it costs.
+        json: whether to print data.
+    """
     from thalweg.catalogue.card import card, render_text
 
     known: dict[str, tuple[Any, str]] = {}
@@ -55,10 +63,21 @@ def show_part(name: str, *, json: bool) -> None:
     if name not in known:
         raise SpecError(f"there is no part {name!r}{_alternatives(name, known)}")
     found = card(*known[name])
+    if found.family == "activations":
+        from thalweg.cli.activations import study
+
+        more = study(found.name, known[name][0](), svg, cost=cost)
+    elif svg is not None or cost:
+        raise SpecError(f"--svg and --cost are for activations; {found.name} is none")
+    else:
+        more = None
     if json:
-        output.emit(found)
+        nothing = {"properties": None, "curve": None, "cost": None, "svg": None}
+        output.emit({**output.plain(found), **(more.data() if more else nothing)})
     else:
         output.say(render_text(found, output.width()).rstrip("\n"))
+        if more:
+            output.say(more.text(output.width()))
 
 
 def _alternatives(name: str, known: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ its curves (``groups`` finds the runs, ``aggregate`` makes one curve of many; ``
 sections).
 ``html``, ``markdown`` and ``text`` render a page. ``figure`` draws: ``svg``, ``colours`` and
 ``scales`` below it, one module per kind of panel (``plots``, ``intervals``, ``heat``,
-``boundaries``) between.
+``boundaries``) between. ``braille`` draws curves in a terminal.
 """
 
 from __future__ import annotations

@@ -15,12 +15,13 @@ __all__ = ["Activate"]
 
 @part
 class Activate:
-    """Applies an activation to every unit.
+    """Applies an activation.
 
     Formula: a = f(z)
     Choices: function: the activation
-    Shapes: any → the same
-    Watch for: has no parameters; keep it apart from the linear map before it.
+    Shapes: any → the same, but for activations that couple units
+    Watch for: has parameters only where the activation learns them, as PReLU does; the linear map
+        before it is a layer of its own.
     Source: standard
     Example:
         >>> import jax.numpy as jnp
@@ -31,7 +32,19 @@ class Activate:
     function: Activation = choice(default=ReLU())
 
     def init(self, key: Array, example: Any) -> Variables:
-        return Variables({}, {})
+        function: Any = self.function
+        held = function.init_parameters(key, example) if _is_applied(function) else {}
+        return Variables(held, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return context.tap("a", self.function(x)), {}
+        function: Any = self.function
+        if _is_applied(function):
+            a = function.apply(variables.parameters, x, context)
+        else:
+            a = function(x)
+        return context.tap("a", a), {}
+
+
+def _is_applied(function: Activation) -> bool:
+    """Whether it learns or draws, and so needs parameters or a context."""
+    return hasattr(function, "init_parameters")

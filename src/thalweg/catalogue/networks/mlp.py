@@ -22,9 +22,9 @@ class MLP:
 
     Formula: a_0 = x;  a_l = f(a_{l−1} W_l + b_l) for l < L;  y = a_{L−1} W_L + b_L
     Numbers: dropout: rate after every hidden activation; without it there is no such layer
-    Choices: hidden: widths of the hidden layers, in order; activation: f; kernel: where weights
-        start; bias: where biases start; outputs: width of the last layer, taken from the task
-        where not given
+    Choices: hidden: widths of the hidden layers, in order; activation: f, whose pieces multiply
+        the dense widths where it has several, as Maxout has; kernel: where weights start; bias:
+        where biases start; outputs: width of the last layer, taken from the task where not given
     Shapes: [batch, input] → [batch, output]
     Watch for: the outputs are logits or plain values; the loss applies sigmoid or softmax.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, chapter 6
@@ -48,7 +48,8 @@ class MLP:
         if self.outputs is None:
             raise ValueError("MLP.outputs is open: give it, or let an experiment take it from data")
         layers: list[tuple[str, Any]] = []
-        for i, units in enumerate((*self.hidden, self.outputs)):
+        pieces = getattr(self.activation, "pieces", 1)
+        for i, units in enumerate((*(pieces * units for units in self.hidden), self.outputs)):
             layers.append((f"dense_{i}", Dense(units=units, kernel=self.kernel, bias=self.bias)))
             if i < len(self.hidden):
                 layers.append((f"activation_{i}", Activate(function=self.activation)))
