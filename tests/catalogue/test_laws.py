@@ -17,6 +17,7 @@ from thalweg.catalogue.activations import (
     ISRU,
     GeneralizedRectifier,
     HingeFunction,
+    Identity,
     LeakyReLU,
     Max,
     Maxout,

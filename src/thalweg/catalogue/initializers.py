@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.activations import Activation, ReLU
-from thalweg.catalogue.gains import gain_of
+from thalweg.catalogue.activations.gain import gain_of
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
 
