@@ -82,6 +82,8 @@ class Declaration:
     search: tuple[float, float] | None = None
     unit: str | None = None
     options: tuple[Any, ...] | None = None
+    constant: bool = False
+    ordered: bool = False
 
     @property
     def allowed(self) -> str:
@@ -109,6 +111,7 @@ def number(
     scale: Scale = "linear",
     search: tuple[float, float] | None = None,
     unit: str | None = None,
+    constant: bool = False,
 ) -> Any:
     """Declare a field that may differ between the runs of one program.
 
@@ -120,8 +123,11 @@ def number(
         scale: whether sweeps and sliders step by ratio (``log``) or by difference (``linear``).
         search: default range for searches; the bounds where omitted.
         unit: unit of the value, for cards.
+        constant: whether it stays the same during training, though others of its family may follow
+            a schedule.
     """
-    declared = Declaration("number", default, low, high, above, below, scale, search, unit)
+    bounds = (low, high, above, below)
+    declared = Declaration("number", default, *bounds, scale, search, unit, constant=constant)
     return dataclasses.field(default=default, metadata={"thalweg": declared})
 
 
@@ -133,6 +139,7 @@ def choice(
     above: float | None = None,
     below: float | None = None,
     options: tuple[Any, ...] | None = None,
+    ordered: bool = False,
 ) -> Any:
     """Declare a field whose value changes the program.
 
@@ -140,8 +147,11 @@ def choice(
         default: value when not given.
         low, high, above, below: bounds, for integers, floats and tuples of them.
         options: the admitted values, where the annotation does not already say them.
+        ordered: whether, of a tuple of parts, the order matters and several may be alike; it is
+            written as a list in spec files.
     """
-    declared = Declaration("choice", default, low, high, above, below, options=options)
+    bounds = (low, high, above, below)
+    declared = Declaration("choice", default, *bounds, options=options, ordered=ordered)
     return dataclasses.field(default=default, metadata={"thalweg": declared})
 
 

@@ -29,6 +29,7 @@ class Activate:
     """
 
     function: Activation = choice(default=ReLU())
+    kind = "activation"
 
     def init(self, key: Array, example: Any) -> Variables:
         return Variables({}, {})
