@@ -1,5 +1,12 @@
-"""Networks: functions with parameters, from inputs to outputs."""
+"""Networks: functions with parameters, from inputs to outputs.
 
-from thalweg.catalogue.networks.mlp import MLP
+``Sequential`` is a list of layers, the others are short for one. ``outputs`` fills in the width
+that the task decides, ``summary`` counts what a network holds and does, ``saliency`` asks what it
+looks at.
+"""
 
-__all__ = ["MLP"]
+from thalweg.catalogue.networks.convolutional import VGG, LeNet, ResNet
+from thalweg.catalogue.networks.mlp import MLP, ResidualMLP
+from thalweg.catalogue.networks.sequential import Sequential
+
+__all__ = ["MLP", "VGG", "LeNet", "ResNet", "ResidualMLP", "Sequential"]
