@@ -83,7 +83,6 @@ class Declaration:
     unit: str | None = None
     options: tuple[Any, ...] | None = None
     constant: bool = False
-    ordered: bool = False
 
     @property
     def allowed(self) -> str:
@@ -139,7 +138,6 @@ def choice(
     above: float | None = None,
     below: float | None = None,
     options: tuple[Any, ...] | None = None,
-    ordered: bool = False,
 ) -> Any:
     """Declare a field whose value changes the program.
 
@@ -147,11 +145,8 @@ def choice(
         default: value when not given.
         low, high, above, below: bounds, for integers, floats and tuples of them.
         options: the admitted values, where the annotation does not already say them.
-        ordered: whether, of a tuple of parts, the order matters and several may be alike; it is
-            written as a list in spec files.
     """
-    bounds = (low, high, above, below)
-    declared = Declaration("choice", default, *bounds, options=options, ordered=ordered)
+    declared = Declaration("choice", default, low, high, above, below, options=options)
     return dataclasses.field(default=default, metadata={"thalweg": declared})
 
 

@@ -12,6 +12,7 @@ from thalweg.laboratory import Laboratory, Plan
 from thalweg.part import declarations, is_part, part_name
 from thalweg.report.parts import Facts, Page, Paragraph, Part, Section, Table
 from thalweg.spec.expand import label
+from thalweg.spec.families import names_within
 
 __all__ = ["Overview", "ProgramOverview", "differing", "plan_overview", "plan_page"]
 
@@ -81,8 +82,8 @@ def _choices(part: Any, path: str) -> Iterator[tuple[str, str]]:
         held, at = getattr(part, name), f"{path}.{name}" if path else name
         if isinstance(held, tuple) and any(map(is_part, held)):
             yield at, " + ".join(map(part_name, held))
-            for item in held:
-                yield from _choices(item, f"{at}.{part_name(item)}")
+            for own, item in zip(names_within(held), held, strict=True):
+                yield from _choices(item, f"{at}.{own}")
         elif is_part(held):
             yield at, part_name(held)
             yield from _choices(held, at)

@@ -46,7 +46,7 @@ class Residual:
         Array([[1., 2.]], dtype=float32)
     """
 
-    layers: tuple[Network, ...] = choice(ordered=True)
+    layers: tuple[Network, ...] = choice()
     projection: Network | None = choice(default=None)
 
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
@@ -121,7 +121,7 @@ class Parallel:
         (5, 5)
     """
 
-    branches: tuple[Network, ...] = choice(ordered=True)
+    branches: tuple[Network, ...] = choice()
     join: Literal["concatenate", "add"] = choice(default="concatenate")
 
     def check(self) -> None:

@@ -33,7 +33,7 @@ class Sequential:
         dict_keys(['dense_0', 'dense_1'])
     """
 
-    layers: tuple[Network, ...] = choice(ordered=True)
+    layers: tuple[Network, ...] = choice()
 
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
