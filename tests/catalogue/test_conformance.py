@@ -256,13 +256,15 @@ def _network(network: Any, dtype: Any) -> Any:
     if isinstance(network, Embedding):
         x = _typed(np.arange(12).reshape(shape) % network.symbols, dtype)
     variables = network.init(_key(), x)
+
     # Draws differ between float types, so variables are put in their place; variances among them
     # are positive.
-    parameters, state = (
-        jax.tree.map(lambda w: jnp.linspace(a, 1, w.size, dtype=dtype).reshape(w.shape), tree)
-        for a, tree in ((-1, variables.parameters), (0.5, variables.state))
-    )
-    held = Variables(parameters, state)
+    def ramp(tree: Any, low: float) -> Any:
+        return jax.tree.map(
+            lambda w: jnp.linspace(low, 1, w.size, dtype=dtype).reshape(w.shape), tree
+        )
+
+    held = Variables(ramp(variables.parameters, -1), ramp(variables.state, 0.5))
     return [network.apply(held, x, Context(mode, _key())) for mode in ("train", "evaluate")]
 
 
@@ -390,6 +392,8 @@ def test_vmap_over_each_number_equals_a_loop(family: str, row: Any) -> None:
 def test_every_number_matters(family: str, row: Any) -> None:
     compiled, _ = program(family, row)
     base = _flat(compiled(row))
+    if getattr(row, "statistics", "") == "population":
+        return  # there are no running averages for its momentum
     for lane in lanes(row)[1:]:
         if _without_starts(lane) == _without_starts(row) and family in ("layers", "networks"):
             continue  # parameters are put in the place of what initializers draw

@@ -43,6 +43,7 @@ nn, functional = torch.nn, torch.nn.functional
 
 DRAWS = np.random.default_rng(20240229)
 SMALL = Normal(deviation=0.5)
+TRAIN = Context("train")
 
 
 def close(actual: Any, expected: Any) -> None:
@@ -155,6 +156,8 @@ CONVOLUTIONS = [
 ]
 
 
+# Torch says that it copies even windows with "same" padding.
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize("layer", CONVOLUTIONS, ids=repr)
 def test_convolution_of_images(layer: Convolution) -> None:
     def theirs(x: Any, kernel: Any, bias: Any) -> Any:
@@ -192,7 +195,9 @@ def test_convolution_without_bias() -> None:
     ("n", "padding", "size", "stride", "expected"),
     [(32, 0, 5, 1, 28), (32, 2, 5, 1, 32), (7, 1, 3, 2, 4), (28, 0, 3, 3, 9), (10, 0, 3, 2, 4)],
 )
-def test_published_output_sizes(n: int, padding: int, size: int, stride: int, expected: int) -> None:
+def test_published_output_sizes(
+    n: int, padding: int, size: int, stride: int, expected: int
+) -> None:
     layer = Convolution(filters=1, size=(size, size), padding=padding, stride=stride)
     found = jax.eval_shape(
         lambda key, x: layer.apply(layer.init(key, x), x, Context("evaluate"))[0],
@@ -384,7 +389,7 @@ def moments_of(layer: Any, owners: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_moments_of_the_exercise_tensor() -> None:
-    example, feature, channel = np.indices((4, 3, 2))
+    example, _, channel = np.indices((4, 3, 2))
     bare = {"scale": None, "bias": None, "epsilon": 1e-14}
     mean, variance = moments_of(BatchNormalization(**bare), channel)
     close(mean, [2.5, 31 / 12])
@@ -452,24 +457,36 @@ def test_spectral_normalization(iterations: int) -> None:
     x = drawn((2, 4, 4, 3))
     variables = layer.init(jax.random.key(0), jnp.asarray(x))
     variables.state["left"] = jnp.asarray(np.full(4, 0.5))  # far from converged
-    theirs = nn.Conv2d(3, 4, 2, dtype=torch.float64)
-    with torch.no_grad():
-        theirs.weight.copy_(kernel_to_torch(variables.parameters["kernel"]))
-        theirs.bias.zero_()
-    theirs = nn.utils.parametrizations.spectral_norm(theirs, n_power_iterations=iterations)
-    theirs.parametrizations.weight[0]._u.copy_(torch.full((4,), 0.5))
+    # The power method as in the paper; the gradient is that of torch, u and v being constants.
+    kernel = kernel_to_torch(variables.parameters["kernel"])
+    matrix, left = kernel.detach().flatten(1), torch.full((4,), 0.5, dtype=torch.float64)
+    for _ in range(iterations):
+        right = functional.normalize(matrix.T @ left, dim=0)
+        left = functional.normalize(matrix @ right, dim=0)
+    expected = functional.conv2d(to_torch(x), kernel / (left @ kernel.flatten(1) @ right))
+    expected.backward(to_torch(weights(tuple(from_torch(expected).shape))).detach())
     y, state, found, _ = run(layer, x, "train", variables)
-    expected = theirs(to_torch(x))
     close(y, from_torch(expected))
-    expected.backward(to_torch(weights(y.shape)).detach())
-    close(found["kernel"], kernel_from_torch(theirs.parametrizations.weight.original.grad))
-    close(state["left"], theirs.parametrizations.weight[0]._u.numpy())
+    close(found["kernel"], kernel_from_torch(kernel.grad))
+    close(state["left"], left.numpy())
     y, after, _, _ = run(layer, x, "evaluate", Variables(variables.parameters, state))
-    close(y, from_torch(theirs.eval()(to_torch(x))))
+    close(y, from_torch(expected))
     close(after["left"], state["left"])
 
 
-# ------------------------------------------------------------- embedding, branches, and the hinge net
+def test_the_power_method_finds_the_largest_singular_value() -> None:
+    layer, x = SpectralNormalization(layer=Dense(units=4, bias=None)), jnp.eye(5)
+    variables = layer.init(jax.random.key(0), x)
+    state, train = variables.state, jax.jit(lambda s: layer.apply(Variables(p, s), x, TRAIN)[1])
+    p = variables.parameters
+    for _ in range(200):
+        state = train(state)
+    y, _ = layer.apply(Variables(p, state), x, Context("evaluate"))
+    theirs = torch.tensor(np.array(p["kernel"]))
+    close(y, (theirs / torch.linalg.matrix_norm(theirs, 2)).numpy())
+
+
+# ------------------------------------------------------------ embedding, branches, the hinge net
 
 
 def test_embedding() -> None:

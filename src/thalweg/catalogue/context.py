@@ -85,9 +85,7 @@ class Context:
         """The context of a layer inside: its taps are prefixed and its randomness is its own."""
         key = None if self.key is None else jax.random.fold_in(self.key, zlib.crc32(layer.encode()))
         prefix = f"{self.prefix}{layer}."
-        return Context(
-            self.mode, key, self.taps, self.nudges, prefix, self.weights, self.visits
-        )
+        return Context(self.mode, key, self.taps, self.nudges, prefix, self.weights, self.visits)
 
     def tap(self, name: str, value: Array) -> Array:
         """Offer a value under a name and get it back, nudged if somebody asked for that."""

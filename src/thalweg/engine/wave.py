@@ -117,7 +117,9 @@ class Wave:
         idle = np.zeros(len(self.jobs), bool)
         unused, orders = self.layout.masked(idle).any(axis=1), self._orders(idle, 0, 0)
         program.advance(self.shape, self.lane, self.state, orders, self.pool)
-        program.evaluate(self.shape.task, unused, self.lane, self._calibrated(self.state), self.pool)
+        program.evaluate(
+            self.shape.task, unused, self.lane, self._calibrated(self.state), self.pool
+        )
         if self.timetable.probes:
             program.looks(self.shape, unused, self.lane, self.state, orders, self.pool)
         grid = decision_grid(self.jobs)

@@ -90,7 +90,9 @@ def _laid_over_layers(field: Field, base: list[Any], given: dict[str, Any]) -> l
         if key not in names:
             raise Absent((key,), f"there is no layer {key!r} here{nearest(key, names)}")
         position = names.index(key)
-        merged[position] = _laid(field._replace(ordered=False, several=False), merged[position], own)
+        merged[position] = _laid(
+            field._replace(ordered=False, several=False), merged[position], own
+        )
     return merged
 
 

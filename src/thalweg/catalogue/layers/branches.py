@@ -89,7 +89,7 @@ class Residual:
         if len(before) != len(after) or axes not in (1, 2) or len(strides) != 1:
             raise SpecError(
                 f"Residual has no projection from {described(before)} to {described(after)}; "
-                "give it one, or layers that keep the shape (padding = \"same\")"
+                'give it one, or layers that keep the shape (padding = "same")'
             )
         (stride,) = strides
         return Convolution(filters=after[-1], size=(1,) * axes, stride=stride, bias=None)

@@ -116,8 +116,7 @@ class GlobalPooling:
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         if x.ndim < 3:
             raise SpecError(
-                "GlobalPooling needs inputs [batch, space ..., channel], "
-                f"got {described(x.shape)}"
+                f"GlobalPooling needs inputs [batch, space ..., channel], got {described(x.shape)}"
             )
         space = tuple(range(1, x.ndim - 1))
         return (x.mean(space) if self.over == "mean" else x.max(space)), {}

@@ -95,9 +95,7 @@ class Windows(NamedTuple):
         for position in itertools.product(*map(range, self.size)):
             starts = [step * self.dilation for step in position]
             ends = [start + length for start, length in zip(starts, lengths, strict=True)]
-            yield lax.slice(
-                x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), strides
-            )
+            yield lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), strides)
 
 
 def described(shape: tuple[int, ...]) -> str:
