@@ -262,9 +262,9 @@ class RMSNormalization:
     Watch for: the mean stays, unlike in LayerNormalization.
     Source: Zhang & Sennrich, Root Mean Square Layer Normalization, 2019, equation 4
     Example:
-        >>> layer, x = RMSNormalization(), jnp.array([[3.0, 4.0]])
+        >>> layer, x = RMSNormalization(), jnp.array([[3.0, -3.0]])
         >>> layer.apply(layer.init(jax.random.key(0), x), x, Context("train"))[0].round(3)
-        Array([[0.849, 1.131]], dtype=float32)
+        Array([[ 1., -1.]], dtype=float32)
     """
 
     epsilon: Number = number(default=1e-5, above=0, scale="log", constant=True)
