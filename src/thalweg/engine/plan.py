@@ -231,9 +231,10 @@ def _cost(recipe: Recipe, dataset: Dataset, batch: int) -> tuple[int, float]:
 def check_network(job: Job) -> None:
     """Refuse a network that does not fit its data, batches or task, before anything is compiled."""
     recipe, dataset = job.recipe, job.dataset
+    outputs = _outputs_for(recipe, (job.batch_size, *dataset.inputs.shape[1:]))
     rest = job.sizes[0] % job.batch_size
-    for rows in {job.batch_size, rest or job.batch_size}:
-        outputs = _outputs_for(recipe, (rows, *dataset.inputs.shape[1:]))
+    if rest:
+        _outputs_for(recipe, (rest, *dataset.inputs.shape[1:]))
     assert recipe.loss is not None
     wanted = recipe.loss.outputs(dataset.outputs)
     if outputs.shape[1:] != (wanted,):

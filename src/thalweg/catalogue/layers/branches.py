@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, Literal
 
 import jax
@@ -149,5 +150,7 @@ class Parallel:
         for name, branch in self.named_layers():
             y, state[name] = apply_layer(name, branch, variables, x, context)
             found.append(y)
-        joined = jnp.concatenate(found, -1) if self.join == "concatenate" else sum(found)
+        joined = (
+            jnp.concatenate(found, -1) if self.join == "concatenate" else reduce(jnp.add, found)
+        )
         return joined, filled(state)
