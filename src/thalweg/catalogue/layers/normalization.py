@@ -128,8 +128,8 @@ class BatchNormalization:
         if context.weights is None:
             mean = x.mean(axes)
             return mean, ((x - mean) ** 2).mean(axes), x.shape[0] * space
-        weights = context.weights.reshape(-1, *(1,) * (x.ndim - 1))
-        count = context.weights.sum() * space
+        weights = context.weights.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
+        count = weights.sum() * space
         mean = (weights * x).sum(axes) / count
         return mean, (weights * (x - mean) ** 2).sum(axes) / count, count
 
