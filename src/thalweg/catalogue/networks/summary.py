@@ -82,7 +82,7 @@ def summary(network: Any, example: Any) -> Summary:
 
     output = jax.eval_shape(run, variables, example)
     visits = visits or [Visit("", network, variables, example, output)]
-    outer = {visit.name.rpartition(".")[0] for visit in visits}
+    outer = {visit.name.rpartition(".")[0] for visit in visits} - {""}
     rows = tuple(_row(visit) for visit in visits if visit.name not in outer)
     whole = cost(run, variables, example)
     return Summary(
