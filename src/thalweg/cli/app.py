@@ -174,8 +174,9 @@ def plan(request: Request, yes: bool, layers: bool, json: bool) -> None:
     \b
     JSON: question, counted_only, runs, runs_to_tune, runs_to_report, recorded,
       configurations, duplicates, seeds {tune, report}, steps, varied, differ_in,
-      programs [{runs, steps, batch_size, parameters, choices, layers [{name, kind,
-        output, parameters, neurons, multiply_adds}], or null without --layers}],
+      programs [{runs, steps, batch_size, parameters, choices,
+        layers (null without --layers) [{name, kind, output, parameters,
+        neurons, multiply_adds}]}],
       memory_bytes, seconds (rough), notes; null after runs if counted_only.
     """
     from thalweg.cli import experiment

@@ -126,22 +126,14 @@ def _table(name: str, table: dict[str, Any], header: str) -> Iterator[str]:
     """A table under its header; tables in it go on one line each if all of them fit."""
     yield header.format(name)
     lines = {key: f"{_key(key)} = {_inline(held)}" for key, held in table.items()}
-    inner = {key: held for key, held in table.items() if isinstance(held, dict)}
+    inner = {key: held for key, held in table.items() if _is_table(held)}
     if all(len(lines[key]) <= WIDTH for key in inner):
         inner = {}
-    for key, line in lines.items():
-        if key not in inner:
-            long = len(line) > WIDTH and isinstance(table[key], list)
-            yield from _listed(key, table[key]) if long else (line,)
+    yield from (line for key, line in lines.items() if key not in inner)
     for key, held in inner.items():
-        yield from ("", *_table(f"{name}.{_key(key)}", held, "[{}]"))
-
-
-def _listed(key: str, items: list[Any]) -> Iterator[str]:
-    """A list with every item on a line of its own."""
-    yield f"{_key(key)} = ["
-    yield from (f"  {_inline(item)}," for item in items)
-    yield "]"
+        items, below = (held, "[[{}]]") if isinstance(held, list) else ([held], "[{}]")
+        for item in items:
+            yield from ("", *_table(f"{name}.{_key(key)}", item, below))
 
 
 def _inline(value: Any) -> str:
