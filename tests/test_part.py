@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from thalweg.catalogue.activations import GELU, LeakyReLU, ReLU, Tanh
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.catalogue.initializers import Fan, He, Normal, Zero
-from thalweg.catalogue.layers import Dense, Dropout
+from thalweg.catalogue.layers import Convolution, Dense, Dropout
 from thalweg.catalogue.losses import Hinge, SquaredError
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam, AdamW, GradientDescent, Momentum, RMSProp
@@ -114,11 +114,11 @@ def problems(cls: type, **given: Any) -> list[str]:
         (Tanh, {"slope": 1}, "Tanh has no field 'slope'"),
         (ReLU, {"derivative_at_zero": True}, "ReLU.derivative_at_zero must be one of 0, 1, got"),
         (SquaredError, {"factor": 2}, "SquaredError.factor must be one of 1.0, 0.5, got 2.0"),
-        (Dense, {}, "Dense.units is required"),
+        (Convolution, {}, "Convolution.filters is required"),
         (Dense, {"units": 0}, "Dense.units must be >= 1, got 0"),
-        (Dense, {"units": 2.0}, "Dense.units must be a whole number, got 2.0"),
-        (Dense, {"units": True}, "Dense.units must be a whole number, got True"),
-        (Dense, {"units": Range(1, 8)}, "Dense.units must be a whole number, got Range("),
+        (Dense, {"units": 2.0}, "Dense.units must be a whole number or none, got 2.0"),
+        (Dense, {"units": True}, "Dense.units must be a whole number or none, got True"),
+        (Dense, {"units": Range(1, 8)}, "Dense.units must be a whole number or none, got Range("),
         (
             Dense,
             {"units": 1, "bias": ReLU()},
@@ -163,9 +163,9 @@ def test_reports_all_problems_at_once() -> None:
         "Adam.beta1 must be >= 0 and < 1, got 2",
         "Adam.epsilon must be a number, got 'x'",
     ]
-    assert problems(Dense, unit=1, bias=None) == [
-        "Dense has no field 'unit'; did you mean 'units'?",
-        "Dense.units is required",
+    assert problems(Convolution, filter=1, bias=None) == [
+        "Convolution has no field 'filter'; did you mean 'filters'?",
+        "Convolution.filters is required",
     ]
 
 

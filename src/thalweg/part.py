@@ -82,6 +82,7 @@ class Declaration:
     search: tuple[float, float] | None = None
     unit: str | None = None
     options: tuple[Any, ...] | None = None
+    constant: bool = False
 
     @property
     def allowed(self) -> str:
@@ -109,6 +110,7 @@ def number(
     scale: Scale = "linear",
     search: tuple[float, float] | None = None,
     unit: str | None = None,
+    constant: bool = False,
 ) -> Any:
     """Declare a field that may differ between the runs of one program.
 
@@ -120,8 +122,11 @@ def number(
         scale: whether sweeps and sliders step by ratio (``log``) or by difference (``linear``).
         search: default range for searches; the bounds where omitted.
         unit: unit of the value, for cards.
+        constant: whether it stays the same during training, though others of its family may follow
+            a schedule.
     """
-    declared = Declaration("number", default, low, high, above, below, scale, search, unit)
+    bounds = (low, high, above, below)
+    declared = Declaration("number", default, *bounds, scale, search, unit, constant=constant)
     return dataclasses.field(default=default, metadata={"thalweg": declared})
 
 

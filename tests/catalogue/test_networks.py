@@ -13,7 +13,8 @@ from thalweg.catalogue.activations import Max, Maxout, PReLU, RReLU, Tanh
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Normal
 from thalweg.catalogue.layers import Dense, Dropout
-from thalweg.catalogue.networks import MLP
+from thalweg.catalogue.networks import MLP, Sequential
+from thalweg.errors import SpecError
 
 KEY = jax.random.key(0)
 NOTHING = Variables({}, {})
@@ -86,8 +87,10 @@ def test_contexts_within_contexts_have_their_own_names_and_keys() -> None:
 
 
 def test_open_outputs_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"MLP\.outputs is open"):
+    with pytest.raises(SpecError, match=r"MLP\.outputs is open"):
         MLP().init(KEY, jnp.ones((1, 2)))
+    with pytest.raises(SpecError, match=r"dense_1: Dense\.units is open"):
+        Sequential(layers=(Dense(units=2), Dense())).init(KEY, jnp.ones((1, 2)))
 
 
 def test_dense_without_bias() -> None:

@@ -16,7 +16,15 @@ from tests.engine.laboratory_setup import (
     trained,
 )
 
-from thalweg.catalogue.networks import MLP
+from thalweg.catalogue.layers import (
+    Activate,
+    BatchNormalization,
+    Convolution,
+    Dense,
+    Flatten,
+    Reshape,
+)
+from thalweg.catalogue.networks import MLP, Sequential
 from thalweg.catalogue.optimizers import Adam, Momentum
 from thalweg.catalogue.schedules import ReduceOnPlateau
 from thalweg.data import Moons
@@ -34,6 +42,24 @@ RECIPES = {
     "adam": lambda rate: recipe(optimizer=Adam(learning_rate=float(rate))),
     "dropout": lambda rate: recipe(
         network=MLP(hidden=(8, 8), dropout=0.3), optimizer=Momentum(learning_rate=float(rate))
+    ),
+    "convolution": lambda rate: recipe(
+        network=Sequential(
+            layers=(
+                Reshape(shape=(2, 1)),
+                Convolution(filters=4, size=(2,), padding="same"),
+                BatchNormalization(),
+                Activate(),
+                Flatten(),
+                Dense(),
+            )
+        ),
+        optimizer=Momentum(learning_rate=float(rate)),
+    ),
+    "batch normalization": lambda rate: recipe(
+        network=MLP(hidden=(8,), normalization=BatchNormalization(statistics="population")),
+        optimizer=Adam(learning_rate=float(rate)),
+        training={"epochs": 8, "early_stopping": EarlyStopping(patience=3), "evaluate_every": 1},
     ),
     "restored": lambda rate: recipe(
         optimizer=Momentum(

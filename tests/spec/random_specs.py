@@ -70,7 +70,8 @@ def _one(cls: type, name: str, swept: bool) -> st.SearchStrategy[Any]:
         classes = list(field.parts.values())
         found = st.sampled_from(classes).flatmap(lambda c: parts(c, swept))
         if field.several:
-            found = st.lists(found, max_size=2, unique_by=type).map(tuple)
+            alike = {} if field.ordered else {"unique_by": type}
+            found = st.lists(found, max_size=2, **alike).map(tuple)
     elif field.only:
         found = parts(field.only, swept)
     else:

@@ -15,9 +15,11 @@ from typing import Any, Literal, NamedTuple
 import jax
 from jax import Array
 
-__all__ = ["Context", "Variables"]
+__all__ = ["Context", "Variables", "Visit"]
 
-Mode = Literal["train", "evaluate"]
+# In calibration nothing is random, and statistics are those of the batch: given all training rows
+# as one batch, a network returns the state that holds their exact statistics.
+Mode = Literal["train", "evaluate", "calibrate"]
 
 
 class Variables(NamedTuple):
@@ -30,15 +32,35 @@ class Variables(NamedTuple):
     state: Any
 
 
+class Visit(NamedTuple):
+    """One layer as a pass ran through it.
+
+    Args:
+        name: with those of the layers around it.
+        layer: the part.
+        variables: what it holds.
+        input, output: what went in and came out.
+    """
+
+    name: str
+    layer: Any
+    variables: Variables
+    input: Array
+    output: Array
+
+
 class Context:
     """What a layer may ask for during one pass.
 
     Args:
-        mode: ``train`` or ``evaluate``.
+        mode: ``train``, ``evaluate`` or ``calibrate``.
         key: random key of this pass; None where nothing is random.
         taps: a dictionary to fill with the values of all taps, or None.
         nudges: values to add at taps, by name.
         prefix: names of the layers around this one, ending in a dot, or empty.
+        weights: 1 for rows that count and 0 for rows that only fill the batch, [batch]; None
+            where all rows count.
+        visits: a list to fill with every layer that is run, those inside others first, or None.
     """
 
     def __init__(
@@ -48,17 +70,22 @@ class Context:
         taps: dict[str, Array] | None = None,
         nudges: Mapping[str, Array] | None = None,
         prefix: str = "",
+        weights: Array | None = None,
+        visits: list[Visit] | None = None,
     ) -> None:
         self.mode: Mode = mode
         self.key = key
         self.taps = taps
         self.nudges = nudges or {}
         self.prefix = prefix
+        self.weights = weights
+        self.visits = visits
 
     def within(self, layer: str) -> Context:
         """The context of a layer inside: its taps are prefixed and its randomness is its own."""
         key = None if self.key is None else jax.random.fold_in(self.key, zlib.crc32(layer.encode()))
-        return Context(self.mode, key, self.taps, self.nudges, f"{self.prefix}{layer}.")
+        prefix = f"{self.prefix}{layer}."
+        return Context(self.mode, key, self.taps, self.nudges, prefix, self.weights, self.visits)
 
     def tap(self, name: str, value: Array) -> Array:
         """Offer a value under a name and get it back, nudged if somebody asked for that."""

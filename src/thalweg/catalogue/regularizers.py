@@ -40,7 +40,8 @@ def _held(parameters: Any, biases: bool) -> list[tuple[Any, Any]]:
 
 
 def _is_bias(path: Any) -> bool:
-    return getattr(path[-1], "key", None) == "bias"
+    """Whether a parameter is a bias, or the scale of a normalization, which is treated like one."""
+    return getattr(path[-1], "key", None) in ("bias", "scale")
 
 
 @part

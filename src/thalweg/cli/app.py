@@ -158,8 +158,9 @@ def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
 
 @app.command()
 @click.option("--yes", is_flag=True, help="Plan more than 10,000 runs, too.")
+@click.option("--layers", is_flag=True, help="Show the layers of every network, too.")
 @on_experiment()
-def plan(request: Request, yes: bool, json: bool) -> None:
+def plan(request: Request, yes: bool, layers: bool, json: bool) -> None:
     """Say what would run, without running it.
 
     Configurations and seeds, programs and the choices in which they differ, memory, what is
@@ -173,12 +174,14 @@ def plan(request: Request, yes: bool, json: bool) -> None:
     \b
     JSON: question, counted_only, runs, runs_to_tune, runs_to_report, recorded,
       configurations, duplicates, seeds {tune, report}, steps, varied, differ_in,
-      programs [{runs, steps, batch_size, parameters, choices}],
+      programs [{runs, steps, batch_size, parameters, choices,
+        layers (null without --layers) [{name, kind, output, parameters,
+        neurons, multiply_adds}]}],
       memory_bytes, seconds (rough), notes; null after runs if counted_only.
     """
     from thalweg.cli import experiment
 
-    experiment.plan(request, whole=yes, json=json)
+    experiment.plan(request, whole=yes, layers=layers, json=json)
 
 
 @app.command()

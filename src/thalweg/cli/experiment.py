@@ -145,7 +145,7 @@ def _text(recorded: Experiment, comparison: Comparison | None, *more: Callable[.
 # -------------------------------------------------------------------------------------------- plan
 
 
-def plan(request: Request, *, whole: bool, json: bool) -> None:
+def plan(request: Request, *, whole: bool, layers: bool, json: bool) -> None:
     """Print what would run."""
     laboratory = request.laboratory()
     runs = laboratory.size()
@@ -155,9 +155,9 @@ def plan(request: Request, *, whole: bool, json: bool) -> None:
     planned = laboratory.plan()
     seconds = estimated_seconds(planned, request.project)
     if json:
-        output.emit(plan_overview(laboratory, planned, seconds))
+        output.emit(plan_overview(laboratory, planned, seconds, layers))
     else:
-        page = plan_page(laboratory, planned, seconds)
+        page = plan_page(laboratory, planned, seconds, layers)
         output.say(to_text(page, output.width()).rstrip("\n"))
 
 

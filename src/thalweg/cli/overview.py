@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg.catalogue.networks.summary import LayerSummary, Summary
 from thalweg.cli.output import roughly
-from thalweg.engine.plan import Group
+from thalweg.engine.plan import Group, summary_of
 from thalweg.laboratory import Laboratory, Plan
 from thalweg.part import declarations, is_part, part_name
 from thalweg.report.parts import Facts, Page, Paragraph, Part, Section, Table
 from thalweg.spec.expand import label
+from thalweg.spec.families import names_within
 
 __all__ = ["Overview", "ProgramOverview", "differing", "plan_overview", "plan_page"]
 
@@ -20,13 +22,18 @@ MOST_PROGRAMS = 30
 
 @dataclass(frozen=True)
 class ProgramOverview:
-    """One program of a plan: its runs, what they share, and the choices that set it apart."""
+    """One program of a plan: its runs, what they share, and the choices that set it apart.
+
+    Args:
+        layers: of the network, one after the other; None where they were not asked for.
+    """
 
     runs: int
     steps: int
     batch_size: int
     parameters: int
     choices: Mapping[str, str]
+    layers: tuple[LayerSummary, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,8 @@ def _choices(part: Any, path: str) -> Iterator[tuple[str, str]]:
         held, at = getattr(part, name), f"{path}.{name}" if path else name
         if isinstance(held, tuple) and any(map(is_part, held)):
             yield at, " + ".join(map(part_name, held))
-            for item in held:
-                yield from _choices(item, f"{at}.{part_name(item)}")
+            for own, item in zip(names_within(held), held, strict=True):
+                yield from _choices(item, f"{at}.{own}")
         elif is_part(held):
             yield at, part_name(held)
             yield from _choices(held, at)
@@ -90,8 +97,8 @@ def _choices(part: Any, path: str) -> Iterator[tuple[str, str]]:
             yield at, label(held)
 
 
-def plan_page(laboratory: Laboratory, plan: Plan, seconds: float) -> Page:
-    """What would run."""
+def plan_page(laboratory: Laboratory, plan: Plan, seconds: float, layers: bool) -> Page:
+    """What would run; with ``layers``, also what the networks are made of."""
     compare = laboratory.experiment.compare
     tuned = compare is not None and bool(compare.tune)
     duplicates = f" ({plan.duplicates:,} duplicates removed)" if plan.duplicates else ""
@@ -114,6 +121,9 @@ def plan_page(laboratory: Laboratory, plan: Plan, seconds: float) -> Page:
         )
     )
     sections = [Section("Plan", (facts,)), Section("Programs", _programs(plan))]
+    if layers:
+        tables = dict.fromkeys(summary_of(group.jobs[0]) for group in plan.groups)
+        sections.append(Section("Layers", tuple(p for t in tables for p in _layers(t))))
     if plan.notes:
         inferred = tuple(Paragraph(note) for note in plan.notes)
         sections.append(Section("Inferred", inferred))
@@ -144,7 +154,28 @@ def _programs(plan: Plan) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def plan_overview(laboratory: Laboratory, plan: Plan, seconds: float) -> Overview:
+def _layers(summary: Summary) -> tuple[Part, ...]:
+    """The table of one network."""
+    columns = ("layer", "kind", "output", "parameters", "neurons", "multiply-adds")
+    rows = tuple(
+        (
+            row.name,
+            row.kind,
+            " × ".join(map(str, row.output)),
+            f"{row.parameters:,}",
+            f"{row.neurons:,}",
+            f"{row.multiply_adds:,}",
+        )
+        for row in summary.layers
+    )
+    text = (
+        f"Inputs {' × '.join(map(str, summary.input))}; {summary.parameters:,} parameters, "
+        f"{summary.multiply_adds:,} multiply-adds per example."
+    )
+    return Paragraph(text), Table(columns, rows, "lllrrr")
+
+
+def plan_overview(laboratory: Laboratory, plan: Plan, seconds: float, layers: bool) -> Overview:
     """The same as data."""
     compare = laboratory.experiment.compare
     tuning = compare.seeds.tune if compare is not None and compare.tune else 0
@@ -172,6 +203,7 @@ def plan_overview(laboratory: Laboratory, plan: Plan, seconds: float) -> Overvie
                 batch_size=group.shape.batch_size,
                 parameters=group.parameters,
                 choices={path: values[number] for path, values in reasons.items()},
+                layers=summary_of(group.jobs[0]).layers if layers else None,
             )
             for number, group in enumerate(plan.groups)
         ),

@@ -7,6 +7,7 @@ host; ``program.py`` maps them over lanes and compiles them. Read ``Lane`` and `
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +19,7 @@ from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses.loss import Loss, decided
 from thalweg.catalogue.networks.network import Network
+from thalweg.catalogue.networks.summary import cost
 from thalweg.catalogue.optimizers.optimizer import Optimizer, take_step
 from thalweg.catalogue.preprocessing import Affine
 from thalweg.catalogue.regularizers import Regularizer
@@ -161,7 +163,7 @@ def objective_at(
     def objective(parameters: Any) -> tuple[Array, Any]:
         # Taps that only the loss wants stay inside.
         seen = {} if attached is not None and taps is None else taps
-        context = Context("train", key, seen)
+        context = Context("train", key, seen, weights=weights)
         outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
         losses = loss(outputs, targets)
         if attached is not None:
@@ -206,8 +208,19 @@ def train_step(
     return State(parameters, network_state, taken.state), taken.value
 
 
-# Rows evaluated at once: enough for large products, little enough to stay in the cache.
-EVALUATION_ROWS = 1024
+# Rows evaluated at once: enough for large products, little enough to stay in the cache; and the
+# numbers that the largest array on the way may then hold.
+EVALUATION_ROWS, EVALUATION_NUMBERS = 1024, 2**23
+
+
+def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
+    """Rows that are evaluated at once; fewer where the network makes large arrays of them."""
+    variables = Variables(state.parameters, state.network_state)
+    shape = (EVALUATION_ROWS, *pool.inputs.shape[1:])
+    forward = partial(lane.network.apply, variables, context=Context("evaluate"))
+    largest = cost(forward, jax.ShapeDtypeStruct(shape, pool.inputs.dtype)).largest
+    fitting = EVALUATION_NUMBERS * EVALUATION_ROWS // max(largest, 1)
+    return max(16, min(EVALUATION_ROWS, fitting))
 
 
 def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
@@ -216,7 +229,7 @@ def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
     In regression the second is the squared error, in the units of the data.
     """
     sizes = [rows.shape[0] for rows in lane.rows]
-    size = min(EVALUATION_ROWS, sum(sizes))
+    size = min(evaluation_rows(lane, pool, state), sum(sizes))
     count = -(-sum(sizes) // size)
     padding = count * size - sum(sizes)
     rows = jnp.pad(jnp.concatenate(lane.rows), (0, padding)).reshape(count, size)
@@ -242,6 +255,14 @@ def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
     if count == 1:
         return portion((rows[0], jnp.asarray(split[0])))
     return lax.map(portion, (rows, jnp.asarray(split))).sum(axis=0)
+
+
+def calibrate(lane: Lane, pool: Pool, state: State) -> State:
+    """The state with statistics of the whole training data, taken with its parameters."""
+    inputs, _ = _rows_of(lane, pool, lane.rows.train)
+    variables = Variables(state.parameters, state.network_state)
+    _, network_state = lane.network.apply(variables, inputs, Context("calibrate"))
+    return state._replace(network_state=network_state)
 
 
 def predict(lane: Lane, state: State, inputs: Array) -> Array:

@@ -6,6 +6,7 @@ numbers only. Training itself runs the same program whether anybody looks or not
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.clipping import norm
+from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.engine.lanes import Lane, Pool, Shape, State, objective_at, progress_at, rows_at
 
 __all__ = ["look"]
@@ -35,10 +37,11 @@ def look(
     objective = objective_at(lane, pool, shape, state.network_state, step, rows, progress, {})
     gradient, (_, taps) = jax.grad(objective, has_aux=True)(state.parameters)
     seen: dict[str, Array] = {}
-    for layer, weights in state.parameters.items():
-        seen[f"gradient_norm.{layer}"] = norm(gradient[layer])
+    for layer, slope in by_layer(gradient):
+        seen[f"gradient_norm.{layer}"] = norm(slope)
+    for layer, weights in by_layer(state.parameters):
         seen[f"weight_norm.{layer}"] = norm(weights)
-    limits = _limits(lane.network)
+    limits = dict(_limits(lane.network))
     for name, value in taps.items():
         layer, _, kind = name.rpartition(".")
         if kind == "a":
@@ -61,9 +64,10 @@ def _activation(layer: str, value: Array, limits: tuple[float, ...]) -> dict[str
     return seen
 
 
-def _limits(network: Any) -> dict[str, tuple[float, ...]]:
+def _limits(network: Any, prefix: str = "") -> Iterator[tuple[str, tuple[float, ...]]]:
     """For each activation layer of a network, the finite limits of its function."""
-    layers = network.layers() if hasattr(network, "layers") else ()
-    return {
-        name: layer.function.saturates_at for name, layer in layers if hasattr(layer, "function")
-    }
+    layers = network.named_layers() if hasattr(network, "named_layers") else ()
+    for name, layer in layers:
+        if hasattr(layer, "function"):
+            yield prefix + name, layer.function.saturates_at
+        yield from _limits(layer, f"{prefix}{name}.")

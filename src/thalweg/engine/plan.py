@@ -7,9 +7,9 @@ Runs share a program when their parts have the same structure and everything tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -19,6 +19,8 @@ from thalweg.catalogue import schedules
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses import DeepSupervision
 from thalweg.catalogue.losses.chosen import chosen_for
+from thalweg.catalogue.networks.outputs import with_outputs
+from thalweg.catalogue.networks.summary import Summary, cost, summary
 from thalweg.catalogue.preprocessing import Affine, fill_only
 from thalweg.catalogue.starts import OutputBias
 from thalweg.data import Dataset
@@ -131,9 +133,7 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"{type(loss).__name__} needs targets >= {least:g}, but those of "
             f"{type(recipe.data).__name__} go down to {dataset.targets.min():g}"
         )
-    network: Any = recipe.network
-    if "outputs" in declarations(type(network)) and network.outputs is None:
-        network = replace(network, outputs=loss.outputs(dataset.outputs))
+    network = with_outputs(recipe.network, loss.outputs(dataset.outputs))
     targets = recipe.target_preprocessing if dataset.task == "regression" else None
     filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
     needs = any(True for _ in _plateaus(filled)) or recipe.training.early_stopping is not None
@@ -211,49 +211,57 @@ def _group(jobs: list[Job]) -> Group:
     return Group(shape, tuple(jobs), parameters, flops)
 
 
-def _plateaus(value: Any) -> Any:
+def _plateaus(value: Any) -> Iterator[Any]:
     """Every plateau schedule in a tree of parts."""
-    if isinstance(value, schedules.ReduceOnPlateau):
-        yield value
+    return (held for held in _within(value) if isinstance(held, schedules.ReduceOnPlateau))
+
+
+def calibrates(network: Any) -> bool:
+    """Whether a network asks for statistics of all training data before it is evaluated."""
+    return any(getattr(held, "statistics", "") == "population" for held in _within(network))
+
+
+def _within(value: Any) -> Iterator[Any]:
+    """Everything in a tree of parts, itself included."""
+    yield value
     held = value if isinstance(value, tuple) else ()
     if is_part(value):
         held = (getattr(value, name) for name in declarations(type(value)))
     for inner in held:
-        yield from _plateaus(inner)
+        yield from _within(inner)
 
 
 def _cost(recipe: Recipe, dataset: Dataset, batch: int) -> tuple[int, float]:
     """Trained numbers of a network, and operations of one training step, from shapes alone.
 
     A step costs about three forward passes (forward, and two products backward), a forward pass
-    two operations per weight and example where every weight is used once per example.
+    two operations per product, or per weight where that is more.
     """
-    example = jax.ShapeDtypeStruct((batch, *dataset.inputs.shape[1:]), np.float32)
+    example = jax.ShapeDtypeStruct((1, *dataset.inputs.shape[1:]), np.float32)
     variables = jax.eval_shape(lambda key: recipe.network.init(key, example), jax.random.key(0))
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables.parameters))
-    return count, 6.0 * count * batch
+    forward = partial(recipe.network.apply, context=Context("evaluate"))
+    products = cost(forward, variables, example).multiply_adds
+    return count, 6.0 * max(count, products) * batch
 
 
 def check_network(job: Job) -> None:
-    """Refuse a network whose outputs do not fit the task, before anything is compiled."""
+    """Refuse a network that does not fit its data, batches or task, before anything is compiled."""
     recipe, dataset = job.recipe, job.dataset
-    example = jax.ShapeDtypeStruct((2, *dataset.inputs.shape[1:]), np.float32)
-
-    def forward(key: Any, x: Any) -> Any:
-        variables: Variables = recipe.network.init(key, example)
-        context = Context("evaluate", taps={})
-        return recipe.network.apply(variables, x, context)[0], context.taps
-
-    outputs, taps = jax.eval_shape(forward, jax.random.key(0), example)
+    outputs, taps = _outputs_for(recipe, (job.batch_size, *dataset.inputs.shape[1:]))
+    rest = job.sizes[0] % job.batch_size
+    if rest:
+        _outputs_for(recipe, (rest, *dataset.inputs.shape[1:]))
     assert recipe.loss is not None
     wanted = recipe.loss.outputs(dataset.outputs)
-    if outputs.shape != (2, wanted):
+    if outputs.shape[1:] != (wanted,):
         raise SpecError(
             f"{type(recipe.network).__name__} gives outputs of shape {outputs.shape[1:]}, but "
             f"{type(recipe.loss).__name__} on {type(recipe.data).__name__} needs ({wanted},)"
         )
     if isinstance(recipe.loss, DeepSupervision):
-        _check_tap(recipe.loss, {name: seen.shape[1:] for name, seen in taps.items()}, dataset)
+        shapes = {name: seen.shape[1:] for name, seen in taps.items()}
+        _check_tap(recipe.loss, shapes, dataset)
 
 
 def _check_tap(
@@ -269,6 +277,24 @@ def _check_tap(
             f"{type(loss.hidden).__name__}, got {loss.tap!r} of shape {taps[loss.tap]}; an "
             f"AuxiliaryHead reads such values from any layer"
         )
+
+
+def _outputs_for(recipe: Recipe, shape: tuple[int, ...]) -> Any:
+    """Shapes and types of a network's outputs and taps, for a training batch of some shape."""
+    example = jax.ShapeDtypeStruct(shape, np.float32)
+
+    def forward(key: Any, x: Any) -> Any:
+        variables: Variables = recipe.network.init(key, x)
+        context = Context("train", key, taps={})
+        return recipe.network.apply(variables, x, context)[0], context.taps
+
+    return jax.eval_shape(forward, jax.random.key(0), example)
+
+
+def summary_of(job: Job) -> Summary:
+    """The network of a run, layer by layer."""
+    example = jax.ShapeDtypeStruct((1, *job.dataset.inputs.shape[1:]), np.float32)
+    return summary(job.recipe.network, example)
 
 
 def scalings(job: Job) -> tuple[Affine | None, Affine | None]:

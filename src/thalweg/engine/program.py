@@ -27,6 +27,7 @@ from jax import Array, lax
 
 from thalweg.catalogue.clipping import norm
 from thalweg.catalogue.context import Variables
+from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer, init_state
 from thalweg.engine import lanes as lane_functions
@@ -44,6 +45,7 @@ from thalweg.engine.orders import Orders, Readings
 __all__ = [
     "advance",
     "best_of",
+    "calibrate",
     "evaluate",
     "looks",
     "predict",
@@ -227,11 +229,9 @@ def _update_ratios(before: Tree, after: Tree) -> Readings:
         tiny = jnp.finfo(length.dtype).tiny
         return norm(jax.tree.map(jnp.subtract, new, old)) / jnp.maximum(length, tiny)
 
+    layers = zip(by_layer(before), by_layer(after), strict=True)
     return Readings.of(
-        {
-            f"update_ratio.{layer}": jax.vmap(ratio)(old, after[layer])
-            for layer, old in before.items()
-        }
+        {f"update_ratio.{layer}": jax.vmap(ratio)(old, new) for (layer, old), (_, new) in layers}
     )
 
 
@@ -308,6 +308,20 @@ def looks(
     bare, state = _bare(lane, state)
     bare = bare._replace(regularizers=lane.regularizers)
     return _looks(shape)((used, (bare, state, orders)), pool)
+
+
+@cache
+def _calibrate() -> Callable[..., Any]:
+    def chunk(given: Tree, pool: Pool) -> State:
+        return jax.vmap(lambda lane, state: lane_functions.calibrate(lane, pool, state))(*given)
+
+    return _spread(chunk)
+
+
+def calibrate(lane: Lane, state: State, pool: Pool) -> State:
+    """States whose networks hold the statistics of all their training data, [chunk, lane, ...]."""
+    bare, without = _bare(lane, state)
+    return _calibrate()((bare, without), pool)._replace(optimizer_state=state.optimizer_state)
 
 
 @cache

@@ -25,7 +25,7 @@ from thalweg.engine.layout import Layout
 from thalweg.engine.monitor import Monitor
 from thalweg.engine.orders import Orders, Readings
 from thalweg.engine.pictures import decision_arrays, decision_grid
-from thalweg.engine.plan import Group, Job
+from thalweg.engine.plan import Group, Job, calibrates
 from thalweg.engine.starting import adapted
 from thalweg.engine.timetable import Timetable
 from thalweg.record.store import Record
@@ -99,6 +99,7 @@ class Wave:
     def __post_init__(self) -> None:
         self.shape = self.group.shape
         self.stopping = self.group.training.early_stopping
+        self.calibrates = calibrates(self.jobs[0].recipe.network)
         self.restores = self.stopping is not None and self.stopping.restore_best
         self.id = wave_id(self.jobs)
         runs = len(self.jobs)
@@ -118,7 +119,9 @@ class Wave:
         idle = np.zeros(len(self.jobs), bool)
         unused, orders = self.layout.masked(idle).any(axis=1), self._orders(idle, 0, 0)
         program.advance(self.shape, self.lane, self.state, orders, self.pool)
-        program.evaluate(self.shape.task, unused, self.lane, self.state, self.pool)
+        program.evaluate(
+            self.shape.task, unused, self.lane, self._calibrated(self.state), self.pool
+        )
         if self.timetable.probes:
             program.looks(self.shape, unused, self.lane, self.state, orders, self.pool)
         grid = decision_grid(self.jobs)
@@ -251,8 +254,15 @@ class Wave:
                 measured[f"{split}.accuracy"] = second / rows
         return measured
 
+    def _calibrated(self, state: State) -> State:
+        """The state to evaluate: statistics of all training data are found where they are asked."""
+        if not self.calibrates:
+            return state
+        return program.calibrate(self.lane, state, self.pool)
+
     def _evaluate(self, step: int) -> None:
         """Evaluate all data, keep the curves, and stop the runs that no longer improve."""
+        self.state = self._calibrated(self.state)
         measured = self._measure(self.state)
         for name, values in measured.items():
             self.curves.add_point(name, step, values, self.live)
@@ -306,6 +316,7 @@ class Wave:
         if self.best is not None:
             seen_best = well & np.isfinite(self.monitor.best)
             final = program.best_of(self.layout.masked(seen_best), self.best, self.state)
+        final = self._calibrated(final)
         measured = self._measure(final)
         finals = [
             {name: float(values[run]) for name, values in measured.items()}
@@ -316,10 +327,10 @@ class Wave:
             RunUpdate(u.run, u.outcome, u.step, u.train_seconds, finals[run])
             for run, u in enumerate(self._updates())
         ]
-        parameters = jax.tree_util.tree_leaves_with_path(final.parameters)
+        held = {"parameters": final.parameters, "state": final.network_state}
         arrays = {
-            "parameters." + ".".join(str(key.key) for key in path): self.layout.take(leaf)
-            for path, leaf in parameters
+            ".".join(str(key.key) for key in path): self.layout.take(leaf)
+            for path, leaf in jax.tree_util.tree_leaves_with_path(held)
         }
         runs = tuple(job.id for job in self.jobs)
         self.record.write(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from thalweg.errors import SpecError
 from thalweg.part import Each, Range, is_part, part_name, replace
 from thalweg.spec.experiment import Experiment, Recipe
+from thalweg.spec.families import names_within
 from thalweg.spec.variants import sweeps, variants
 from thalweg.spec.writing import to_data
 
@@ -166,10 +167,9 @@ def _set(value: Any, path: list[str], new: Any) -> Any:
     if not rest:
         return replace(value, **{name: new})
     if isinstance(held, tuple):
-        items = tuple(
-            _set(item, rest[1:], new) if part_name(item) == rest[0] else item for item in held
-        )
-        return replace(value, **{name: items})
+        items = zip(names_within(held), held, strict=True)
+        changed = (_set(item, rest[1:], new) if own == rest[0] else item for own, item in items)
+        return replace(value, **{name: tuple(changed)})
     return replace(value, **{name: _set(held, rest, new)})
 
 

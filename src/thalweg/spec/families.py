@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 from thalweg.catalogue import families as catalogue
 from thalweg.catalogue.families import Family, members
+from thalweg.catalogue.layers.contract import Network
+from thalweg.catalogue.layers.sequence import numbered
 from thalweg.data import Source, sources
-from thalweg.part import declarations, nearest
+from thalweg.part import declarations, nearest, part_name
 
-__all__ = ["FAMILIES", "Field", "fields", "members", "unknown"]
+__all__ = ["FAMILIES", "Field", "fields", "members", "names_within", "unknown"]
 
 FAMILIES: dict[str, Family] = {
     "data": Family("data", Source, sources),
@@ -35,6 +37,7 @@ class Field(NamedTuple):
         parts: these parts by name. For a number they are schedules, where it may follow one.
         only: the one class of parts it holds, written without its name.
         several: whether one value is a tuple.
+        ordered: whether its order matters and parts in it may be alike, as those of layers.
         optional: whether it may hold nothing, which is written ``"none"``.
         number: whether it is a number.
         hint: its annotation.
@@ -44,6 +47,7 @@ class Field(NamedTuple):
     parts: dict[str, type]
     only: type | None
     several: bool
+    ordered: bool
     optional: bool
     number: bool
     hint: Any
@@ -71,13 +75,13 @@ def _followed(cls: type) -> list[str]:
     if cls in members(FAMILIES["schedules"]).values():
         return list(declarations(cls))[:1]
     known = any(cls in members(FAMILIES[name]).values() for name in FOLLOWED)
-    return list(declarations(cls)) if known else []
+    return [name for name, d in declarations(cls).items() if known and not d.constant]
 
 
 def _number(followed: bool, optional: bool) -> Field:
     schedules = FAMILIES["schedules"]
     parts = members(schedules) if followed else {}
-    return Field(schedules.name, parts, None, False, optional, True, float)
+    return Field(schedules.name, parts, None, False, False, optional, True, float)
 
 
 def _choice(hint: Any) -> Field:
@@ -89,7 +93,15 @@ def _choice(hint: Any) -> Field:
     found = [family for family in FAMILIES.values() if family.protocol in inside]
     parts = {name: cls for family in reversed(found) for name, cls in members(family).items()}
     only = next((a for a in inside if hasattr(a, "part_name")), None)
-    return Field(found[0].name if found else "", parts, only, several, optional, False, hint)
+    family, ordered = found[0].name if found else "", several and Network in inside
+    return Field(family, parts, only, several, ordered, optional, False, hint)
+
+
+def names_within(parts: tuple[Any, ...]) -> list[str]:
+    """The names of the parts in a tuple, as paths have them: layers are numbered."""
+    if all(isinstance(item, Network) for item in parts):
+        return [name for name, _ in numbered(parts)]
+    return [part_name(item) for item in parts]
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

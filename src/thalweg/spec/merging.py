@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+from thalweg.catalogue.layers.sequence import numbered
 from thalweg.errors import SpecError
 from thalweg.part import nearest
 from thalweg.spec.families import Field, fields, unknown
@@ -52,6 +53,8 @@ def merge(cls: type, base: dict[str, Any], patch: dict[str, Any]) -> dict[str, A
 def _laid(field: Field, base: Any, given: Any) -> Any:
     if not isinstance(given, dict):
         return given
+    if field.ordered and isinstance(base, list) and not any(isinstance(i, list) for i in base):
+        return _laid_over_layers(field, base, given)
     if isinstance(base, list):
         return _laid_over_each(field, base, given)
     if field.only is not None:
@@ -73,6 +76,24 @@ def _laid_over_each(field: Field, base: list[Any], given: dict[str, Any]) -> Any
         pairs = zip(base, named, strict=True)
         return [_laid(field, i, given) if n else i for i, n in pairs] if any(named) else given
     return [_laid(field, item, given) for item in base]
+
+
+def _laid_over_layers(field: Field, base: list[Any], given: dict[str, Any]) -> list[Any]:
+    """Changes to layers by their names: ``dense_0``."""
+    whole = [{item: {}} if isinstance(item, str) else item for item in base]
+    kinds = [field.parts.get(next(iter(item), "")) for item in whole]
+    names = [name for name, _ in numbered(filter(None, kinds))]
+    if None in kinds:
+        return base  # what is no layer is refused where it is read
+    merged = list(whole)
+    for key, own in given.items():
+        if key not in names:
+            raise Absent((key,), f"there is no layer {key!r} here{nearest(key, names)}")
+        position = names.index(key)
+        merged[position] = _laid(
+            field._replace(ordered=False, several=False), merged[position], own
+        )
+    return merged
 
 
 def _names(written: Any) -> set[str]:

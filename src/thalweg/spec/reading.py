@@ -80,6 +80,8 @@ class Reader:
         """The value of a field: a list in it that is no tuple is a sweep."""
         if field.optional and given in (None, "none"):
             return None
+        if field.ordered:
+            return self._ordered(field, given, path)
         if field.several and field.parts:
             return self._parts(field, given, path)
         if field.free:
@@ -136,6 +138,15 @@ class Reader:
             self.report(path, f"{words(path)} must be a table of parts, got {brief(given)}")
             return None
         return tuple(self._part_of(field, {name: own}, path) for name, own in given.items())
+
+    def _ordered(self, field: Field, given: Any, path: Path_) -> Any:
+        """A tuple of parts in order, written as a list of them; a list of lists is a sweep."""
+        if not isinstance(given, list):
+            self.report(path, f"{words(path)} must be a list of parts, got {brief(given)}")
+            return None
+        if any(isinstance(item, list) for item in given):
+            return [self._ordered(field, item, (*path, i)) for i, item in enumerate(given)]
+        return tuple(self._part_of(field, item, (*path, i)) for i, item in enumerate(given))
 
 
 def words(path: Path_) -> str:

@@ -111,8 +111,9 @@ class _Builder:
         elif not field.parts:
             yield _plain(field.hint, declared)
         if field.parts:
-            yield self.defined(field.family, lambda: self._family(field))
-        if field.optional or (field.parts and field.several):
+            family = self.defined(field.family, lambda: self._family(field))
+            yield {"type": "array", "items": family} if field.ordered else family
+        if field.optional or (field.parts and field.several and not field.ordered):
             yield NOTHING
 
     def _family(self, field: Field) -> Schema:
@@ -123,7 +124,8 @@ class _Builder:
             if not any(map(_is_required, declarations(cls).values()))
         ]
         table = _object({name: self.part(cls) for name, cls in field.parts.items()})
-        one = {} if field.several else {"minProperties": 1, "maxProperties": 1}
+        several = field.several and not field.ordered
+        one = {} if several else {"minProperties": 1, "maxProperties": 1}
         return {"anyOf": [{"enum": alone}, {**table, **one}]}
 
     # --------------------------------------------------------------------------------- changes
@@ -135,6 +137,8 @@ class _Builder:
         forms: list[Schema] = [{"$ref": f"{within}/properties/{name}"}]
         if field.only is not None:
             forms.append(self._changed_part(field.only))
+        elif field.ordered:
+            forms.append({"type": "object", "description": "changes to layers by their names"})
         elif field.parts:
             make = partial(self._changed_family, field)
             forms.append(self.defined(f"{field.family}_changes", make))

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from thalweg.errors import SpecError
-from thalweg.part import Each, Range, is_part, nearest, part_name
+from thalweg.part import Each, Range, is_part, nearest
 from thalweg.spec.experiment import Experiment, Recipe
-from thalweg.spec.families import fields
+from thalweg.spec.families import fields, names_within
 from thalweg.spec.merging import Absent, merge
 from thalweg.spec.places import Path_, Places
 from thalweg.spec.reading import Reader, brief
@@ -63,8 +63,9 @@ def variants(experiment: Experiment, places: Places | None = None) -> list[Varia
 def sweeps(value: Any, path: str = "") -> Iterator[tuple[str, Each | Range]]:
     """Every list and range in a tree of parts, by path; what lists hold is not looked into."""
     if isinstance(value, tuple):
-        for item in filter(is_part, value):
-            yield from sweeps(item, f"{path}.{part_name(item)}")
+        parts = tuple(filter(is_part, value))
+        for name, item in zip(names_within(parts), parts, strict=True):
+            yield from sweeps(item, f"{path}.{name}")
     elif is_part(value):
         for name in fields(type(value)):
             held, at = getattr(value, name), f"{path}.{name}" if path else name
@@ -153,10 +154,10 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any]
             if is_part(other) and type(one) is type(other):
                 yield from _differences(one, other, path)
     elif isinstance(after, tuple) and any(sweeps(after)):
-        names, names_before = (list(map(part_name, filter(is_part, t))) for t in (after, before))
+        names, names_before = (names_within(tuple(filter(is_part, t))) for t in (after, before))
         if names == names_before:
-            for one, other in zip(before, after, strict=True):
-                yield from _differences(one, other, f"{path}.{part_name(other)}")
+            for name, one, other in zip(names, before, after, strict=True):
+                yield from _differences(one, other, f"{path}.{name}")
         else:  # the lists in them are factors of their own
             yield path, " + ".join(names)
     elif before != after and not isinstance(after, Each | Range):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from thalweg.catalogue.layers.contract import Network
 from thalweg.errors import SpecError
 from thalweg.part import Each, Range, declarations, is_part, part_name
 from thalweg.spec.experiment import Experiment
@@ -62,14 +63,19 @@ def _change(held: Any) -> Any:
 def _alternative(item: Any) -> Any:
     parts = item if isinstance(item, tuple) else (item,)
     known = [cls for family in FAMILIES.values() for cls in members(family).values()]
-    named = parts and all(type(part) in known for part in parts)
-    return _named(parts, False) if named else to_data(item)
+    if not parts or not all(type(part) in known for part in parts):
+        return to_data(item)
+    if isinstance(item, tuple) and all(isinstance(part, Network) for part in parts):
+        return [_named((part,), False) for part in parts]
+    return _named(parts, False)
 
 
 def field_data(field: Field, held: Any, full: bool) -> Any:
     """What one field holds, parts of families under their names."""
     if isinstance(held, Each):
         return [field_data(field, item, full) for item in held]
+    if field.ordered:
+        return [_named((item,), full) for item in held]
     if field.parts and field.several:
         return _named(held, full)
     return _named((held,), full) if field.parts and is_part(held) else to_data(held, full)
@@ -120,12 +126,14 @@ def _table(name: str, table: dict[str, Any], header: str) -> Iterator[str]:
     """A table under its header; tables in it go on one line each if all of them fit."""
     yield header.format(name)
     lines = {key: f"{_key(key)} = {_inline(held)}" for key, held in table.items()}
-    inner = {key: held for key, held in table.items() if isinstance(held, dict)}
+    inner = {key: held for key, held in table.items() if _is_table(held)}
     if all(len(lines[key]) <= WIDTH for key in inner):
         inner = {}
     yield from (line for key, line in lines.items() if key not in inner)
     for key, held in inner.items():
-        yield from ("", *_table(f"{name}.{_key(key)}", held, "[{}]"))
+        items, below = (held, "[[{}]]") if isinstance(held, list) else ([held], "[{}]")
+        for item in items:
+            yield from ("", *_table(f"{name}.{_key(key)}", item, below))
 
 
 def _inline(value: Any) -> str:

@@ -1,11 +1,45 @@
 """Layers: the pieces networks are made of.
 
-A layer keeps the contract of a network (``networks.Network``): ``init`` and ``apply``. Linear maps
-and activations are separate layers. ``sequence`` runs named layers one after the other.
+A layer keeps the contract of a network (``contract``): ``init`` and ``apply``. Linear maps and
+activations are separate layers. ``sequence`` names layers and runs them one after the other,
+``windows`` is the geometry of convolution and pooling.
 """
 
 from thalweg.catalogue.layers.activation import Activate
+from thalweg.catalogue.layers.branches import Parallel, Residual
+from thalweg.catalogue.layers.convolution import Convolution
 from thalweg.catalogue.layers.dense import Dense
 from thalweg.catalogue.layers.dropout import Dropout
+from thalweg.catalogue.layers.embedding import Embedding
+from thalweg.catalogue.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    InstanceNormalization,
+    LayerNormalization,
+    RMSNormalization,
+)
+from thalweg.catalogue.layers.pooling import AveragePooling, GlobalPooling, MaxPooling
+from thalweg.catalogue.layers.reparametrization import SpectralNormalization, WeightNormalization
+from thalweg.catalogue.layers.reshape import Flatten, Reshape
 
-__all__ = ["Activate", "Dense", "Dropout"]
+__all__ = [
+    "Activate",
+    "AveragePooling",
+    "BatchNormalization",
+    "Convolution",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GlobalPooling",
+    "GroupNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "MaxPooling",
+    "Parallel",
+    "RMSNormalization",
+    "Reshape",
+    "Residual",
+    "SpectralNormalization",
+    "WeightNormalization",
+]

@@ -30,6 +30,7 @@ class Activate:
     """
 
     function: Activation = choice(default=ReLU())
+    kind = "activation"
 
     def init(self, key: Array, example: Any) -> Variables:
         function: Any = self.function

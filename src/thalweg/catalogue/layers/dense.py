@@ -9,6 +9,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
+from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
 __all__ = ["Dense"]
@@ -19,7 +20,8 @@ class Dense:
     """Maps inputs linearly to units.
 
     Formula: z = x W + b
-    Choices: units: number of outputs; kernel: where W starts; bias: where b starts, none without
+    Choices: units: number of outputs; in the last layer of an experiment's network taken from the
+        task where not given; kernel: where W starts; bias: where b starts, none without
     Shapes: [batch, ..., input] → [batch, ..., unit]; W [input, unit], b [unit]
     Watch for: texts that write z = W x store Wᵀ.
     Source: standard; Goodfellow, Bengio & Courville, Deep Learning, 2016, equation 6.40
@@ -31,11 +33,16 @@ class Dense:
         (4, 3)
     """
 
-    units: int = choice(low=1)
+    units: int | None = choice(default=None, low=1)
     kernel: Initializer = choice(default=He())
     bias: Initializer | None = choice(default=Zero())
 
     def init(self, key: Array, example: Any) -> Variables:
+        if self.units is None:
+            raise SpecError(
+                "Dense.units is open: give it, or let an experiment take it from data, which it "
+                "does for the last dense layer of a network"
+            )
         for_kernel, for_bias = jax.random.split(key)
         parameters = {"kernel": self.kernel.sample(for_kernel, (example.shape[-1], self.units))}
         if self.bias is not None:

@@ -38,7 +38,7 @@ class Dropout:
         return Variables({}, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        if context.mode == "evaluate":
+        if context.mode != "train":
             return x, {}
         if context.key is None:
             raise ValueError("Dropout needs a key in training; pass Context('train', key)")

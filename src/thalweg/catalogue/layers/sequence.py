@@ -1,20 +1,67 @@
-"""Named layers run one after the other; networks that are such a list call these two functions."""
+"""Named layers, alone and one after the other; whatever is made of layers calls these functions.
+
+``numbered`` names them, ``init_layer`` and ``apply_layer`` start and run one under its name, and
+``init_sequence`` and ``apply_sequence`` many. ``by_layer`` finds in a tree of parameters the layers
+that hold them.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 from jax import Array
 
-from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.context import Context, Variables, Visit
+from thalweg.errors import SpecError
+from thalweg.part import part_name
 
-__all__ = ["apply_sequence", "init_sequence"]
+__all__ = [
+    "apply_layer",
+    "apply_sequence",
+    "by_layer",
+    "init_layer",
+    "init_sequence",
+    "numbered",
+    "output_of",
+]
 
 Named = Sequence[tuple[str, Any]]
+
+
+def numbered(layers: Iterable[Any]) -> tuple[tuple[str, Any], ...]:
+    """Layers, or their classes, with names made of kind and number: ``dense_0``, ``dense_1``."""
+    counts: dict[str, int] = {}
+    named = []
+    for layer in layers:
+        kind = getattr(layer, "kind", None) or part_name(layer)
+        number = counts[kind] = counts.get(kind, -1) + 1
+        named.append((f"{kind}_{number}", layer))
+    return tuple(named)
+
+
+def init_layer(name: str, layer: Any, key: Array, example: Any) -> Variables:
+    """Variables of a layer; its randomness comes from its name, so adding one changes no other."""
+    try:
+        return layer.init(jax.random.fold_in(key, zlib.crc32(name.encode())), example)
+    except SpecError as error:
+        raise _placed(name, error) from None
+
+
+def apply_layer(
+    name: str, layer: Any, variables: Variables, x: Array, context: Context
+) -> tuple[Array, Any]:
+    """Outputs and new state of a layer that finds its own among the variables by its name."""
+    own = Variables(variables.parameters.get(name, {}), variables.state.get(name, {}))
+    try:
+        y, state = layer.apply(own, x, context.within(name))
+    except SpecError as error:
+        raise _placed(name, error) from None
+    if context.visits is not None:
+        context.visits.append(Visit(context.prefix + name, layer, own, x, y))
+    return y, state
 
 
 def init_sequence(layers: Named, key: Array, example: Any) -> Variables:
@@ -22,15 +69,15 @@ def init_sequence(layers: Named, key: Array, example: Any) -> Variables:
 
     Args:
         layers: names and layers, in order.
-        key: random key; every layer gets its own by name, so adding one changes no other.
+        key: random key.
         example: an input with a batch axis, or its shape and type.
     """
     parameters, state = {}, {}
     for name, layer in layers:
-        own = layer.init(jax.random.fold_in(key, zlib.crc32(name.encode())), example)
+        own = init_layer(name, layer, key, example)
         parameters[name], state[name] = own
-        example, _ = jax.eval_shape(partial(_evaluate, layer), own, example)
-    return Variables(_filled(parameters), _filled(state))
+        example = output_of(name, layer, own, example)
+    return Variables(filled(parameters), filled(state))
 
 
 def apply_sequence(
@@ -39,15 +86,41 @@ def apply_sequence(
     """Outputs of the last layer and the new state of all."""
     state = {}
     for name, layer in layers:
-        own = Variables(variables.parameters.get(name, {}), variables.state.get(name, {}))
-        x, state[name] = layer.apply(own, x, context.within(name))
-    return x, _filled(state)
+        x, state[name] = apply_layer(name, layer, variables, x, context)
+    return x, filled(state)
 
 
-def _evaluate(layer: Any, variables: Variables, x: Array) -> tuple[Array, Any]:
-    return layer.apply(variables, x, Context("evaluate"))
+def output_of(name: str, layer: Any, variables: Variables, example: Any) -> Any:
+    """Shape and type of what a layer makes of an example."""
+
+    def evaluate(variables: Variables, x: Array) -> Array:
+        return layer.apply(variables, x, Context("evaluate"))[0]
+
+    try:
+        return jax.eval_shape(evaluate, variables, example)
+    except SpecError as error:
+        raise _placed(name, error) from None
 
 
-def _filled(by_name: dict[str, Any]) -> dict[str, Any]:
+def filled(by_name: Mapping[str, Any]) -> dict[str, Any]:
     """Without the entries of layers that hold nothing."""
     return {name: held for name, held in by_name.items() if jax.tree.leaves(held)}
+
+
+def by_layer(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The innermost layers in a tree of parameters, each with its full name and what it holds."""
+    for name, held in parameters.items():
+        inner = isinstance(held, Mapping) and any(isinstance(x, Mapping) for x in held.values())
+        if inner:
+            own = {key: x for key, x in held.items() if not isinstance(x, Mapping)}
+            if own:
+                yield prefix + name, own
+            within = {key: x for key, x in held.items() if isinstance(x, Mapping)}
+            yield from by_layer(within, f"{prefix}{name}.")
+        else:
+            yield prefix + name, held
+
+
+def _placed(name: str, error: SpecError) -> SpecError:
+    """The same error, its problems led by the name of the layer that has them."""
+    return SpecError(*(f"{name}: {problem}" for problem in error.problems))

@@ -1,6 +1,13 @@
-"""Networks: functions with parameters, from inputs to outputs."""
+"""Networks: functions with parameters, from inputs to outputs.
+
+``Sequential`` is a list of layers, the others are short for one. ``outputs`` fills in the width
+that the task decides, ``summary`` counts what a network holds and does, ``saliency`` asks what it
+looks at.
+"""
 
 from thalweg.catalogue.networks.auxiliary import AuxiliaryHead
-from thalweg.catalogue.networks.mlp import MLP
+from thalweg.catalogue.networks.convolutional import VGG, LeNet, ResNet
+from thalweg.catalogue.networks.mlp import MLP, ResidualMLP
+from thalweg.catalogue.networks.sequential import Sequential
 
-__all__ = ["MLP", "AuxiliaryHead"]
+__all__ = ["MLP", "VGG", "AuxiliaryHead", "LeNet", "ResNet", "ResidualMLP", "Sequential"]

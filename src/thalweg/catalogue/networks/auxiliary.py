@@ -12,8 +12,9 @@ from thalweg.catalogue.initializers import Fan, Initializer, Zero
 from thalweg.catalogue.layers import Dense
 from thalweg.catalogue.networks.mlp import MLP
 from thalweg.catalogue.networks.network import Network
+from thalweg.catalogue.networks.outputs import given_outputs, with_outputs
 from thalweg.errors import SpecError
-from thalweg.part import choice, declarations, part, replace
+from thalweg.part import choice, part
 
 __all__ = ["AuxiliaryHead"]
 
@@ -43,10 +44,10 @@ class AuxiliaryHead:
     bias: Initializer = choice(default=Zero())
     outputs: int | None = choice(default=None, low=1)
 
-    def layers(self) -> tuple[tuple[str, Any], ...]:
+    def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers of the network inside, where it is made of layers."""
         inner: Any = self._inner()
-        return inner.layers() if hasattr(inner, "layers") else ()
+        return inner.named_layers() if hasattr(inner, "named_layers") else ()
 
     def init(self, key: Array, example: Any) -> Variables:
         parameters, state = self._inner().init(key, example)
@@ -70,17 +71,10 @@ class AuxiliaryHead:
         return outputs, state
 
     def _inner(self) -> Network:
-        inner: Any = self.network
-        if "outputs" in declarations(type(inner)) and inner.outputs is None:
-            return replace(inner, outputs=self.outputs)
-        return inner
+        return with_outputs(self.network, given_outputs(self))
 
     def _head(self) -> Dense:
-        if self.outputs is None:
-            raise ValueError(
-                "AuxiliaryHead.outputs is open: give it, or let an experiment take it from data"
-            )
-        return Dense(units=self.outputs, kernel=self.kernel, bias=self.bias)
+        return Dense(units=given_outputs(self), kernel=self.kernel, bias=self.bias)
 
     def _read(self, taps: dict[str, Array], prefix: str) -> Array:
         """The hidden values as one vector per example."""

@@ -1,4 +1,4 @@
-"""The multilayer perceptron."""
+"""Multilayer perceptrons, plain and with ways around their layers."""
 
 from __future__ import annotations
 
@@ -9,24 +9,33 @@ from jax import Array
 from thalweg.catalogue.activations import Activation, ReLU
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
-from thalweg.catalogue.layers import Activate, Dense, Dropout
-from thalweg.catalogue.layers.sequence import apply_sequence, init_sequence
+from thalweg.catalogue.layers import Activate, Dense, Dropout, Residual
+from thalweg.catalogue.layers.sequence import apply_sequence, init_sequence, numbered
+from thalweg.catalogue.networks.network import Network
+from thalweg.catalogue.networks.outputs import given_outputs
 from thalweg.part import Number, choice, number, part
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "ResidualMLP"]
+
+
+def before_normalization(normalization: Any, bias: Initializer | None) -> Initializer | None:
+    """Where the biases before a normalization start: none, where it would take them away again."""
+    return None if getattr(normalization, "centres", False) else bias
 
 
 @part
 class MLP:
     """Stacks dense layers with an activation after each but the last.
 
-    Formula: a_0 = x;  a_l = f(a_{l−1} W_l + b_l) for l < L;  y = a_{L−1} W_L + b_L
+    Formula: a_0 = x;  a_l = f(N(a_{l−1} W_l + b_l)) for l < L;  y = a_{L−1} W_L + b_L
     Numbers: dropout: rate after every hidden activation; without it there is no such layer
     Choices: hidden: widths of the hidden layers, in order; activation: f, whose pieces multiply
-        the dense widths where it has several, as Maxout has; kernel: where weights start; bias:
-        where biases start; outputs: width of the last layer, taken from the task where not given
+        the dense widths where it has several, as Maxout has; normalization: N, a layer such as
+        BatchNormalization, none where not given; kernel: where weights start; bias: where biases
+        start, none without; outputs: width of the last layer, taken from the task where not given
     Shapes: [batch, input] → [batch, output]
-    Watch for: the outputs are logits or plain values; the loss applies sigmoid or softmax.
+    Watch for: the outputs are logits or plain values; the loss applies sigmoid or softmax. Before
+        batch normalization hidden layers have no bias, which it would take away again.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, chapter 6
     Example:
         >>> import jax, jax.numpy as jnp
@@ -38,27 +47,73 @@ class MLP:
 
     hidden: tuple[int, ...] = choice(default=(32, 16), low=1)
     activation: Activation = choice(default=ReLU())
+    normalization: Network | None = choice(default=None)
     kernel: Initializer = choice(default=He())
-    bias: Initializer = choice(default=Zero())
+    bias: Initializer | None = choice(default=Zero())
     dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     outputs: int | None = choice(default=None, low=1)
 
-    def layers(self) -> tuple[tuple[str, Any], ...]:
+    def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
-        if self.outputs is None:
-            raise ValueError("MLP.outputs is open: give it, or let an experiment take it from data")
-        layers: list[tuple[str, Any]] = []
+        outputs, layers = given_outputs(self), []
+        bias = before_normalization(self.normalization, self.bias)
         pieces = getattr(self.activation, "pieces", 1)
-        for i, units in enumerate((*(pieces * units for units in self.hidden), self.outputs)):
-            layers.append((f"dense_{i}", Dense(units=units, kernel=self.kernel, bias=self.bias)))
-            if i < len(self.hidden):
-                layers.append((f"activation_{i}", Activate(function=self.activation)))
-                if self.dropout is not None:
-                    layers.append((f"dropout_{i}", Dropout(rate=self.dropout)))
-        return tuple(layers)
+        for units in self.hidden:
+            layers.append(Dense(units=pieces * units, kernel=self.kernel, bias=bias))
+            if self.normalization is not None:
+                layers.append(self.normalization)
+            layers.append(Activate(function=self.activation))
+            if self.dropout is not None:
+                layers.append(Dropout(rate=self.dropout))
+        return numbered([*layers, Dense(units=outputs, kernel=self.kernel, bias=self.bias)])
 
     def init(self, key: Array, example: Any) -> Variables:
-        return init_sequence(self.layers(), key, example)
+        return init_sequence(self.named_layers(), key, example)
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return apply_sequence(self.layers(), variables, x, context)
+        return apply_sequence(self.named_layers(), variables, x, context)
+
+
+@part
+class ResidualMLP:
+    """Stacks blocks of two dense layers, each with a way around it.
+
+    Formula: a_0 = x W + b;  a_l = a_{l−1} + W''_l f(N(W'_l f(N(a_{l−1}))));  y = f(N(a_L)) W + b
+    Choices: width: units of every hidden layer; blocks: L; activation: f; normalization: N, a layer
+        such as LayerNormalization, none where not given; kernel: where weights start; bias: where
+        biases start, none without; outputs: width of the last layer, taken from the task where not
+        given
+    Shapes: [batch, input] → [batch, output]
+    Watch for: without normalization the variance grows with every block.
+    Source: He et al., Identity Mappings in Deep Residual Networks, 2016, equation 5 and figure 4(e)
+    Example:
+        >>> network = ResidualMLP(width=8, blocks=2, outputs=1)
+        >>> [name for name, _ in network.named_layers()]
+        ['dense_0', 'residual_0', 'residual_1', 'activation_0', 'dense_1']
+    """
+
+    width: int = choice(default=32, low=1)
+    blocks: int = choice(default=2, low=0)
+    activation: Activation = choice(default=ReLU())
+    normalization: Network | None = choice(default=None)
+    kernel: Initializer = choice(default=He())
+    bias: Initializer | None = choice(default=Zero())
+    outputs: int | None = choice(default=None, low=1)
+
+    def named_layers(self) -> tuple[tuple[str, Any], ...]:
+        """Names and layers, in order."""
+        outputs = given_outputs(self)
+        normalization = () if self.normalization is None else (self.normalization,)
+        ready = (*normalization, Activate(function=self.activation))
+        bias = before_normalization(self.normalization, self.bias)
+        inner = Dense(units=self.width, kernel=self.kernel, bias=bias)
+        outer = Dense(units=self.width, kernel=self.kernel, bias=self.bias)
+        block = Residual(layers=(*ready, inner, *ready, outer))
+        last = Dense(units=outputs, kernel=self.kernel, bias=self.bias)
+        return numbered([outer, *([block] * self.blocks), *ready, last])
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return init_sequence(self.named_layers(), key, example)
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        return apply_sequence(self.named_layers(), variables, x, context)

@@ -1,25 +1,7 @@
-"""The contract every network and every layer keeps."""
+"""The contract every network keeps; it is that of layers."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
-
-from jax import Array
-
-from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.layers.contract import Network
 
 __all__ = ["Network"]
-
-
-@runtime_checkable
-class Network(Protocol):
-    """A function with parameters.
-
-    Laws: ``init`` depends on the shape and type of the example only, not on its values; ``apply``
-    is pure, takes the batch first, and in evaluation treats every example alone; all randomness
-    comes from the context; every layer's pre-activation ``z`` and activation ``a`` is a tap.
-    """
-
-    def init(self, key: Array, example: Any) -> Variables: ...
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]: ...

@@ -1,0 +1,48 @@
+"""Embedding: a vector for each symbol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.initializers import Initializer, Normal
+from thalweg.part import choice, part
+
+__all__ = ["Embedding"]
+
+
+@part
+class Embedding:
+    """Looks up a trained vector for each symbol.
+
+    Formula: y = W_s, row s of W; the same as one-hot(s) W
+    Choices: symbols: how many there are, numbered from 0; features: length of a vector; kernel:
+        where W starts
+    Shapes: symbols [batch, ...] → [batch, ..., feature]; W [symbol, feature]
+    Watch for: inputs may be stored as floats, but must be whole numbers below ``symbols``; a symbol
+        outside has no vector and gives not-a-numbers, so the run diverges at once.
+    Source: Bengio et al., A Neural Probabilistic Language Model, 2003, section 2
+    Example:
+        >>> import jax
+        >>> layer = Embedding(symbols=10, features=4)
+        >>> variables = layer.init(jax.random.key(0), jnp.zeros((1, 3)))
+        >>> layer.apply(variables, jnp.array([[1.0, 2.0, 1.0]]), Context("evaluate"))[0].shape
+        (1, 3, 4)
+    """
+
+    symbols: int = choice(low=1)
+    features: int = choice(low=1)
+    kernel: Initializer = choice(default=Normal(deviation=1.0))
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({"kernel": self.kernel.sample(key, (self.symbols, self.features))}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        symbols = x.astype(jnp.int32)
+        # Negative ones would count from the end.
+        symbols = jnp.where(symbols < 0, self.symbols, symbols)
+        kernel = variables.parameters["kernel"]
+        return context.tap("z", kernel.at[symbols].get(mode="fill", fill_value=jnp.nan)), {}

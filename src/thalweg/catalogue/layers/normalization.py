@@ -1,0 +1,278 @@
+"""Normalizations: values brought to mean 0 and variance 1, and what they are averaged over.
+
+=========================  ==========================================  =======================
+part                       one mean and variance for each              example depends on batch
+=========================  ==========================================  =======================
+``BatchNormalization``     channel, over the batch and space           in training
+``LayerNormalization``     example, over space and channels            no
+``InstanceNormalization``  example and channel, over space             no
+``GroupNormalization``     example and group of channels, over space   no
+``RMSNormalization``       example and position (no mean is taken)     no
+=========================  ==========================================  =======================
+
+Each may end in a trained scale γ and bias β for every channel.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.initializers import Constant, Initializer, Zero
+from thalweg.catalogue.layers.windows import described
+from thalweg.errors import SpecError
+from thalweg.part import Number, choice, number, part
+
+__all__ = [
+    "BatchNormalization",
+    "GroupNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+]
+
+ONE = Constant(value=1.0)
+
+
+def _affine(layer: Any, key: Array, shape: tuple[int, ...]) -> dict[str, Array]:
+    """The trained scale and bias that a normalization ends in."""
+    for_scale, for_bias = jax.random.split(key)
+    starts = (("scale", for_scale), ("bias", for_bias))
+    return {
+        name: getattr(layer, name).sample(own, shape)
+        for name, own in starts
+        if getattr(layer, name, None) is not None
+    }
+
+
+def _rescaled(variables: Variables, y: Array) -> Array:
+    """γ y + β, as far as there are γ and β."""
+    if "scale" in variables.parameters:
+        y = y * variables.parameters["scale"]
+    if "bias" in variables.parameters:
+        y = y + variables.parameters["bias"]
+    return y
+
+
+def _standardized(x: Array, axes: tuple[int, ...], epsilon: Any) -> Array:
+    """(x − μ) / √(σ² + ε), moments taken over some axes of every example."""
+    centred = x - x.mean(axes, keepdims=True)
+    return centred * jax.lax.rsqrt((centred**2).mean(axes, keepdims=True) + epsilon)
+
+
+@part
+class BatchNormalization:
+    """Standardizes every channel over the mini-batch.
+
+    Formula: y = γ (x − μ) / √(σ² + ε) + β;  training: μ, σ² = mean and (biased) variance over batch
+        and space;  evaluation: averages of them, m ← momentum · m + (1 − momentum) · m_batch
+    Numbers: momentum: share of the old average that is kept (libraries also call 1 − it momentum);
+        epsilon: ε, within the root
+    Choices: statistics: in evaluation, ``running`` averages of the batches, or those of the whole
+        training ``population``, found anew by a pass over it before each evaluation; variance: in
+        running averages ``unbiased`` (times n / (n − 1)), as in the paper, or ``biased``; scale:
+        where γ starts, none without; bias: where β starts, none without
+    Shapes: [batch, ..., channel] → the same; γ, β [channel]
+    Watch for: in training an example depends on its batch, and a batch must hold more than one
+        value per channel. A bias in the layer before it is redundant. Texts that write σ² with ε
+        in it mean the same.
+    Source: Ioffe & Szegedy, Batch Normalization, 2015, algorithms 1 and 2
+    Example:
+        >>> layer, x = BatchNormalization(), jnp.array([[1.0], [3.0]])
+        >>> variables = layer.init(jax.random.key(0), x)
+        >>> y, state = layer.apply(variables, x, Context("train"))
+        >>> y.ravel().round(3), state["mean"].round(3)
+        (Array([-1.,  1.], dtype=float32), Array([0.2], dtype=float32))
+    """
+
+    momentum: Number = number(default=0.9, low=0, below=1, search=(0.5, 0.99))
+    epsilon: Number = number(default=1e-5, above=0, scale="log", constant=True)
+    statistics: Literal["running", "population"] = choice(default="running")
+    variance: Literal["unbiased", "biased"] = choice(default="unbiased")
+    scale: Initializer | None = choice(default=ONE)
+    bias: Initializer | None = choice(default=Zero())
+    centres = True  # a bias before it would be taken away again
+
+    def init(self, key: Array, example: Any) -> Variables:
+        shape = (example.shape[-1],)
+        state = {"mean": jnp.zeros(shape), "variance": jnp.ones(shape)}
+        return Variables(_affine(self, key, shape), state)
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        state = variables.state
+        if context.mode == "evaluate":
+            mean, variance = state["mean"], state["variance"]
+        else:
+            mean, variance, count = self._moments(x, context)
+            if context.mode == "calibrate":
+                state = {"mean": mean, "variance": variance}
+            elif self.statistics == "running":
+                state = self._averaged(state, mean, variance, count)
+        y = (x - mean) * jax.lax.rsqrt(variance + self.epsilon)
+        return context.tap("z", _rescaled(variables, y)), state
+
+    def _moments(self, x: Array, context: Context) -> tuple[Array, Array, Any]:
+        """Mean and biased variance of every channel, and over how many values."""
+        axes, space = tuple(range(x.ndim - 1)), math.prod(x.shape[1:-1])
+        if x.shape[0] * space < 2:
+            raise SpecError(
+                "BatchNormalization needs more than one value per channel in every training "
+                "batch, got a batch of one example; choose training.batch_size so that neither "
+                "it nor the rest in the last batch of an epoch is 1"
+            )
+        if context.weights is None:
+            mean = x.mean(axes)
+            return mean, ((x - mean) ** 2).mean(axes), x.shape[0] * space
+        weights = context.weights.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
+        count = weights.sum() * space
+        mean = (weights * x).sum(axes) / count
+        return mean, (weights * (x - mean) ** 2).sum(axes) / count, count
+
+    def _averaged(self, state: Any, mean: Array, variance: Array, count: Any) -> dict[str, Array]:
+        """Running averages with those of one more batch, which carry no gradient."""
+        if self.variance == "unbiased":
+            variance = variance * (count / (count - 1))
+        found = jax.lax.stop_gradient({"mean": mean, "variance": variance})
+        return {
+            name: (self.momentum * old + (1 - self.momentum) * found[name]).astype(old.dtype)
+            for name, old in state.items()
+        }
+
+
+@part
+class LayerNormalization:
+    """Standardizes every example over its own values.
+
+    Formula: y = γ (x − μ) / √(σ² + ε) + β, μ and σ² of one example
+    Numbers: epsilon: ε, within the root
+    Choices: over: moments over the whole ``example``, or over the ``channels`` of each position, as
+        in transformers; scale: where γ starts, none without; bias: where β starts, none without
+    Shapes: [batch, ..., channel] → the same; γ, β shaped like what is averaged over
+    Watch for: the same in training and evaluation, and for every batch size. For [batch, feature]
+        both choices agree.
+    Source: Ba, Kiros & Hinton, Layer Normalization, 2016, equation 3
+    Example:
+        >>> layer, x = LayerNormalization(), jnp.array([[1.0, 3.0], [10.0, 30.0]])
+        >>> layer.apply(layer.init(jax.random.key(0), x), x, Context("train"))[0].round(3)
+        Array([[-1.,  1.],
+               [-1.,  1.]], dtype=float32)
+    """
+
+    epsilon: Number = number(default=1e-5, above=0, scale="log", constant=True)
+    over: Literal["example", "channels"] = choice(default="example")
+    scale: Initializer | None = choice(default=ONE)
+    bias: Initializer | None = choice(default=Zero())
+
+    def init(self, key: Array, example: Any) -> Variables:
+        axes = self._axes(example)
+        return Variables(_affine(self, key, tuple(example.shape[axis] for axis in axes)), {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        y = _standardized(x, self._axes(x), self.epsilon)
+        return context.tap("z", _rescaled(variables, y)), {}
+
+    def _axes(self, x: Any) -> tuple[int, ...]:
+        return tuple(range(1, x.ndim)) if self.over == "example" else (x.ndim - 1,)
+
+
+@part
+class InstanceNormalization:
+    """Standardizes every channel of every example over space.
+
+    Formula: y = γ (x − μ) / √(σ² + ε) + β, μ and σ² of one channel of one example
+    Numbers: epsilon: ε, within the root
+    Choices: scale: where γ starts, none without; bias: where β starts, none without
+    Shapes: [batch, space ..., channel] → the same; γ, β [channel]
+    Watch for: contrast of an image is lost; a channel that is the same everywhere becomes 0.
+    Source: Ulyanov, Vedaldi & Lempitsky, Instance Normalization, 2016, equation 2
+    Example:
+        >>> layer, x = InstanceNormalization(), jnp.array([[[1.0], [3.0]]])
+        >>> layer.apply(layer.init(jax.random.key(0), x), x, Context("train"))[0].ravel().round(3)
+        Array([-1.,  1.], dtype=float32)
+    """
+
+    epsilon: Number = number(default=1e-5, above=0, scale="log", constant=True)
+    scale: Initializer | None = choice(default=ONE)
+    bias: Initializer | None = choice(default=Zero())
+
+    def init(self, key: Array, example: Any) -> Variables:
+        if len(example.shape) < 3:
+            raise SpecError(
+                "InstanceNormalization needs inputs [batch, space ..., channel], "
+                f"got {described(example.shape)}; a single value has no variance"
+            )
+        return Variables(_affine(self, key, (example.shape[-1],)), {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        y = _standardized(x, tuple(range(1, x.ndim - 1)), self.epsilon)
+        return context.tap("z", _rescaled(variables, y)), {}
+
+
+@part
+class GroupNormalization:
+    """Standardizes groups of channels of every example over space.
+
+    Formula: y = γ (x − μ) / √(σ² + ε) + β, μ and σ² of one group of channels of one example
+    Numbers: epsilon: ε, within the root
+    Choices: groups: number of groups; scale: where γ starts, none without; bias: where β starts,
+        none without
+    Shapes: [batch, ..., channel] → the same; γ, β [channel]
+    Watch for: with 1 group all values of an example are averaged, with as many groups as channels
+        it is InstanceNormalization.
+    Source: Wu & He, Group Normalization, 2018, equations 1 to 5
+    Example:
+        >>> layer, x = GroupNormalization(groups=2), jnp.array([[1.0, 3.0, 5.0, 9.0]])
+        >>> layer.apply(layer.init(jax.random.key(0), x), x, Context("train"))[0].round(3)
+        Array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
+
+    groups: int = choice(default=8, low=1)
+    epsilon: Number = number(default=1e-5, above=0, scale="log", constant=True)
+    scale: Initializer | None = choice(default=ONE)
+    bias: Initializer | None = choice(default=Zero())
+
+    def init(self, key: Array, example: Any) -> Variables:
+        if example.shape[-1] % self.groups:
+            raise SpecError(
+                f"GroupNormalization.groups must divide the {example.shape[-1]} channels of its "
+                f"inputs, got {self.groups}"
+            )
+        return Variables(_affine(self, key, (example.shape[-1],)), {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        apart = x.reshape(*x.shape[:-1], self.groups, -1)
+        axes = (*range(1, x.ndim - 1), x.ndim)
+        y = _standardized(apart, axes, self.epsilon).reshape(x.shape)
+        return context.tap("z", _rescaled(variables, y)), {}
+
+
+@part
+class RMSNormalization:
+    """Divides the channels of every position by their root mean square.
+
+    Formula: y = γ x / √(mean x² + ε)
+    Numbers: epsilon: ε, within the root
+    Choices: scale: where γ starts, none without
+    Shapes: [batch, ..., channel] → the same; γ [channel]
+    Watch for: the mean stays, unlike in LayerNormalization.
+    Source: Zhang & Sennrich, Root Mean Square Layer Normalization, 2019, equation 4
+    Example:
+        >>> layer, x = RMSNormalization(), jnp.array([[3.0, -3.0]])
+        >>> layer.apply(layer.init(jax.random.key(0), x), x, Context("train"))[0].round(3)
+        Array([[ 1., -1.]], dtype=float32)
+    """
+
+    epsilon: Number = number(default=1e-5, above=0, scale="log", constant=True)
+    scale: Initializer | None = choice(default=ONE)
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables(_affine(self, key, (example.shape[-1],)), {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        y = x * jax.lax.rsqrt((x**2).mean(-1, keepdims=True) + self.epsilon)
+        return context.tap("z", _rescaled(variables, y)), {}

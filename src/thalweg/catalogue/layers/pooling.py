@@ -1,0 +1,129 @@
+"""Pooling: one number for each window of a channel."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.layers.windows import Padding, Windows, described
+from thalweg.errors import SpecError
+from thalweg.part import choice, part
+
+__all__ = ["AveragePooling", "GlobalPooling", "MaxPooling"]
+
+
+@part
+class MaxPooling:
+    """Keeps the largest value of every window.
+
+    Formula: y_pc = max_i x_{S p + i, c}
+    Choices: size: of a window, one number for each axis; stride: S, the first of size where not
+        given; padding: cells on each side that never win, ``valid`` for none, ``same`` for as many
+        outputs as inputs over S
+    Shapes: [batch, height, width, channel] → [batch, row, column, channel], or with time alone
+    Watch for: has no parameters. Small shifts of the input change little: it adds invariance, and
+        does not reduce it as some lecture notes say. Of equal values the first has the gradient.
+    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 9.3
+    Example:
+        >>> images = jnp.arange(16.0).reshape(1, 4, 4, 1)
+        >>> MaxPooling().apply(Variables({}, {}), images, Context("evaluate"))[0].ravel()
+        Array([ 5.,  7., 13., 15.], dtype=float32)
+    """
+
+    size: tuple[int, ...] = choice(default=(2, 2), low=1)
+    stride: int | None = choice(default=None, low=1)
+    padding: Padding = choice(default="valid", low=0)
+
+    def check(self) -> None:
+        _check_axes(self)
+        if isinstance(self.padding, int) and self.padding >= min(self.size):
+            raise SpecError(
+                f"MaxPooling.padding must be smaller than size, got {self.padding} with "
+                f"{self.size}; a window of padding alone has no largest value"
+            )
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        windows = Windows(self.size, self.stride or self.size[0], self.padding)
+        windows.check("MaxPooling", x.shape)
+        return reduce(_larger, windows.slices(x, -jnp.inf)), {}
+
+
+def _larger(one: Array, other: Array) -> Array:
+    """The larger of two, the first of equal ones alone in gradients too; not a number beats all."""
+    return jnp.where((other > one) | jnp.isnan(other), other, one)
+
+
+@part
+class AveragePooling:
+    """Averages every window.
+
+    Formula: y_pc = 1/|window| Σ_i x_{S p + i, c}
+    Choices: size: of a window, one number for each axis; stride: S, the first of size where not
+        given
+    Shapes: [batch, height, width, channel] → [batch, row, column, channel], or with time alone
+    Watch for: has no parameters; the subsampling of 1998 had a weight and a bias per channel.
+    Source: LeCun et al., Gradient-Based Learning Applied to Document Recognition, 1998, section
+        II.B
+    Example:
+        >>> images = jnp.arange(16.0).reshape(1, 4, 4, 1)
+        >>> AveragePooling().apply(Variables({}, {}), images, Context("evaluate"))[0].ravel()
+        Array([ 2.5,  4.5, 10.5, 12.5], dtype=float32)
+    """
+
+    size: tuple[int, ...] = choice(default=(2, 2), low=1)
+    stride: int | None = choice(default=None, low=1)
+
+    def check(self) -> None:
+        _check_axes(self)
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        windows = Windows(self.size, self.stride or self.size[0])
+        windows.check("AveragePooling", x.shape)
+        slices = list(windows.slices(x))
+        return sum(slices[1:], slices[0]) / len(slices), {}
+
+
+@part
+class GlobalPooling:
+    """Makes one number of all positions of a channel.
+
+    Formula: y_c = mean_p x_pc, or max_p x_pc
+    Choices: over: ``mean`` or ``max``
+    Shapes: [batch, space ..., channel] → [batch, channel]
+    Watch for: where things are is lost; a dense layer after it serves images of any size.
+    Source: Lin, Chen & Yan, Network in Network, 2014, section 3.2
+    Example:
+        >>> images = jnp.arange(8.0).reshape(1, 2, 2, 2)
+        >>> GlobalPooling().apply(Variables({}, {}), images, Context("evaluate"))[0]
+        Array([[3., 4.]], dtype=float32)
+    """
+
+    over: Literal["mean", "max"] = choice(default="mean")
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        if x.ndim < 3:
+            raise SpecError(
+                f"GlobalPooling needs inputs [batch, space ..., channel], got {described(x.shape)}"
+            )
+        space = tuple(range(1, x.ndim - 1))
+        return (x.mean(space) if self.over == "mean" else x.max(space)), {}
+
+
+def _check_axes(pooling: Any) -> None:
+    if len(pooling.size) not in (1, 2):
+        raise SpecError(
+            f"{type(pooling).__name__}.size must hold 1 or 2 numbers, got {pooling.size}"
+        )

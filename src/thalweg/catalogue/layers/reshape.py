@@ -1,0 +1,66 @@
+"""Layers that change shapes and no values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jax import Array
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.layers.windows import described
+from thalweg.errors import SpecError
+from thalweg.part import choice, part
+
+__all__ = ["Flatten", "Reshape"]
+
+
+@part
+class Flatten:
+    """Lays out everything about an example in a row.
+
+    Formula: y = vec(x)
+    Shapes: [batch, ...] → [batch, feature]
+    Watch for: channels vary fastest, which differs from libraries that put channels first.
+    Source: standard
+    Example:
+        >>> import jax.numpy as jnp
+        >>> Flatten().apply(Variables({}, {}), jnp.ones((2, 4, 4, 3)), Context("evaluate"))[0].shape
+        (2, 48)
+    """
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        return x.reshape(x.shape[0], math.prod(x.shape[1:])), {}
+
+
+@part
+class Reshape:
+    """Gives every example another shape.
+
+    Formula: y = x, read in order
+    Choices: shape: of an example, without the batch
+    Shapes: [batch, ...] → [batch, shape ...]
+    Watch for: makes images of flat pixels: (28, 28, 1) for MNIST.
+    Source: standard
+    Example:
+        >>> import jax.numpy as jnp
+        >>> layer = Reshape(shape=(28, 28, 1))
+        >>> layer.apply(Variables({}, {}), jnp.ones((2, 784)), Context("evaluate"))[0].shape
+        (2, 28, 28, 1)
+    """
+
+    shape: tuple[int, ...] = choice(low=1)
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise SpecError(
+                f"Reshape.shape must hold {math.prod(x.shape[1:])} values, as the inputs "
+                f"{described(x.shape)} do, got {self.shape}"
+            )
+        return x.reshape(x.shape[0], *self.shape), {}

@@ -1,0 +1,103 @@
+"""Windows that slide over the spatial axes of a batch: their geometry, and what lies under them.
+
+A batch is [batch, space ..., channel] with one spatial axis (time) or two (height, width). Windows
+are cut out as one slice per position within the window, each [batch, output space ..., channel]:
+many slices of contiguous channels are what vectorises best over several runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from thalweg.errors import SpecError
+
+__all__ = ["Padding", "Windows"]
+
+Padding: TypeAlias = int | Literal["valid", "same"]
+
+AXES = {1: "[batch, time, channel]", 2: "[batch, height, width, channel]"}
+
+
+class Windows(NamedTuple):
+    """Windows of one size, equally spaced.
+
+    Args:
+        size: along every spatial axis.
+        stride: distance of neighbouring windows.
+        padding: cells added on each side; ``valid`` none, ``same`` so many that there is an output
+            for every ``stride``-th input, the odd one behind.
+        dilation: distance of neighbouring cells within a window.
+    """
+
+    size: tuple[int, ...]
+    stride: int
+    padding: Padding = "valid"
+    dilation: int = 1
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """Cells from the first to the last of a window, along every axis."""
+        return tuple((size - 1) * self.dilation + 1 for size in self.size)
+
+    def margins(self, space: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+        """Cells to add before and behind, along every axis."""
+        if self.padding == "same":
+            added = (
+                max((-(-n // self.stride) - 1) * self.stride + extent - n, 0)
+                for n, extent in zip(space, self.extents, strict=True)
+            )
+            return tuple((each // 2, each - each // 2) for each in added)
+        each = 0 if self.padding == "valid" else self.padding
+        return ((each, each),) * len(space)
+
+    def output(self, space: tuple[int, ...]) -> tuple[int, ...]:
+        """Windows along every axis: ⌊(N + P_before + P_behind − F) / S⌋ + 1."""
+        return tuple(
+            (n + before + behind - extent) // self.stride + 1
+            for n, (before, behind), extent in zip(
+                space, self.margins(space), self.extents, strict=True
+            )
+        )
+
+    def check(self, owner: str, shape: tuple[int, ...]) -> None:
+        """Refuse inputs without these spatial axes, or smaller than a window.
+
+        Args:
+            owner: class of the layer, for the message.
+            shape: of the inputs.
+        """
+        if len(shape) != len(self.size) + 2:
+            raise SpecError(
+                f"{owner} with windows of {len(self.size)} "
+                f"{'axes' if len(self.size) > 1 else 'axis'} needs inputs {AXES[len(self.size)]}, "
+                f"got {described(shape)}; put a Reshape before it, or take images from the data "
+                "(flat = false)"
+            )
+        if min(self.output(shape[1:-1])) < 1:
+            raise SpecError(
+                f"{owner}.size must fit into the inputs, got {self.size} on {described(shape)}; "
+                'make it smaller, or give padding = "same"'
+            )
+
+    def slices(self, x: Array, fill: Any = 0.0) -> Iterator[Array]:
+        """For every position within a window, the cells there of all windows."""
+        space = x.shape[1:-1]
+        margins = self.margins(space)
+        if any(map(any, margins)):
+            x = jnp.pad(x, ((0, 0), *margins, (0, 0)), constant_values=fill)
+        lengths = [(count - 1) * self.stride + 1 for count in self.output(space)]
+        strides = (1, *(self.stride for _ in space), 1)
+        for position in itertools.product(*map(range, self.size)):
+            starts = [step * self.dilation for step in position]
+            ends = [start + length for start, length in zip(starts, lengths, strict=True)]
+            yield lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), strides)
+
+
+def described(shape: tuple[int, ...]) -> str:
+    """A shape with the batch left open: ``[batch, 28, 28, 1]``."""
+    return f"[{', '.join(['batch', *map(str, shape[1:])])}]"

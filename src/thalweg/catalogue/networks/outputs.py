@@ -1,0 +1,59 @@
+"""The width of a network's last layer, where it is left to the task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thalweg.errors import SpecError
+from thalweg.part import declarations, is_part, replace
+
+__all__ = ["given_outputs", "with_outputs"]
+
+# Fields that hold the width of what a part gives, and fields that hold the parts that give it.
+WIDTHS, INNER = ("outputs", "units"), ("layers", "layer")
+
+
+def with_outputs(network: Any, outputs: int) -> Any:
+    """A network whose last layer has this many units where its width is open, else the same one."""
+    for name in declarations(type(network)):
+        held = getattr(network, name)
+        if name in WIDTHS and held is None:
+            return replace(network, **{name: outputs})
+        if name in INNER and is_part(held):
+            return replace(network, **{name: with_outputs(held, outputs)})
+        if name in INNER and isinstance(held, tuple):
+            return replace(network, **{name: _last_with_outputs(held, outputs)})
+    return network
+
+
+def _last_with_outputs(layers: tuple[Any, ...], outputs: int) -> tuple[Any, ...]:
+    """Layers, the last of those that decide a width taken for the last layer."""
+    for position in reversed(range(len(layers))):
+        if _has_width(layers[position]):
+            last = with_outputs(layers[position], outputs)
+            return (*layers[:position], last, *layers[position + 1 :])
+    return layers
+
+
+def _has_width(layer: Any) -> bool:
+    """Whether a layer, or one in it, decides how many outputs there are."""
+    for name in declarations(type(layer)):
+        held = getattr(layer, name)
+        inside = held if isinstance(held, tuple) else (held,)
+        if name in WIDTHS or (name in INNER and any(map(_has_width, filter(is_part, inside)))):
+            return True
+    return False
+
+
+def given_outputs(network: Any) -> int:
+    """The outputs of a network that has them as a field.
+
+    Raises:
+        SpecError: they are still open.
+    """
+    if network.outputs is None:
+        raise SpecError(
+            f"{type(network).__name__}.outputs is open: give it, or let an experiment take it "
+            "from data"
+        )
+    return network.outputs
