@@ -20,7 +20,10 @@ SMALLER = {
     "moons": ("compare.seeds.tune=1",),
     "mnist": ("data.mnist.samples=600",),
 }
-SLOW = {"optimizers_moons": "56 programs are compiled"}
+SLOW = {
+    "activations": "four programs are compiled, and six pairs compared",
+    "optimizers_moons": "56 programs are compiled",
+}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thalweg.catalogue.activations import GELU, LeakyReLU, ReLU, Tanh
+from thalweg.catalogue.activations import GELU, LeakyReLU, ReLU, RReLU, Tanh
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.catalogue.initializers import Fan, He, Normal, Zero
 from thalweg.catalogue.layers import Convolution, Dense, Dropout
@@ -467,7 +467,7 @@ def inside(declared: Declaration) -> st.SearchStrategy[float]:
 def test_admits_its_range_and_nothing_else(cls: Any, name: str, data: st.DataObject) -> None:
     declared = declaration(cls, name)
     given = REQUIRED.get(cls, {})
-    if cls is not MinMax:  # whose two ends are tied by a law
+    if cls not in (MinMax, RReLU):  # whose two ends are tied by a law
         value = data.draw(inside(declared))
         made = cls(**given, **{name: value})
         assert getattr(made, name) == value
