@@ -189,17 +189,20 @@ ROWS: dict[str, list[Any]] = {
         *[RMSProp(learning_rate=0.1, epsilon=1e-3, centred=c) for c in (False, True)],
         RMSProp(learning_rate=0.1, epsilon=1e-3, momentum=0.6, epsilon_in="root"),
         AdaDelta(epsilon=1e-2),
-        *[AMSGrad(learning_rate=0.1, correction=c) for c in ("after", "before", "none")],
-        *[NAdam(learning_rate=0.1, momentum_decay=d) for d in (None, 2.0)],
-        RAdam(learning_rate=0.1, beta2=0.9, threshold=7, epsilon=1e-3),
+        *[
+            AMSGrad(learning_rate=0.1, epsilon=1e-3, correction=c)
+            for c in ("after", "before", "none")
+        ],
+        *[NAdam(learning_rate=0.1, epsilon=1e-3, momentum_decay=d) for d in (None, 2.0)],
+        RAdam(learning_rate=0.1, beta2=0.9, epsilon=1e-3),
         AdaMax(learning_rate=0.1, epsilon=1e-2),
         DeltaBarDelta(learning_rate=0.1, increase=0.02),
-        Lion(learning_rate=0.1, weight_decay=0.1),
+        Lion(learning_rate=0.23, weight_decay=0.1),
         *[
             Rprop(learning_rate=0.1, shortest=0.06, longest=0.13, after_flip=after)
             for after in ("wait", "move")
         ],
-        SignDescent(learning_rate=0.1),
+        SignDescent(learning_rate=0.13),
         LAMB(learning_rate=0.1, weight_decay=0.1, epsilon=1e-3),
         Adafactor(learning_rate=0.2, smallest=2.0, limit=0.5),
         Muon(learning_rate=0.1, weight_decay=0.1),
@@ -280,14 +283,13 @@ def _optimizer(optimizer: Any, dtype: Any) -> Any:
 
 
 def _search(search: Any, dtype: Any) -> Any:
-    lines = jnp.asarray([0.3, 1.0, 7.0], dtype)
-
     def one(at: Any) -> Any:
-        return search.length(
-            lambda t: (t - at) ** 2 + (t - at) ** 4, at**2 + at**4, -2 * at - 4 * at**3
-        )
+        def along(t: Any) -> Any:
+            return (t - at) ** 2 + (t - at) ** 4
 
-    return [one(at) for at in lines]
+        return search.step_length(along, *jax.value_and_grad(along)(jnp.zeros((), dtype)))
+
+    return jax.vmap(one)(jnp.linspace(0.3, 7, 9, dtype=dtype))
 
 
 RUN: dict[str, Callable[[Any, Any], Any]] = {

@@ -30,7 +30,6 @@ from thalweg.catalogue.optimizers import (
     PolyakAveraging,
     ScheduleFree,
     SharpnessAware,
-    SteepestDescent,
 )
 from thalweg.catalogue.optimizers.optimizer import evaluated
 
@@ -85,7 +84,6 @@ def by_optax(transform: Any, start: Any = None, at: Any = None) -> np.ndarray:
         GradientDescent(learning_rate=RATE),
         Nesterov(learning_rate=RATE),
         Adam(learning_rate=RATE, epsilon=1e-3),
-        SteepestDescent(),
     ],
     ids=repr,
 )
