@@ -16,8 +16,12 @@ import pytest
 from thalweg.catalogue.optimizers import Momentum
 from thalweg.catalogue.schedules import (
     CosineDecay,
+    CosineRestarts,
     ExponentialDecay,
     InverseDecay,
+    OneCycle,
+    Piecewise,
+    PolynomialDecay,
     Progress,
     ReduceOnPlateau,
     StepDecay,
@@ -116,6 +120,59 @@ PAIRS: list[tuple[Any, Any]] = [
     (
         CosineDecay(initial=RATE, final=0.02),
         by_optax(optax.cosine_decay_schedule(RATE, STEPS, alpha=0.02 / RATE)),
+    ),
+    *[
+        (
+            CosineRestarts(initial=RATE, final=0.02, length=7, growth=growth, per=per),
+            by_torch(
+                lambda o, growth=growth: schedulers.CosineAnnealingWarmRestarts(
+                    o, 7, growth, eta_min=0.02
+                ),
+                per=per,
+            ),
+        )
+        for growth, per in ((1, "step"), (2, "step"), (3, "step"), (1, "epoch"))
+    ],
+    *[
+        (
+            PolynomialDecay(initial=RATE, power=power),
+            by_torch(lambda o, power=power: schedulers.PolynomialLR(o, STEPS, power=power)),
+        )
+        for power in (1.0, 2.5)
+    ],
+    (
+        PolynomialDecay(initial=RATE, final=0.02, power=2),
+        by_optax(optax.polynomial_schedule(RATE, 0.02, 2, STEPS)),
+    ),
+    (
+        PolynomialDecay(initial=RATE, final=0.02),
+        by_torch(lambda o: schedulers.LinearLR(o, 1.0, 0.02 / RATE, total_iters=STEPS)),
+    ),
+    *[
+        (
+            OneCycle(peak=RATE, start=0.1, end=0.01, rise=0.4, shape=shape),
+            by_torch(
+                lambda o, name=name: schedulers.OneCycleLR(
+                    o,
+                    RATE,
+                    total_steps=STEPS,
+                    pct_start=0.4,
+                    anneal_strategy=name,
+                    cycle_momentum=False,
+                    div_factor=10,
+                    final_div_factor=10,
+                )
+            ),
+        )
+        for shape, name in (("cosine", "cos"), ("linear", "linear"))
+    ],
+    (
+        Piecewise(initial=RATE, at=(30, 60), factors=(0.5, 0.05), per="step"),
+        by_optax(optax.piecewise_constant_schedule(RATE, {30: 0.5, 60: 0.1})),
+    ),
+    (
+        Piecewise(initial=RATE, at=(3, 6), factors=(0.2, 0.04)),
+        by_torch(lambda o: schedulers.MultiStepLR(o, [3, 6], gamma=0.2), per="epoch"),
     ),
     # The first step already takes 1 / length: a rate of 0 would waste it. torch and optax name
     # the first factor, and count the steps in between.

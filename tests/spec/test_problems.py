@@ -61,7 +61,10 @@ epochs = 1.5
         # keys
         ("[training]\nepoch = 5", "4: Training has no field 'epoch'; did you mean 'epochs'?"),
         ("[trainig]\nepochs = 5", "3: Experiment has no field 'trainig'; did you mean 'training'?"),
-        ("[optimizer]\nadam = { rho = 1 }", "4: Adam has no field 'rho'; rmsprop has it"),
+        (
+            "[optimizer]\nadam = { rho = 1 }",
+            "4: Adam has no field 'rho'; adadelta, rmsprop have it",
+        ),
         (
             "[optimizer]\nadm = {}",
             "4: there is no 'adm' among the optimizers; did you mean 'adam'?",
@@ -179,7 +182,10 @@ epochs = 1.5
         ),
         # cases and groups
         ("[[vary]]\noptimizer = { beta3 = 0 }", "4: Adam has no field 'beta3'; did you mean 'beta"),
-        ("[[vary]]\n[vary.optimizer]\nrho = 0", "5: Adam has no field 'rho'; rmsprop has it"),
+        (
+            "[[vary]]\n[vary.optimizer]\nrho = 0",
+            "5: Adam has no field 'rho'; adadelta, rmsprop have it",
+        ),
         (
             "[[vary]]\noptimiser = { beta1 = 0 }",
             "4: Recipe has no field 'optimiser'; did you mean 'optimizer'?",

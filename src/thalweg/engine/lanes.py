@@ -20,7 +20,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses.loss import Loss, decided
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.summary import cost
-from thalweg.catalogue.optimizers.optimizer import Optimizer, take_step
+from thalweg.catalogue.optimizers.optimizer import Optimizer, unclipped
 from thalweg.catalogue.preprocessing import Affine
 from thalweg.catalogue.regularizers import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
@@ -189,14 +189,15 @@ def train_step(
         The state after the step, and the objective before it.
     """
     progress = progress_at(shape, step, reductions)
-    clipping = settled(lane.clipping, progress) if lane.clipping is not None else None
-    taken = take_step(
-        settled(lane.optimizer, progress),
+    clip = unclipped
+    if lane.clipping is not None:
+        clip = partial(settled(lane.clipping, progress).clip, parameters=state.parameters)
+    taken = settled(lane.optimizer, progress).step(
         objective_at(lane, pool, shape, state.network_state, step, rows, progress),
         state.parameters,
         state.optimizer_state,
         step + 1,
-        clipping.clip if clipping is not None else lambda gradient: gradient,
+        clip,
     )
     parameters = taken.parameters
     for regularizer in lane.regularizers:

@@ -327,7 +327,8 @@ class Wave:
             RunUpdate(u.run, u.outcome, u.step, u.train_seconds, finals[run])
             for run, u in enumerate(self._updates())
         ]
-        held = {"parameters": final.parameters, "state": final.network_state}
+        used = program.in_use(self.lane, final)
+        held = {"parameters": used.parameters, "state": used.network_state}
         arrays = {
             ".".join(str(key.key) for key in path): self.layout.take(leaf)
             for path, leaf in jax.tree_util.tree_leaves_with_path(held)
