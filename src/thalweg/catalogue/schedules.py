@@ -64,12 +64,17 @@ def settle(value: Any, progress: Progress) -> Any:
 
 
 def settled(value: P, progress: Progress) -> P:
-    """A part with every schedule in its numbers replaced by its value."""
-    changes = {
-        name: settle(getattr(value, name), progress)
-        for name, declared in declarations(type(value)).items()
-        if declared.kind == "number" and is_part(getattr(value, name))
-    }
+    """A part with every schedule in its numbers, and in those of its parts, replaced by its value.
+
+    A part without schedules is given back as it is.
+    """
+    changes = {}
+    for name, declared in declarations(type(value)).items():
+        held = getattr(value, name)
+        if is_part(held):
+            now = (settle if declared.kind == "number" else settled)(held, progress)
+            if now is not held:
+                changes[name] = now
     return replace(value, **changes) if changes else value
 
 

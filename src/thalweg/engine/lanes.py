@@ -18,7 +18,7 @@ from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses import Loss
 from thalweg.catalogue.networks.network import Network
-from thalweg.catalogue.optimizers.optimizer import Optimizer, take_step
+from thalweg.catalogue.optimizers.optimizer import Optimizer, unclipped
 from thalweg.catalogue.preprocessing import Affine
 from thalweg.catalogue.regularizers import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
@@ -183,13 +183,12 @@ def train_step(
     """
     progress = progress_at(shape, step, reductions)
     clipping = settled(lane.clipping, progress) if lane.clipping is not None else None
-    taken = take_step(
-        settled(lane.optimizer, progress),
+    taken = settled(lane.optimizer, progress).step(
         objective_at(lane, pool, shape, state.network_state, step, rows, progress),
         state.parameters,
         state.optimizer_state,
         step + 1,
-        clipping.clip if clipping is not None else lambda gradient: gradient,
+        clipping.clip if clipping is not None else unclipped,
     )
     parameters = taken.parameters
     for regularizer in lane.regularizers:

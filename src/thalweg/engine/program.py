@@ -28,7 +28,7 @@ from jax import Array, lax
 from thalweg.catalogue.clipping import norm
 from thalweg.catalogue.context import Variables
 from thalweg.catalogue.networks.network import Network
-from thalweg.catalogue.optimizers.optimizer import Optimizer, init_state
+from thalweg.catalogue.optimizers.optimizer import Optimizer, evaluated
 from thalweg.engine import lanes as lane_functions
 from thalweg.engine.devices import (
     ALONG_RUNS,
@@ -45,6 +45,7 @@ __all__ = [
     "advance",
     "best_of",
     "evaluate",
+    "in_use",
     "looks",
     "predict",
     "stacked",
@@ -116,7 +117,10 @@ def _start_network() -> Callable[..., Variables]:
 
 @cache
 def _start_optimizer() -> Callable[..., Any]:
-    return jax.jit(jax.vmap(init_state), compiler_options=brief_options())
+    def begin(optimizer: Optimizer, parameters: Tree) -> Tree:
+        return optimizer.start(parameters)
+
+    return jax.jit(jax.vmap(begin), compiler_options=brief_options())
 
 
 def start(lanes: Sequence[tuple[Network, Optimizer, int]], example: Any) -> State:
@@ -134,10 +138,9 @@ def start(lanes: Sequence[tuple[Network, Optimizer, int]], example: Any) -> Stat
         if (network, seed) not in drawn:
             drawn[network, seed] = jax.device_get(_start_network()(network, seed, example))
     variables = stacked([drawn[network, seed] for network, _, seed in lanes])
-    rules = stacked([optimizer for _, optimizer, _ in lanes])
-    return State(
-        variables.parameters, variables.state, _start_optimizer()(rules, variables.parameters)
-    )
+    optimizers = stacked([optimizer for _, optimizer, _ in lanes])
+    begun = _start_optimizer()(optimizers, variables.parameters)
+    return State(variables.parameters, variables.state, begun)
 
 
 def stacked(trees: Sequence[Tree]) -> Tree:
@@ -269,6 +272,12 @@ def _evaluate(task: str) -> Callable[..., Any]:
     return _spread(_where_used(chunk))
 
 
+def in_use(lane: Lane, state: State) -> State:
+    """States with the parameters that are meant to be used, where optimizers train others."""
+    chosen = evaluated(lane.optimizer, state.parameters, state.optimizer_state)
+    return state._replace(parameters=chosen)
+
+
 def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
     """Without what only steps read, so that programs with different optimizers share the rest."""
     lane = lane._replace(optimizer=None, regularizers=(), clipping=None)
@@ -277,7 +286,7 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
 
 def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, 2]; see ``lanes.evaluate``."""
-    return _evaluate(task)((used, _bare(lane, state)), pool)
+    return _evaluate(task)((used, _bare(lane, in_use(lane, state))), pool)
 
 
 @cache
@@ -313,7 +322,7 @@ def _predict() -> Callable[..., Any]:
 
 def predict(used: Array, lane: Lane, state: State, inputs: Array | np.ndarray) -> Array:
     """Probabilities or values for the same inputs from every lane, [chunk, lane, row, output]."""
-    lane, state = _bare(lane, state)
+    lane, state = _bare(lane, in_use(lane, state))
     return _predict()((used, (lane._replace(rows=None), state)), inputs)
 
 

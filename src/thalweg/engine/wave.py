@@ -314,7 +314,8 @@ class Wave:
             RunUpdate(u.run, u.outcome, u.step, u.train_seconds, finals[run])
             for run, u in enumerate(self._updates())
         ]
-        parameters = jax.tree_util.tree_leaves_with_path(final.parameters)
+        used = program.in_use(self.lane, final)
+        parameters = jax.tree_util.tree_leaves_with_path(used.parameters)
         arrays = {
             "parameters." + ".".join(str(key.key) for key in path): self.layout.take(leaf)
             for path, leaf in parameters

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.optimizers.adaptive import EpsilonIn, root
-from thalweg.catalogue.optimizers.optimizer import Update
+from thalweg.catalogue.optimizers.optimizer import Update, init_state, take_step
 from thalweg.part import Number, choice, number, part
 
 __all__ = ["Adam", "AdamW"]
@@ -68,6 +68,8 @@ class Adam:
     bias_correction: Literal["both", "first", "none"] = choice(default="both")
     epsilon_in: EpsilonIn = choice(default="sum")
 
+    start, step = init_state, take_step
+
     def init(self, parameter: Array) -> State:
         return _zeros(parameter)
 
@@ -96,6 +98,8 @@ class AdamW:
     beta2: Number = number(default=0.999, low=0, below=1)
     epsilon: Number = number(default=1e-8, above=0, scale="log", search=(1e-10, 1e-3))
     weight_decay: Number = number(default=1e-2, low=0, scale="log", search=(1e-5, 1))
+
+    start, step = init_state, take_step
 
     def init(self, parameter: Array) -> State:
         return _zeros(parameter)

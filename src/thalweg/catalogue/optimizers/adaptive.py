@@ -7,7 +7,7 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import Array
 
-from thalweg.catalogue.optimizers.optimizer import Update
+from thalweg.catalogue.optimizers.optimizer import Update, init_state, take_step
 from thalweg.part import Number, choice, number, part
 
 __all__ = ["AdaGrad", "RMSProp", "root"]
@@ -61,6 +61,8 @@ class AdaGrad:
     momentum: Number = number(default=None, low=0, below=1)
     epsilon_in: EpsilonIn = choice(default="sum")
 
+    start, step = init_state, take_step
+
     def init(self, parameter: Array) -> State:
         state = {"square": jnp.full_like(parameter, self.initial)}
         if self.momentum is not None:
@@ -94,6 +96,8 @@ class RMSProp:
     epsilon: Number = number(default=1e-8, above=0, scale="log", search=(1e-10, 1e-3))
     momentum: Number = number(default=None, low=0, below=1)
     epsilon_in: EpsilonIn = choice(default="sum")
+
+    start, step = init_state, take_step
 
     def init(self, parameter: Array) -> State:
         state = {"square": jnp.zeros_like(parameter)}

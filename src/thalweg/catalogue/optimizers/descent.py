@@ -11,7 +11,7 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import Array
 
-from thalweg.catalogue.optimizers.optimizer import Update
+from thalweg.catalogue.optimizers.optimizer import Update, init_state, take_step
 from thalweg.part import Number, choice, number, part
 
 __all__ = ["GradientDescent", "Momentum", "Nesterov"]
@@ -35,6 +35,8 @@ class GradientDescent:
     """
 
     learning_rate: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 10))
+
+    start, step = init_state, take_step
 
     def init(self, parameter: Array) -> State:
         return {}
@@ -65,6 +67,8 @@ class Momentum:
     learning_rate: Number = number(default=0.01, low=0, scale="log", search=(1e-4, 1))
     momentum: Number = number(default=0.9, low=0, below=1)
     learning_rate_in: Literal["velocity", "step"] = choice(default="velocity")
+
+    start, step = init_state, take_step
 
     def init(self, parameter: Array) -> State:
         return {"velocity": jnp.zeros_like(parameter)}
@@ -100,6 +104,8 @@ class Nesterov:
     learning_rate: Number = number(default=0.01, low=0, scale="log", search=(1e-4, 1))
     momentum: Number = number(default=0.9, low=0, below=1)
     form: Literal["lookahead", "stored_point"] = choice(default="lookahead")
+
+    start, step = init_state, take_step
 
     def init(self, parameter: Array) -> State:
         return {"velocity": jnp.zeros_like(parameter)}

@@ -1,9 +1,11 @@
-"""The contract of optimizers, and how an update rule becomes a step.
+"""The contract of optimizers, and how an update rule becomes one.
 
-An optimizer is given the objective itself, not a gradient, so that it may evaluate it elsewhere
+An ``Optimizer`` is given the objective itself, not a gradient, so that it may evaluate it elsewhere
 (Nesterov's lookahead, a line search) or differentiate it again (Newton, conjugate gradients).
-First-order methods need only say what happens to one parameter: they are a ``Rule``, and
-``take_step`` does the rest.
+Most first-order methods need only say what happens to one parameter: they are a ``Rule``, and
+take the functions that make an optimizer of a rule as their methods,
+``start, step = init_state, take_step``. Optimizers that change how another one works hold it in a
+field ``inner`` and call its ``start`` and ``step``.
 """
 
 from __future__ import annotations
@@ -14,10 +16,29 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 from jax import Array
 
-__all__ = ["Optimizer", "Rule", "Step", "Update", "init_state", "take_step"]
+__all__ = [
+    "Clip",
+    "Objective",
+    "Optimizer",
+    "Rule",
+    "Step",
+    "Update",
+    "evaluated",
+    "init_state",
+    "take_step",
+    "unclipped",
+]
 
 # Maps parameters to a scalar and whatever else the caller wants back.
 Objective = Callable[[Any], tuple[Array, Any]]
+
+# What is done to a gradient before it is used; see ``thalweg.catalogue.clipping``.
+Clip = Callable[[Any], Any]
+
+
+def unclipped(gradient: Any) -> Any:
+    """The gradient as it is."""
+    return gradient
 
 
 class Update(NamedTuple):
@@ -42,8 +63,8 @@ class Step(NamedTuple):
         parameters, state: after the step.
         value: the objective where its gradient was taken.
         auxiliary: what else the objective returned there.
-        gradient: the gradient the rule was given (clipped, if clipping is on).
-        quantities: the rule's intermediate quantities, by parameter.
+        gradient: the gradient that was used (clipped, if clipping is on).
+        quantities: intermediate quantities; of a rule, by parameter.
     """
 
     parameters: Any
@@ -55,17 +76,49 @@ class Step(NamedTuple):
 
 
 @runtime_checkable
+class Optimizer(Protocol):
+    """A way of moving all parameters by one step.
+
+    Laws: the structure, shapes and types of the state are the same after every step; a step
+    depends on nothing but its arguments. Where not the parameters that are trained are meant to
+    be used, but others that the state holds (an average over steps), ``evaluated(parameters,
+    state)`` picks them out, and computes nothing: evaluations, predictions and results are of
+    them. A ``learning_rate``, where there is one, is what decoupled weight decay is multiplied by.
+    """
+
+    def start(self, parameters: Any) -> Any:
+        """The state before the first step."""
+        ...
+
+    def step(
+        self,
+        objective: Objective,
+        parameters: Any,
+        state: Any,
+        count: Array,
+        clip: Clip = unclipped,
+    ) -> Step:
+        """Take one step.
+
+        Args:
+            objective: maps parameters to a scalar and auxiliary results.
+            parameters: a tree of arrays.
+            state: from ``start`` or the step before.
+            count: number of this step, from 1.
+            clip: to be applied to the gradient before it is used.
+        """
+        ...
+
+
+@runtime_checkable
 class Rule(Protocol):
     """A first-order update rule for one parameter.
 
-    Laws: ``init`` depends on shape and type only; ``update`` is elementwise in the sense that
-    splitting a parameter in two splits its state and increment; a zero gradient on fresh state
-    gives a zero increment, weight decay apart. ``count`` is 1 on the first step. A rule that
-    wants its gradient elsewhere has ``lookahead(parameter, state)``.
+    Laws: ``init`` depends on shape and type only; a zero gradient on fresh state gives a zero
+    increment, weight decay apart. Most rules are elementwise: splitting a parameter in two splits
+    its state and increment. ``count`` is 1 on the first step. A rule that wants its gradient
+    elsewhere has ``lookahead(parameter, state)``.
     """
-
-    @property
-    def learning_rate(self) -> Any: ...
 
     def init(self, parameter: Array) -> dict[str, Array]: ...
 
@@ -74,9 +127,10 @@ class Rule(Protocol):
     ) -> Update: ...
 
 
-@runtime_checkable
-class Optimizer(Rule, Protocol):
-    """The family; second-order members will keep a wider contract of their own, with ``step``."""
+def evaluated(optimizer: Optimizer, parameters: Any, state: Any) -> Any:
+    """The parameters that are meant to be used: those trained, unless the optimizer says else."""
+    chosen = getattr(optimizer, "evaluated", None)
+    return parameters if chosen is None else chosen(parameters, state)
 
 
 def init_state(rule: Rule, parameters: Any) -> Any:
@@ -90,18 +144,9 @@ def take_step(
     parameters: Any,
     state: Any,
     count: Array,
-    clip: Callable[[Any], Any] = lambda gradient: gradient,
+    clip: Clip = unclipped,
 ) -> Step:
-    """Differentiate the objective and let the rule move every parameter.
-
-    Args:
-        rule: the optimizer, its schedules already settled to numbers.
-        objective: maps parameters to a scalar and auxiliary results.
-        parameters: a tree of arrays.
-        state: from ``init_state`` or the step before.
-        count: number of this step, from 1.
-        clip: applied to the gradient before the rule sees it.
-    """
+    """Differentiate the objective and let the rule move every parameter: ``Optimizer.step``."""
     leaves, structure = jax.tree.flatten(parameters)
     point = parameters
     lookahead = getattr(rule, "lookahead", None)
