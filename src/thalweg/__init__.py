@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from thalweg.catalogue import (
         activations,
         clipping,
+        curvature,
         initializers,
         layers,
         losses,
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "activations",
     "clipping",
+    "curvature",
     "data",
     "initializers",
     "layers",

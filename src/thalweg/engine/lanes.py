@@ -18,6 +18,7 @@ from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses import Loss
 from thalweg.catalogue.networks.network import Network
+from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers.optimizer import Optimizer, unclipped
 from thalweg.catalogue.preprocessing import Affine
 from thalweg.catalogue.regularizers import Regularizer
@@ -149,7 +150,7 @@ def objective_at(
     rows: Array,
     progress: Progress,
     taps: dict[str, Array] | None = None,
-) -> Any:
+) -> Composite:
     """The objective on the mini-batch of a step, as a function of the parameters."""
     inputs, targets = _rows_of(lane, pool, rows)
     weights = _weights(shape, step, inputs.dtype)
@@ -157,15 +158,19 @@ def objective_at(
     penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
 
-    def objective(parameters: Any) -> tuple[Array, Any]:
+    def outputs_of(parameters: Any) -> tuple[Array, Any]:
         context = Context("train", key, taps)
         outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
-        losses = loss(outputs, targets)
-        data = losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
-        penalty = sum(regularizer.penalty(parameters) for regularizer in penalties)
-        return data + penalty, (new_state, context.taps)
+        return outputs, (new_state, context.taps)
 
-    return objective
+    def loss_of(outputs: Array) -> Array:
+        losses = loss(outputs, targets)
+        return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
+
+    def penalty_of(parameters: Any) -> Any:
+        return sum(regularizer.penalty(parameters) for regularizer in penalties)
+
+    return Composite(outputs_of, loss_of, penalty_of)
 
 
 def train_step(
