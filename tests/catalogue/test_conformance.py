@@ -49,16 +49,24 @@ from thalweg.catalogue.losses import (
     SquaredError,
 )
 from thalweg.catalogue.networks import MLP
+from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers import (
+    BFGS,
+    LBFGS,
     AdaGrad,
     Adam,
     AdamW,
+    ConjugateGradients,
+    GaussNewton,
     GradientDescent,
+    HessianFree,
+    LevenbergMarquardt,
     Momentum,
     Nesterov,
+    Newton,
+    NonlinearConjugateGradients,
     RMSProp,
 )
-from thalweg.catalogue.optimizers.optimizer import init_state, take_step
 from thalweg.catalogue.preprocessing import MinMax, Standardize
 from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
 from thalweg.catalogue.schedules import (
@@ -151,6 +159,18 @@ ROWS: dict[str, list[Any]] = {
         *[Nesterov(learning_rate=0.1, momentum=0.7, form=f) for f in ("lookahead", "stored_point")],
         RMSProp(learning_rate=0.1, epsilon=1e-3),
         RMSProp(learning_rate=0.1, epsilon=1e-3, momentum=0.6, epsilon_in="root"),
+        BFGS(learning_rate=0.5),
+        ConjugateGradients(),
+        GaussNewton(learning_rate=0.5, damping=0.3),
+        HessianFree(damping=0.5, factor=2, tolerance=0.2),
+        HessianFree(damping=0.5, factor=2, tolerance=0.2, curvature="hessian", iterations=2),
+        *[LBFGS(learning_rate=0.1, memory=2, search=search) for search in ("wolfe", "none")],
+        *[LevenbergMarquardt(damping=0.5, scaling=s) for s in ("identity", "diagonal")],
+        Newton(learning_rate=0.5, damping=0.3),
+        *[
+            NonlinearConjugateGradients(learning_rate=0.5, beta=beta)
+            for beta in ("fletcher_reeves", "polak_ribiere", "hestenes_stiefel")
+        ],
     ],
 }
 
@@ -202,14 +222,15 @@ def _network(network: Any, dtype: Any) -> Any:
 def _optimizer(rule: Any, dtype: Any) -> Any:
     start = jnp.asarray([0.5, -1.0, 0.2], dtype)
 
-    def objective(w: Any) -> tuple[Any, None]:
-        return (w**2 * jnp.array([1, 3, 9])).sum(), None
+    objective = Composite(
+        lambda w: (w, None), lambda w: (w**2 * jnp.array([1, 3, 9])).sum() + (w**4).sum()
+    )
 
     def advance(i: Any, held: Any) -> Any:
-        step = take_step(rule, objective, *held, i + 1)
+        step = rule.step(objective, *held, i + 1)
         return step.parameters, step.state
 
-    return jax.lax.fori_loop(0, 3, advance, (start, init_state(rule, start)))
+    return jax.lax.fori_loop(0, 3, advance, (start, rule.start(start)))
 
 
 RUN: dict[str, Callable[[Any, Any], Any]] = {
