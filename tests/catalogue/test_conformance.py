@@ -42,6 +42,7 @@ from thalweg.catalogue.initializers import (
     Zero,
 )
 from thalweg.catalogue.layers import Activate, Dense, Dropout
+from thalweg.catalogue.line_searches import ExactSearch
 from thalweg.catalogue.losses import (
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
@@ -159,16 +160,16 @@ ROWS: dict[str, list[Any]] = {
         *[Nesterov(learning_rate=0.1, momentum=0.7, form=f) for f in ("lookahead", "stored_point")],
         RMSProp(learning_rate=0.1, epsilon=1e-3),
         RMSProp(learning_rate=0.1, epsilon=1e-3, momentum=0.6, epsilon_in="root"),
-        BFGS(learning_rate=0.5),
+        BFGS(search=ExactSearch()),
         ConjugateGradients(),
         GaussNewton(learning_rate=0.5, damping=0.3),
         HessianFree(damping=0.5, factor=2, tolerance=0.2),
         HessianFree(damping=0.5, factor=2, tolerance=0.2, curvature="hessian", iterations=2),
-        *[LBFGS(learning_rate=0.1, memory=2, search=search) for search in ("wolfe", "none")],
+        *[LBFGS(learning_rate=0.1, memory=2, search=s) for s in (ExactSearch(), None)],
         *[LevenbergMarquardt(damping=0.5, scaling=s) for s in ("identity", "diagonal")],
         Newton(learning_rate=0.5, damping=0.3),
         *[
-            NonlinearConjugateGradients(learning_rate=0.5, beta=beta)
+            NonlinearConjugateGradients(beta=beta, search=ExactSearch())
             for beta in ("fletcher_reeves", "polak_ribiere", "hestenes_stiefel")
         ],
     ],

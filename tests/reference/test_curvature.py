@@ -113,7 +113,9 @@ def jacobian_of(function: Any) -> np.ndarray:
 def test_gauss_newton_is_made_of_jacobians() -> None:
     jacobian = jacobian_of(outputs).reshape(9, 3, -1)
     p = np.asarray(jax.nn.softmax(outputs(parameters())))
-    expected = sum(j.T @ (np.diag(q) - np.outer(q, q)) @ j / 9 for j, q in zip(jacobian, p, strict=True))
+    expected = sum(
+        j.T @ (np.diag(q) - np.outer(q, q)) @ j / 9 for j, q in zip(jacobian, p, strict=True)
+    )
     expected[16:, 16:] += 2 * STRENGTH * np.eye(12)
     mine = dense(curvature.gauss_newton_product(OBJECTIVE, parameters()))
     np.testing.assert_allclose(mine, expected, rtol=1e-10, atol=1e-13)
@@ -125,7 +127,10 @@ def scores_of(likelihood: str) -> list[tuple[Any, Any]]:
     """Pairs of p(y | row) and log p(y | row) for every y, as functions of outputs [row, output]."""
     if likelihood == "categorical":
         return [
-            (jax.nn.softmax(outputs(parameters()))[:, k], lambda y, k=k: jax.nn.log_softmax(y)[:, k])
+            (
+                jax.nn.softmax(outputs(parameters()))[:, k],
+                lambda y, k=k: jax.nn.log_softmax(y)[:, k],
+            )
             for k in range(3)
         ]
     p = jax.nn.sigmoid(outputs(parameters()))[:, 0]
@@ -165,7 +170,9 @@ def test_empirical_fisher_is_of_the_observed_scores() -> None:
 
 def test_a_matrix_that_does_not_fit_is_refused() -> None:
     shapes = {"kernel": jax.ShapeDtypeStruct((1000, 999), np.float32), "bias": np.zeros(1000, "f4")}
-    with pytest.raises(SpecError, match=r"Newton needs .* 1,000,000 parameters, 4,000,000,000,000 b"):
+    with pytest.raises(
+        SpecError, match=r"Newton needs .* 1,000,000 parameters, 4,000,000,000,000 b"
+    ):
         curvature.require_room(shapes, "Newton")
     with pytest.raises(SpecError, match="6,272 bytes, where at most 6,000"):
         curvature.dense(lambda v: v, parameters(), largest=6000)
@@ -254,7 +261,9 @@ def test_steps_are_stable_up_to_the_largest(momentum: float) -> None:
         w = jnp.ones(3)
         state = rule.start(w)
         for count in range(1, 1001):
-            w, state, *_ = rule.step(lambda v: (0.5 * (eigenvalues * v * v).sum(), None), w, state, count)
+            w, state, *_ = rule.step(
+                lambda v: (0.5 * (eigenvalues * v * v).sum(), None), w, state, count
+            )
         reached.append(float(jnp.abs(w).max()))
     assert reached[0] < 1e-3
     assert reached[1] > 1e3
@@ -271,7 +280,9 @@ def test_penalized_minimum_is_ridge_regression() -> None:
     np.testing.assert_allclose(found, theirs, rtol=1e-10)
     eigenvalues, basis = np.linalg.eigh(hessian)
     shares = (basis.T @ theirs) / (basis.T @ plain)
-    np.testing.assert_allclose(curvature.kept(jnp.asarray(eigenvalues), strength), shares, rtol=1e-9)
+    np.testing.assert_allclose(
+        curvature.kept(jnp.asarray(eigenvalues), strength), shares, rtol=1e-9
+    )
 
 
 def test_shares_that_are_kept_of_two_standardized_columns() -> None:
@@ -291,7 +302,9 @@ def test_shares_that_are_kept_of_two_standardized_columns() -> None:
 def test_conjugate_gradients_take_the_steps_of_scipy() -> None:
     matrix, right = symmetric(np.linspace(1, 50, 12)), DRAWS.normal(size=12)
     theirs: list[np.ndarray] = []
-    scipy.sparse.linalg.cg(matrix, right, rtol=1e-14, maxiter=12, callback=lambda x: theirs.append(x.copy()))
+    scipy.sparse.linalg.cg(
+        matrix, right, rtol=1e-14, maxiter=12, callback=lambda x: theirs.append(x.copy())
+    )
     path = curvature.conjugate_directions(product_with(matrix), jnp.asarray(right), len(theirs))
     np.testing.assert_allclose(path.points, theirs, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(path.points[-1], np.linalg.solve(matrix, right), rtol=1e-8)

@@ -271,9 +271,11 @@ def by_torch(steps: int, **settings: Any) -> np.ndarray:
 
 @pytest.mark.parametrize(("memory", "rate"), [(3, 1.0), (20, 0.5)])
 def test_lbfgs_without_search_is_that_of_torch(memory: int, rate: float) -> None:
-    rule = LBFGS(memory=memory, learning_rate=rate, search="none")
+    rule = LBFGS(memory=memory, learning_rate=rate, search=None)
     points, _ = path(rule, logistic, np.zeros(6), 25)
-    np.testing.assert_allclose(points, by_torch(25, lr=rate, history_size=memory), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        points, by_torch(25, lr=rate, history_size=memory), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_lbfgs_with_search_ends_where_torch_does() -> None:
@@ -286,7 +288,9 @@ def test_lbfgs_that_remembers_everything_is_bfgs() -> None:
     objective, _, _ = quadratic(4, 10)
     remembered, _ = path(LBFGS(memory=40), objective, np.zeros(4), 6)
     # One pair scales the start of L-BFGS anew, which full BFGS does once: same first two steps.
-    np.testing.assert_allclose(path(BFGS(), objective, np.zeros(4), 2)[0], remembered[:2], rtol=1e-9)
+    np.testing.assert_allclose(
+        path(BFGS(), objective, np.zeros(4), 2)[0], remembered[:2], rtol=1e-9
+    )
 
 
 # ---------------------------------------------------------------------------------------- refusals

@@ -7,16 +7,22 @@ progress of a run to a value. A constant needs no part: it is the number itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax.numpy as jnp
 
+from thalweg.errors import SpecError
 from thalweg.part import Number, choice, declarations, is_part, number, part, replace
 
 __all__ = [
     "CosineDecay",
+    "CosineRestarts",
     "ExponentialDecay",
     "InverseDecay",
+    "OneCycle",
+    "Piecewise",
+    "PolynomialDecay",
     "ReduceOnPlateau",
     "StepDecay",
     "Warmup",
@@ -203,6 +209,141 @@ class CosineDecay:
         initial = settle(self.initial, progress)
         share = jnp.minimum(progress.step / progress.steps, 1.0)
         return self.final + (initial - self.final) * (1 + jnp.cos(jnp.pi * share)) / 2
+
+
+@part
+class CosineRestarts:
+    """Falls along half a cosine, again and again.
+
+    Formula: α_t = final + (initial − final) (1 + cos(π s / n)) / 2, s units of time into the
+        current cycle, n its length: ``length``, then ``growth`` times that of the cycle before
+    Numbers: initial: value at the start of every cycle; final: value at its end
+    Choices: length: units of time in the first cycle; growth: ratio of one cycle to the one
+        before; per: whether they are epochs or steps
+    Shapes: scalar
+    Watch for: the loss rises after every restart; compare runs at the ends of cycles.
+    Source: Loshchilov & Hutter, SGDR, 2017, equation 5
+    Example:
+        >>> schedule = CosineRestarts(initial=1.0, length=2, growth=3, per="step")
+        >>> [float(schedule.value_at(Progress(step=t, steps=20)).round(3)) for t in (1, 2, 5, 8)]
+        [0.5, 1.0, 0.5, 1.0]
+    """
+
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    final: Number = number(default=0.0, low=0)
+    length: int = choice(default=10, low=1)
+    growth: int = choice(default=1, low=1)
+    per: Literal["epoch", "step"] = choice(default="epoch")
+
+    def value_at(self, progress: Progress) -> Any:
+        initial, elapsed = settle(self.initial, progress), _elapsed(progress, self.per)
+        share = elapsed % self.length / self.length
+        if self.growth > 1:
+            share, begin, length = elapsed / self.length, self.length, self.length * self.growth
+            # Cycle by cycle in whole numbers, as a logarithm would miss restarts by rounding.
+            while begin < progress.steps:
+                share = jnp.where(elapsed >= begin, (elapsed - begin) / length, share)
+                begin, length = begin + length, length * self.growth
+        return self.final + (initial - self.final) * (1 + jnp.cos(jnp.pi * share)) / 2
+
+
+@part
+class PolynomialDecay:
+    """Falls in a straight line, or along a power of one.
+
+    Formula: α_t = final + (initial − final) (1 − t / T)^power, T all planned steps
+    Numbers: initial: value at the start; final: value at the end; power: 1 for a straight line
+    Shapes: scalar
+    Watch for: depends on the planned length, so a run cut short ends above ``final``.
+    Source: standard; Goodfellow, Bengio & Courville, Deep Learning, 2016, equation 8.14 (power 1)
+    Example:
+        >>> float(PolynomialDecay(initial=1.0).value_at(Progress(step=3, steps=10)).round(3))
+        0.7
+    """
+
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    final: Number = number(default=0.0, low=0)
+    power: Number = number(default=1.0, above=0, search=(0.5, 3))
+
+    def value_at(self, progress: Progress) -> Any:
+        left = 1 - jnp.minimum(progress.step / progress.steps, 1.0)
+        initial = settle(self.initial, progress)
+        return self.final + (initial - self.final) * left**self.power
+
+
+@part
+class OneCycle:
+    """Rises to a peak, then falls far below where it began.
+
+    Formula: from start · peak to peak in the first ``rise`` T − 1 steps, then to end · peak in the
+        rest of the T planned steps, along half cosines or straight lines
+    Numbers: peak: largest value; start, end: shares of it at both ends; rise: share of the steps
+        that the rise takes
+    Choices: shape: ``cosine`` or ``linear``
+    Shapes: scalar
+    Watch for: the momentum that the paper lets fall as the rate rises stays as it is. Steps are
+        counted as in torch, where the last one has the value of the end; optax ends a step later.
+    Source: Smith & Topin, Super-Convergence, 2018; Smith, A Disciplined Approach to Neural Network
+        Hyper-Parameters, 2018
+    Example:
+        >>> cycle = OneCycle(peak=1.0, rise=0.5, shape="linear")
+        >>> [float(cycle.value_at(Progress(step=t, steps=10)).round(2)) for t in (0, 4, 9)]
+        [0.04, 1.0, 0.0]
+    """
+
+    peak: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    start: Number = number(default=0.04, low=0, high=1)
+    end: Number = number(default=4e-6, low=0, high=1)
+    rise: Number = number(default=0.3, above=0, below=1)
+    shape: Literal["cosine", "linear"] = choice(default="cosine")
+
+    def value_at(self, progress: Progress) -> Any:
+        top, last = self.rise * progress.steps - 1, progress.steps - 1
+        up = jnp.clip(progress.step / jnp.maximum(top, 1e-6), 0, 1)
+        down = jnp.clip((progress.step - top) / (last - top), 0, 1)
+        if self.shape == "cosine":
+            up, down = ((1 - jnp.cos(jnp.pi * share)) / 2 for share in (up, down))
+        rising = self.start + (1 - self.start) * up
+        falling = 1 + (self.end - 1) * down
+        return settle(self.peak, progress) * jnp.where(progress.step <= top, rising, falling)
+
+
+@part
+class Piecewise:
+    """Holds one value after another, as one would by hand.
+
+    Formula: α_t = initial · factors[i], i the last with at[i] ≤ t; initial before at[0]
+    Numbers: initial: value at the start
+    Choices: at: times of the changes, rising; factors: what ``initial`` is multiplied by from each
+        of them on (of one, not of all up to it); per: whether times are epochs or steps
+    Shapes: scalar
+    Watch for: StepDecay says the same where the changes are regular. In torch and optax factors
+        are multiplied with one another.
+    Source: standard; Goodfellow, Bengio & Courville, Deep Learning, 2016, section 8.3.1
+    Example:
+        >>> schedule = Piecewise(initial=0.5, at=(10, 15), factors=(0.2, 0.1))
+        >>> [float(schedule.value_at(Progress(step=t)).round(3)) for t in (9, 10, 20)]
+        [0.5, 0.1, 0.05]
+    """
+
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1))
+    at: tuple[int, ...] = choice(default=(10,), low=1)
+    factors: tuple[float, ...] = choice(default=(0.1,), above=0)
+    per: Literal["epoch", "step"] = choice(default="epoch")
+
+    def check(self) -> None:
+        """At the field's own times, one factor each."""
+        if len(self.at) != len(self.factors) or any(a >= b for a, b in pairwise(self.at)):
+            raise SpecError(
+                f"Piecewise.at must be rising and have one time for each of Piecewise.factors, got "
+                f"{self.at} and {self.factors}"
+            )
+
+    def value_at(self, progress: Progress) -> Any:
+        elapsed, factor = _elapsed(progress, self.per), jnp.ones(())
+        for time, following in zip(self.at, self.factors, strict=True):
+            factor = jnp.where(elapsed >= time, following, factor)
+        return settle(self.initial, progress) * factor
 
 
 @part

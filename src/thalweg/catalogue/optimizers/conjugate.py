@@ -10,26 +10,14 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from thalweg.catalogue.curvature.products import differentiated
-from thalweg.catalogue.optimizers.line_search import strong_wolfe
+from thalweg.catalogue.line_searches import LineSearch, WolfeSearch, search_along
 from thalweg.catalogue.optimizers.newton import directed
 from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, unclipped
-from thalweg.part import Number, choice, number, part
+from thalweg.part import choice, part
 
-__all__ = ["ConjugateGradients", "NonlinearConjugateGradients", "along"]
+__all__ = ["ConjugateGradients", "NonlinearConjugateGradients"]
 
 State = dict[str, Array]
-
-
-def along(objective: Objective, parameters: Any, direction: Array) -> Any:
-    """Value and gradient [parameter] of the objective at a rate along a direction [parameter]."""
-    flat, unravel = ravel_pytree(parameters)
-
-    def evaluate(rate: Array) -> tuple[Array, Array]:
-        point = unravel(flat + rate * direction)
-        (value, _), gradient = jax.value_and_grad(objective, has_aux=True)(point)
-        return value, ravel_pytree(gradient)[0]
-
-    return evaluate
 
 
 def _share(above: Array, below: Array) -> Array:
@@ -93,9 +81,9 @@ class NonlinearConjugateGradients:
     Formula: d ← −g + β d₋;  θ ← θ + α d, α by a line search;
         β = gᵀg / g₋ᵀg₋ (``fletcher_reeves``);  max(0, gᵀ(g − g₋) / g₋ᵀg₋) (``polak_ribiere``);
         max(0, gᵀ(g − g₋) / d₋ᵀ(g − g₋)) (``hestenes_stiefel``)
-    Numbers: learning_rate: length of the first step that is tried; later ones promise the fall
-        that the step before had
-    Choices: beta: the same on quadratics, where the search is exact
+    Choices: beta: the same on quadratics, if the search is exact; search: how α is found; what it
+        tries first is a step as long as its own first number says in the first step, and later
+        one that would fall as far as the step before
     Shapes: those of the parameters; two arrays of state per parameter
     Watch for: starts again from the gradient where d would not descend. Fletcher-Reeves can
         take many short steps in a row after a bad one; Polak-Ribière is cut at 0, which starts it
@@ -103,13 +91,16 @@ class NonlinearConjugateGradients:
     Source: Fletcher & Reeves, 1964; Polak & Ribière, 1969; Nocedal & Wright, Numerical
         Optimization, 2006, equations 5.41, 5.45 and 5.46
     Example:
-        >>> rule, w = NonlinearConjugateGradients(), jnp.array([4.0, 1.0])
-        >>> rule.step(lambda w: (w[0]**2 + 4 * w[1]**2, None), w, rule.start(w), 1).parameters
-        Array([ 2.4, -0.6], dtype=float32)
+        >>> from thalweg.catalogue.line_searches import ExactSearch
+        >>> rule, w = NonlinearConjugateGradients(search=ExactSearch()), jnp.array([4.0, 1.0])
+        >>> bowl = lambda w: (w[0]**2 + 4 * w[1]**2, None)
+        >>> first = rule.step(bowl, w, rule.start(w), 1)
+        >>> abs(rule.step(bowl, first.parameters, first.state, 2).parameters).max() < 1e-4
+        Array(True, dtype=bool)
     """
 
-    learning_rate: Number = number(default=1.0, above=0, scale="log", search=(1e-3, 10))
     beta: Beta = choice(default="polak_ribiere")
+    search: LineSearch = choice(default=WolfeSearch(flat=0.1))
 
     def start(self, parameters: Any) -> State:
         zeros = jnp.zeros_like(ravel_pytree(parameters)[0])
@@ -124,24 +115,20 @@ class NonlinearConjugateGradients:
         clip: Clip = unclipped,
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
-        flat, unravel = ravel_pytree(parameters)
-        slopes = ravel_pytree(gradient)[0]
+        slopes, unravel = ravel_pytree(gradient)
         clipped = clip(gradient)
         down = -ravel_pytree(clipped)[0]
         direction = down + self._beta(slopes, state) * state["direction"]
         direction = jnp.where(slopes @ direction < 0, direction, down)
         slope = slopes @ direction
-        # The step before fell by rate · slope; this one is first tried where it would as well.
-        first = jnp.where(
-            state["fall"] < 0,
-            _share(state["fall"], slope),
-            self.learning_rate * _share(jnp.ones_like(slope), jnp.linalg.norm(direction)),
+        # The step before promised a fall of rate · slope; so shall what is tried first.
+        unit = _share(jnp.ones_like(slope), jnp.linalg.norm(direction))
+        scale = jnp.where(state["fall"] < 0, _share(state["fall"], slope), unit)
+        tried = unravel(scale * direction)
+        moved, length = search_along(
+            self.search, objective, parameters, tried, value, scale * slope
         )
-        found = strong_wolfe(
-            along(objective, parameters, direction), value, slopes, direction, first, 0.1
-        )
-        moved = unravel(flat + found.rate * direction)
-        kept = {"gradient": slopes, "direction": direction, "fall": found.rate * slope}
+        kept = {"gradient": slopes, "direction": direction, "fall": length * scale * slope}
         quantities = directed(unravel(direction))
         return Step(moved, kept, value, auxiliary, clipped, quantities)
 

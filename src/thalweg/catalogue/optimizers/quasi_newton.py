@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,7 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from thalweg.catalogue.curvature import require_room
-from thalweg.catalogue.optimizers.conjugate import along
-from thalweg.catalogue.optimizers.line_search import Point, strong_wolfe
+from thalweg.catalogue.line_searches import LineSearch, WolfeSearch, search_along
 from thalweg.catalogue.optimizers.newton import directed
 from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, unclipped
 from thalweg.part import Number, choice, number, part
@@ -21,11 +20,15 @@ __all__ = ["BFGS", "LBFGS"]
 State = dict[str, Array]
 
 
-def _first_rate(rule: BFGS | LBFGS, fresh: Array, gradient: Array) -> Array:
-    """η, shortened while nothing is known of the curvature so that no step is longer than 1."""
+def _shortened(fresh: Array, gradient: Array) -> Array:
+    """1, or less while nothing is known of the curvature, so that no step is longer than 1."""
     length = jnp.abs(gradient).sum()
-    short = jnp.minimum(1, 1 / jnp.where(length > 0, length, 1))
-    return rule.learning_rate * jnp.where(fresh, short, 1)
+    return jnp.where(fresh & (length > 1), 1 / jnp.where(length > 0, length, 1), 1)
+
+
+def _slopes(objective: Objective, point: Any) -> Array:
+    """The gradient at another point [parameter]."""
+    return ravel_pytree(jax.grad(objective, has_aux=True)(point)[0])[0]
 
 
 def _curvature(step: Array, change: Array) -> tuple[Array, Array]:
@@ -41,12 +44,12 @@ class BFGS:
 
     Formula: d = −B g;  s = α d, α by a line search;  θ ← θ + s;  y = g(θ + s) − g(θ);
         B ← (I − s yᵀ / yᵀs) B (I − y sᵀ / yᵀs) + s sᵀ / yᵀs
-    Numbers: learning_rate: the rate that is tried first, over |g|₁ in the first step if that is
-        larger than 1
+    Choices: search: how α is found; in the first step along −g / max(1, |g|₁)
     Shapes: those of the parameters; P by P numbers of state for P of them
     Watch for: made for the full batch: both gradients in y are of the batch of the step. B starts
-        as I, scaled by sᵀy / yᵀy at the first update, and starts again where a search fails. A
-        step costs two gradients or more.
+        as I, scaled by sᵀy / yᵀy at the first update, and starts again after a step that leads
+        nowhere. A pair with yᵀs ≤ 0, which only a search without Wolfe's condition on slopes
+        lets pass, is left out.
     Source: Broyden, Fletcher, Goldfarb & Shanno, 1970; Nocedal & Wright, Numerical Optimization,
         2006, equations 6.17 and 6.20
     Example:
@@ -58,7 +61,7 @@ class BFGS:
         Array(True, dtype=bool)
     """
 
-    learning_rate: Number = number(default=1.0, above=0, scale="log", search=(1e-2, 1))
+    search: LineSearch = choice(default=WolfeSearch())
 
     def start(self, parameters: Any) -> State:
         require_room(parameters, "BFGS")
@@ -77,22 +80,16 @@ class BFGS:
         clip: Clip = unclipped,
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
-        flat, unravel = ravel_pytree(parameters)
-        slopes = ravel_pytree(gradient)[0]
+        slopes, unravel = ravel_pytree(gradient)
         clipped = clip(gradient)
-        direction = -state["inverse"] @ ravel_pytree(clipped)[0]
-        found = strong_wolfe(
-            along(objective, parameters, direction),
-            value,
-            slopes,
-            direction,
-            _first_rate(self, state["updates"] == 0, slopes),
-            0.9,
+        scale = _shortened(state["updates"] == 0, slopes)
+        direction = -scale * (state["inverse"] @ ravel_pytree(clipped)[0])
+        tried = unravel(direction)
+        moved, length = search_along(
+            self.search, objective, parameters, tried, value, slopes @ direction
         )
-        step = found.rate * direction
-        kept = self._updated(state, step, found.gradient - slopes)
-        quantities = directed(unravel(direction))
-        return Step(unravel(flat + step), kept, value, auxiliary, clipped, quantities)
+        kept = self._updated(state, length * direction, _slopes(objective, moved) - slopes)
+        return Step(moved, kept, value, auxiliary, clipped, directed(tried))
 
     def _updated(self, state: State, step: Array, change: Array) -> State:
         along, sound = _curvature(step, change)
@@ -106,9 +103,7 @@ class BFGS:
         better = inverse + outer - mixed - mixed.T
         stuck = ~(jnp.abs(step) > 0).any()
         return {
-            "inverse": jnp.where(
-                stuck, identity, jnp.where(sound, better, state["inverse"])
-            ),
+            "inverse": jnp.where(stuck, identity, jnp.where(sound, better, state["inverse"])),
             "updates": jnp.where(stuck, 0, state["updates"] + sound.astype(jnp.int32)),
         }
 
@@ -119,13 +114,12 @@ class LBFGS:
 
     Formula: d = −B g, B the matrix of BFGS after the last m pairs (s, y), started as
         (sᵀy / yᵀy) I;  θ ← θ + α d
-    Numbers: learning_rate: the rate that is tried first, or α itself without a search; over |g|₁
-        in the first step if that is larger than 1
-    Choices: memory: m; search: α by a line search (``wolfe``), or none
+    Numbers: learning_rate: multiplies d, and is α where there is no search
+    Choices: memory: m; search: how α is found; in the first step along −g / max(1, |g|₁)
     Shapes: those of the parameters; 2 m arrays of state per parameter
     Watch for: made for the full batch: both gradients in y are of the batch of the step. Without
-        a search nothing keeps it from diverging. A step costs two gradients, or more with a
-        search. In torch one call of ``step`` takes up to 20 of these.
+        a search nothing keeps it from diverging, and a step costs two gradients. In torch one
+        call of ``step`` takes up to 20 of these.
     Source: Nocedal, Updating Quasi-Newton Matrices with Limited Storage, 1980; Nocedal & Wright,
         Numerical Optimization, 2006, algorithm 7.4
     Example:
@@ -139,7 +133,7 @@ class LBFGS:
 
     learning_rate: Number = number(default=1.0, above=0, scale="log", search=(1e-2, 1))
     memory: int = choice(default=10, low=1)
-    search: Literal["wolfe", "none"] = choice(default="wolfe")
+    search: LineSearch | None = choice(default=WolfeSearch())
 
     def start(self, parameters: Any) -> State:
         flat, _ = ravel_pytree(parameters)
@@ -156,21 +150,19 @@ class LBFGS:
         clip: Clip = unclipped,
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
-        flat, unravel = ravel_pytree(parameters)
-        slopes = ravel_pytree(gradient)[0]
+        slopes, unravel = ravel_pytree(gradient)
         clipped = clip(gradient)
-        direction = -_two_loops(state, ravel_pytree(clipped)[0])
-        first = _first_rate(self, state["inverses"][-1] == 0, slopes)
-        evaluate = along(objective, parameters, direction)
-        if self.search == "wolfe":
-            found = strong_wolfe(evaluate, value, slopes, direction, first, 0.9)
+        scale = self.learning_rate * _shortened(state["inverses"][-1] == 0, slopes)
+        direction = -scale * _two_loops(state, ravel_pytree(clipped)[0])
+        tried = unravel(direction)
+        if self.search is None:
+            moved, length = jax.tree.map(jnp.add, parameters, tried), jnp.ones_like(value)
         else:
-            reached, there = evaluate(first)
-            found = Point(first, reached, there @ direction, there)
-        step = found.rate * direction
-        kept = _remembered(state, step, found.gradient - slopes)
-        quantities = directed(unravel(direction))
-        return Step(unravel(flat + step), kept, value, auxiliary, clipped, quantities)
+            moved, length = search_along(
+                self.search, objective, parameters, tried, value, slopes @ direction
+            )
+        kept = _remembered(state, length * direction, _slopes(objective, moved) - slopes)
+        return Step(moved, kept, value, auxiliary, clipped, directed(tried))
 
 
 def _two_loops(state: State, gradient: Array) -> Array:
