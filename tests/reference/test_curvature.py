@@ -253,20 +253,26 @@ def test_trace_is_within_its_error() -> None:
 def test_steps_are_stable_up_to_the_largest(momentum: float) -> None:
     eigenvalues = jnp.array([0.5, 2.0, 10.0])
     limit = float(curvature.largest_stable_step(10.0, momentum))
-    reached = []
-    for rate in (0.98 * limit, 1.02 * limit):
+
+    def objective(w: Any) -> Any:
+        return 0.5 * (eigenvalues * w * w).sum(), None
+
+    @jax.jit
+    def after_many_steps(rule: Any) -> Any:
+        def advance(count: Any, held: Any) -> Any:
+            return rule.step(objective, *held, count)[:2]
+
+        w = jnp.ones(3)
+        return jax.lax.fori_loop(1, 1001, advance, (w, rule.start(w)))[0]
+
+    def reached(rate: float) -> float:
         rule: Any = GradientDescent(learning_rate=rate)
         if momentum:
             rule = Momentum(learning_rate=rate, momentum=momentum)
-        w = jnp.ones(3)
-        state = rule.start(w)
-        for count in range(1, 1001):
-            w, state, *_ = rule.step(
-                lambda v: (0.5 * (eigenvalues * v * v).sum(), None), w, state, count
-            )
-        reached.append(float(jnp.abs(w).max()))
-    assert reached[0] < 1e-3
-    assert reached[1] > 1e3
+        return float(jnp.abs(after_many_steps(rule)).max())
+
+    assert reached(0.98 * limit) < 1e-3
+    assert reached(1.02 * limit) > 1e3
 
 
 # --------------------------------------------------------------------------------------- shrinkage
