@@ -53,8 +53,8 @@ def spectrum(
         probes: random directions.
 
     Example:
-        >>> found = spectrum(lambda v: jnp.array([1.0, 2.0, 9.0]) * v, jnp.zeros(3), KEY, 3)
-        >>> found.values.round(3)
+        >>> matrix, key = jnp.diag(jnp.array([1.0, 2.0, 9.0])), jax.random.key(0)
+        >>> spectrum(lambda v: matrix @ v, jnp.zeros(3), key, 3).values.round(3)
         Array([[1., 2., 9.]], dtype=float32)
     """
     flat, unravel = ravel_pytree(parameters)

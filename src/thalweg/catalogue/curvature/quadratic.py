@@ -100,8 +100,8 @@ def penalized_minimum(hessian: Array, minimum: Array, strength: Number) -> Array
         strength: α; it is the ``strength`` of ``L2`` where that has the factor ½.
 
     Example:
-        >>> penalized_minimum(jnp.diag(jnp.array([9.0, 1.0])), jnp.array([1.0, 1.0]), 1.0)
-        Array([0.9, 0.5], dtype=float32)
+        >>> penalized_minimum(jnp.diag(jnp.array([3.0, 1.0])), jnp.array([1.0, 1.0]), 1.0)
+        Array([0.75, 0.5 ], dtype=float32)
     """
     shifted = hessian + strength * jnp.eye(hessian.shape[0], dtype=hessian.dtype)
     return jnp.linalg.solve(shifted, hessian @ minimum)
