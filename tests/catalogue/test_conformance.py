@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from thalweg.catalogue.activations import (
     ELU,
@@ -28,7 +29,7 @@ from thalweg.catalogue.activations import (
     Softmax,
     Tanh,
 )
-from thalweg.catalogue.clipping import ClipByNorm, ClipByValue
+from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.families import FAMILIES, family_of, members
 from thalweg.catalogue.initializers import (
@@ -42,7 +43,7 @@ from thalweg.catalogue.initializers import (
     Zero,
 )
 from thalweg.catalogue.layers import Activate, Dense, Dropout
-from thalweg.catalogue.line_searches import ExactSearch
+from thalweg.catalogue.line_searches import Backtracking, ExactSearch, WolfeSearch
 from thalweg.catalogue.losses import (
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
@@ -53,33 +54,61 @@ from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers import (
     BFGS,
+    LAMB,
     LBFGS,
+    AdaDelta,
+    Adafactor,
     AdaGrad,
     Adam,
+    AdaMax,
     AdamW,
+    AMSGrad,
     ConjugateGradients,
+    DeltaBarDelta,
     GaussNewton,
+    GradientAccumulation,
     GradientDescent,
     HessianFree,
     LevenbergMarquardt,
+    Lion,
+    Lookahead,
     Momentum,
+    Muon,
+    NAdam,
     Nesterov,
     Newton,
     NonlinearConjugateGradients,
+    PolyakAveraging,
+    RAdam,
     RMSProp,
+    Rprop,
+    ScheduleFree,
+    SharpnessAware,
+    SignDescent,
+    SteepestDescent,
 )
 from thalweg.catalogue.preprocessing import MinMax, Standardize
 from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
 from thalweg.catalogue.schedules import (
     CosineDecay,
+    CosineRestarts,
     ExponentialDecay,
     InverseDecay,
+    OneCycle,
+    Piecewise,
+    PolynomialDecay,
     Progress,
     ReduceOnPlateau,
     StepDecay,
     Warmup,
 )
 from thalweg.part import declarations, part_name
+
+SEARCHES = [
+    Backtracking(longest=2, sufficient=0.4, shrink=0.7),
+    *[WolfeSearch(first=0.1, sufficient=0.4, flat=0.5, condition=c) for c in ("weak", "strong")],
+    ExactSearch(first=0.3),
+]
 
 ROWS: dict[str, list[Any]] = {
     "activations": [
@@ -122,6 +151,11 @@ ROWS: dict[str, list[Any]] = {
         *[StepDecay(initial=0.3, factor=0.5, every=2, per=per) for per in ("epoch", "step")],
         ReduceOnPlateau(initial=0.3, factor=0.5, patience=2),
         CosineDecay(initial=0.3, final=0.1),
+        *[CosineRestarts(initial=0.3, final=0.1, length=3, per=per) for per in ("epoch", "step")],
+        CosineRestarts(initial=0.3, final=0.1, length=3, growth=2, per="step"),
+        *[OneCycle(peak=0.3, start=0.2, end=0.1, shape=shape) for shape in ("cosine", "linear")],
+        *[Piecewise(initial=0.3, at=(2, 5), factors=(2, 0.1), per=p) for p in ("epoch", "step")],
+        PolynomialDecay(initial=0.3, final=0.1, power=2),
         *[Warmup(after=0.3, length=3, per=per) for per in ("epoch", "step")],
         Warmup(after=CosineDecay(initial=0.3, final=0.1), length=3),
     ],
@@ -133,7 +167,11 @@ ROWS: dict[str, list[Any]] = {
             for times, biases in ((True, False), (False, True))
         ],
     ],
-    "clipping": [ClipByNorm(limit=0.5), ClipByValue(limit=0.5)],
+    "clipping": [
+        ClipAdaptively(limit=0.2, floor=0.5),
+        ClipByNorm(limit=0.5),
+        ClipByValue(limit=0.5),
+    ],
     "preprocessing": [MinMax(low=-1, high=1), Standardize()],
     "layers": [
         Activate(function=LeakyReLU(slope=0.3)),
@@ -158,7 +196,7 @@ ROWS: dict[str, list[Any]] = {
         GradientDescent(learning_rate=0.1),
         *[Momentum(learning_rate=0.1, learning_rate_in=e) for e in ("velocity", "step")],
         *[Nesterov(learning_rate=0.1, momentum=0.7, form=f) for f in ("lookahead", "stored_point")],
-        RMSProp(learning_rate=0.1, epsilon=1e-3),
+        *[RMSProp(learning_rate=0.1, epsilon=1e-3, centred=c) for c in (False, True)],
         RMSProp(learning_rate=0.1, epsilon=1e-3, momentum=0.6, epsilon_in="root"),
         BFGS(search=ExactSearch()),
         ConjugateGradients(),
@@ -172,7 +210,32 @@ ROWS: dict[str, list[Any]] = {
             NonlinearConjugateGradients(beta=beta, search=ExactSearch())
             for beta in ("fletcher_reeves", "polak_ribiere", "hestenes_stiefel")
         ],
+        AdaDelta(epsilon=1e-2),
+        *[
+            AMSGrad(learning_rate=0.1, epsilon=1e-3, correction=c)
+            for c in ("after", "before", "none")
+        ],
+        *[NAdam(learning_rate=0.1, epsilon=1e-3, momentum_decay=d) for d in (None, 2.0)],
+        RAdam(learning_rate=0.1, beta2=0.9, epsilon=1e-3),
+        AdaMax(learning_rate=0.1, epsilon=1e-2),
+        DeltaBarDelta(learning_rate=0.1, increase=0.02),
+        Lion(learning_rate=0.23, weight_decay=0.1),
+        *[
+            Rprop(learning_rate=0.1, shortest=0.06, longest=0.13, after_flip=after)
+            for after in ("wait", "move")
+        ],
+        SignDescent(learning_rate=0.13),
+        LAMB(learning_rate=0.1, weight_decay=0.1, epsilon=1e-3),
+        Adafactor(learning_rate=0.2, smallest=2.0, limit=0.5),
+        Muon(learning_rate=0.1, weight_decay=0.1),
+        *[SteepestDescent(search=search) for search in SEARCHES],
+        GradientAccumulation(inner=GradientDescent(learning_rate=0.1), every=2),
+        SharpnessAware(inner=Momentum(learning_rate=0.01), radius=0.1),
+        Lookahead(inner=GradientDescent(learning_rate=0.03), every=2),
+        *[PolyakAveraging(inner=Momentum(learning_rate=0.01), decay=d) for d in (None, 0.9)],
+        ScheduleFree(inner=GradientDescent(learning_rate=0.03)),
     ],
+    "line_searches": SEARCHES,
 }
 
 PARAMETERS = {
@@ -210,6 +273,12 @@ def _regularizer(regularizer: Any, dtype: Any) -> Any:
     return regularizer.penalty(parameters), regularizer.shrinkage(parameters, 0.5)
 
 
+def _clipped(dtype: Any) -> Any:
+    """Gradients and the parameters they belong to."""
+    gradient = _typed(PARAMETERS, dtype)
+    return gradient, jax.tree.map(lambda g: g**2, gradient)
+
+
 def _network(network: Any, dtype: Any) -> Any:
     x = _typed(SCORES.reshape(4, 3), dtype)
     variables = network.init(_key(), x)
@@ -220,18 +289,25 @@ def _network(network: Any, dtype: Any) -> Any:
     return [network.apply(ramp, x, Context(mode, _key()))[0] for mode in ("train", "evaluate")]
 
 
-def _optimizer(rule: Any, dtype: Any) -> Any:
-    start = jnp.asarray([0.5, -1.0, 0.2], dtype)
+def _optimizer(optimizer: Any, dtype: Any) -> Any:
+    start = {"bias": [0.5, -1.0, 0.2], "kernel": [[0.4, -0.7], [0.3, 0.9]]}
+    start = {name: jnp.asarray(values, dtype) for name, values in start.items()}
 
-    objective = Composite(
-        lambda w: (w, None), lambda w: (w**2 * jnp.array([1, 3, 9])).sum() + (w**4).sum()
-    )
+    objective = Composite(lambda w: (ravel_pytree(w)[0], None), _hilly)
 
     def advance(i: Any, held: Any) -> Any:
-        step = rule.step(objective, *held, i + 1)
+        step = optimizer.step(objective, *held, i + 1)
         return step.parameters, step.state
 
-    return jax.lax.fori_loop(0, 3, advance, (start, rule.start(start)))
+    # Differences of gradients lose digits as steps become small.
+    steps = 2 if isinstance(optimizer, BFGS | LBFGS | NonlinearConjugateGradients) else 6
+    return jax.lax.fori_loop(0, steps, advance, (start, optimizer.start(start)))
+
+
+def _hilly(w: Any) -> Any:
+    """A scalar of the flat parameters: the bias, and the kernel after it."""
+    bowl = (w[:3] ** 2 * jnp.array([1, 3, 9])).sum()
+    return bowl + (w[3:] ** 4).sum() + (w[3:] ** 2).sum()
 
 
 RUN: dict[str, Callable[[Any, Any], Any]] = {
@@ -240,10 +316,11 @@ RUN: dict[str, Callable[[Any, Any], Any]] = {
     "losses": _loss,
     "schedules": _schedule,
     "regularizers": _regularizer,
-    "clipping": lambda clipping, dtype: clipping.clip(_typed(PARAMETERS, dtype)),
+    "clipping": lambda clipping, dtype: clipping.clip(*_clipped(dtype)),
     "layers": _network,
     "networks": _network,
     "optimizers": _optimizer,
+    "line_searches": _search,
 }
 
 # Preprocessing is fitted outside of programs; tests/reference has its laws.

@@ -20,7 +20,7 @@ from thalweg.catalogue.activations import (
     Softmax,
     Tanh,
 )
-from thalweg.catalogue.clipping import ClipByNorm, ClipByValue, norm
+from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue, norm
 from thalweg.catalogue.initializers import Constant, Fan, Glorot, He, Normal, Orthogonal, Uniform
 from thalweg.catalogue.losses import (
     BinaryCrossEntropy,
@@ -29,20 +29,36 @@ from thalweg.catalogue.losses import (
     SquaredError,
 )
 from thalweg.catalogue.optimizers import (
+    LAMB,
+    AdaDelta,
+    Adafactor,
     AdaGrad,
     Adam,
+    AdaMax,
     AdamW,
+    AMSGrad,
+    DeltaBarDelta,
     GradientDescent,
+    Lion,
     Momentum,
+    Muon,
+    NAdam,
     Nesterov,
+    RAdam,
     RMSProp,
+    Rprop,
+    SignDescent,
 )
 from thalweg.catalogue.optimizers.optimizer import init_state, take_step
 from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
 from thalweg.catalogue.schedules import (
     CosineDecay,
+    CosineRestarts,
     ExponentialDecay,
     InverseDecay,
+    OneCycle,
+    Piecewise,
+    PolynomialDecay,
     Progress,
     ReduceOnPlateau,
     StepDecay,
@@ -50,7 +66,7 @@ from thalweg.catalogue.schedules import (
     settle,
     settled,
 )
-from thalweg.part import replace
+from thalweg.part import declarations, replace
 
 ACTIVATIONS = [
     ELU(alpha=2),
@@ -81,6 +97,10 @@ SCHEDULES = [
     StepDecay(initial=0.2, every=2),
     ReduceOnPlateau(initial=0.2, patience=2),
     CosineDecay(initial=0.2),
+    CosineRestarts(initial=0.2, length=3, growth=2, per="step"),
+    OneCycle(peak=0.2),
+    Piecewise(initial=0.2, at=(3, 20), factors=(0.5, 2), per="step"),
+    PolynomialDecay(initial=0.2, power=2),
     Warmup(after=0.2, length=7),
 ]
 
@@ -97,7 +117,20 @@ RULES = [
     Nesterov(form="stored_point"),
     RMSProp(),
     RMSProp(momentum=0.9),
+    RMSProp(centred=True),
+    AdaDelta(),
+    *[AMSGrad(correction=c) for c in ("after", "before", "none")],
+    NAdam(),
+    RAdam(beta2=0.8, threshold=4.5),
+    AdaMax(),
+    DeltaBarDelta(),
+    Lion(),
+    *[Rprop(after_flip=after) for after in ("wait", "move")],
+    SignDescent(),
 ]
+
+# These look at a parameter as a whole.
+WHOLE = [LAMB(), Adafactor(), Muon(), NAdam(momentum_decay=0.004)]
 
 
 # ------------------------------------------------------------------------------------- activations
@@ -233,7 +266,7 @@ def test_schedules_are_positive_and_scale(schedule: Any) -> None:
     values = jnp.broadcast_to(schedule.value_at(progress), steps.shape)
     assert jnp.isfinite(values).all()
     assert (values > 0).all()
-    scale = "after" if isinstance(schedule, Warmup) else "initial"
+    scale = next(iter(declarations(type(schedule))))
     doubled = replace(schedule, **{scale: 2 * getattr(schedule, scale)})
     np.testing.assert_allclose(doubled.value_at(progress), 2 * values, rtol=1e-6)
 
@@ -305,14 +338,14 @@ def test_decay_shrinks_all_but_biases() -> None:
 # ---------------------------------------------------------------------------------------- clipping
 
 
-@pytest.mark.parametrize("kind", [ClipByNorm, ClipByValue])
+@pytest.mark.parametrize("kind", [ClipAdaptively, ClipByNorm, ClipByValue])
 def test_clipping_limits_and_leaves_the_rest_alone(kind: Any) -> None:
-    whole = norm(TREE)
+    whole, weights = norm(TREE), jax.tree.map(jnp.ones_like, TREE)
     for limit in (1e-3, 1.0, 5.0, 5.59, 100.0):
         clipping = kind(limit=limit)
-        once = clipping.clip(TREE)
+        once = clipping.clip(TREE, weights)
         assert norm(once) <= whole
-        twice = clipping.clip(once)
+        twice = clipping.clip(once, weights)
         for a, b, g in zip(*map(jax.tree.leaves, (once, twice, TREE)), strict=True):
             np.testing.assert_allclose(a, b, rtol=3e-7)
             if limit > whole:
@@ -333,14 +366,14 @@ def _quadratic(w: Any) -> tuple[Any, Any]:
     return (jnp.array([1.0, 3.0, 9.0]) * w**2).sum(), "auxiliary"
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("rule", RULES + WHOLE, ids=repr)
 def test_state_depends_on_shape_alone(rule: Any) -> None:
     one, other = rule.init(jnp.ones(3)), rule.init(jnp.array([5.0, -1.0, 0.0]))
     assert one.keys() == other.keys()
     assert all((one[name] == other[name]).all() for name in one)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=repr)
+@pytest.mark.parametrize("rule", RULES + WHOLE, ids=repr)
 def test_nothing_moves_without_a_gradient(rule: Any) -> None:
     w = jnp.array([5.0, -1.0])
     assert (rule.update(jnp.zeros(2), rule.init(w), w, 1).increment == 0).all()

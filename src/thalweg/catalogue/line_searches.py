@@ -30,7 +30,7 @@ class LineSearch(Protocol):
     to rounding, unless no trial was any better; scaling the objective changes nothing.
     """
 
-    def length(self, along: Along, value: Array, slope: Array) -> Array:
+    def step_length(self, along: Along, value: Array, slope: Array) -> Array:
         """Find a step length.
 
         Args:
@@ -54,7 +54,7 @@ class Backtracking:
         Derivatives, 1966; Nocedal & Wright, Numerical Optimization, 2006, algorithm 3.1
     Example:
         >>> search = Backtracking(longest=8.0, shrink=0.5)
-        >>> search.length(lambda t: (t - 1.0) ** 2, jnp.array(1.0), jnp.array(-2.0))
+        >>> search.step_length(lambda t: (t - 1.0) ** 2, jnp.array(1.0), jnp.array(-2.0))
         Array(1., dtype=float32, weak_type=True)
     """
 
@@ -63,7 +63,7 @@ class Backtracking:
     shrink: Number = number(default=0.5, above=0, below=1)
     trials: int = choice(default=30, low=1)
 
-    def length(self, along: Along, value: Array, slope: Array) -> Array:
+    def step_length(self, along: Along, value: Array, slope: Array) -> Array:
         def too_long(held: tuple[Array, Array]) -> Array:
             trial, length = held
             fine = along(length) <= value + self.sufficient * length * slope
@@ -93,7 +93,7 @@ class WolfeSearch:
         Algorithm, 2005, section 4 (bracketing)
     Example:
         >>> search = WolfeSearch(first=0.01, flat=0.1)
-        >>> search.length(lambda t: (t - 1.0) ** 2, jnp.array(1.0), jnp.array(-2.0))
+        >>> search.step_length(lambda t: (t - 1.0) ** 2, jnp.array(1.0), jnp.array(-2.0))
         Array(0.96, dtype=float32, weak_type=True)
     """
 
@@ -103,7 +103,7 @@ class WolfeSearch:
     condition: Literal["weak", "strong"] = choice(default="strong")
     trials: int = choice(default=30, low=1)
 
-    def length(self, along: Along, value: Array, slope: Array) -> Array:
+    def step_length(self, along: Along, value: Array, slope: Array) -> Array:
         differentiated = jax.value_and_grad(along)
 
         def verdict(length: Array) -> tuple[Array, Array]:
@@ -146,14 +146,14 @@ class ExactSearch:
     Source: Cauchy, 1847; Dowell & Jarratt, A Modified Regula Falsi Method, 1971
     Example:
         >>> search = ExactSearch()
-        >>> search.length(lambda t: (t - 3.0) ** 2, jnp.array(9.0), jnp.array(-6.0))
+        >>> search.step_length(lambda t: (t - 3.0) ** 2, jnp.array(9.0), jnp.array(-6.0))
         Array(3., dtype=float32, weak_type=True)
     """
 
     first: Number = number(default=1.0, above=0, scale="log", search=(1e-2, 1e2))
     trials: int = choice(default=40, low=3)
 
-    def length(self, along: Along, value: Array, slope: Array) -> Array:
+    def step_length(self, along: Along, value: Array, slope: Array) -> Array:
         slope_at = jax.grad(along)
         enough = 64 * jnp.finfo(value.dtype).eps
 
@@ -164,9 +164,10 @@ class ExactSearch:
         def next_trial(held: tuple[Array, ...]) -> tuple[Array, ...]:
             trial, length, low, high, at_low, at_high, side, _ = held
             now = slope_at(length)
-            # A slope that is no number lies beyond where the objective is finite.
+            # A slope that is no number lies beyond where the objective is finite; there, and where
+            # it is very steep, its size says nothing of where the slope is 0.
             beyond = ~(now <= 0)
-            now = jnp.where(jnp.isfinite(now), now, -slope)
+            now = jnp.where(now < -1000 * slope, now, -1000 * slope)
             # The slope of an end that stays for a second time counts half: the other end moves.
             at_low = jnp.where(beyond & (side > 0), at_low / 2, at_low)
             at_high = jnp.where(~beyond & (side < 0), at_high / 2, at_high)
@@ -205,5 +206,5 @@ def search_along(
     def at(length: Array) -> Any:
         return jax.tree.map(lambda w, d: w + length * d, parameters, direction)
 
-    length = search.length(lambda t: objective(at(t))[0], value, slope)
+    length = search.step_length(lambda t: objective(at(t))[0], value, slope)
     return at(length), length

@@ -332,7 +332,6 @@ class Piecewise:
     per: Literal["epoch", "step"] = choice(default="epoch")
 
     def check(self) -> None:
-        """At the field's own times, one factor each."""
         if len(self.at) != len(self.factors) or any(a >= b for a, b in pairwise(self.at)):
             raise SpecError(
                 f"Piecewise.at must be rising and have one time for each of Piecewise.factors, got "

@@ -7,6 +7,7 @@ host; ``program.py`` maps them over lanes and compiles them. Read ``Lane`` and `
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -187,13 +188,15 @@ def train_step(
         The state after the step, and the objective before it.
     """
     progress = progress_at(shape, step, reductions)
-    clipping = settled(lane.clipping, progress) if lane.clipping is not None else None
+    clip = unclipped
+    if lane.clipping is not None:
+        clip = partial(settled(lane.clipping, progress).clip, parameters=state.parameters)
     taken = settled(lane.optimizer, progress).step(
         objective_at(lane, pool, shape, state.network_state, step, rows, progress),
         state.parameters,
         state.optimizer_state,
         step + 1,
-        clipping.clip if clipping is not None else unclipped,
+        clip,
     )
     parameters = taken.parameters
     for regularizer in lane.regularizers:

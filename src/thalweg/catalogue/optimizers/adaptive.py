@@ -136,8 +136,8 @@ class AdaDelta:
     Source: Zeiler, ADADELTA, 2012, algorithm 1
     Example:
         >>> rule, g = AdaDelta(epsilon=1e-2), jnp.array([1.0, 100.0])
-        >>> rule.update(g, rule.init(g), g, 1).increment.round(3)
-        Array([-0.302, -0.316], dtype=float32)
+        >>> rule.update(g, rule.init(g), g, 1).increment.round(2)
+        Array([-0.3 , -0.32], dtype=float32)
     """
 
     learning_rate: Number = number(default=1.0, low=0, scale="log", search=(1e-2, 10))

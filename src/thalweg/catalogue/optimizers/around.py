@@ -58,7 +58,8 @@ class GradientAccumulation:
     Shapes: those of inner, and one array for each parameter
     Watch for: equals a batch n times as large where losses are averages over equal batches and no
         layer looks at the whole batch. ``steps`` still counts mini-batches, as schedules do, and
-        DecoupledDecay shrinks at each of them. Of a last, incomplete group nothing comes.
+        DecoupledDecay shrinks at each of them. Of a last, incomplete group nothing comes. A line
+        search knows the other mini-batches by their gradient only.
     Source: standard; Ott et al., Scaling Neural Machine Translation, 2018, section 3.2
     Example:
         >>> rule, w = GradientAccumulation(inner=GradientDescent(learning_rate=0.5), every=2), 4.0

@@ -133,9 +133,8 @@ class Muon:
     Source: Jordan et al., Muon, 2024; Bernstein & Newhouse, Old Optimizer, New Norm, 2024
     Example:
         >>> rule, w = Muon(learning_rate=0.1), jnp.diag(jnp.array([1.0, 5.0]))
-        >>> rule.update(w, rule.init(w), w, 1).increment.round(1)
-        Array([[-0.1,  0. ],
-               [ 0. , -0.1]], dtype=float32)
+        >>> jnp.diag(rule.update(w, rule.init(w), w, 1).increment).round(1)
+        Array([-0.1, -0.1], dtype=float32)
     """
 
     learning_rate: Number = number(default=1e-2, low=0, scale="log", search=(1e-4, 1))

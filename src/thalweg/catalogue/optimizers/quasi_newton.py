@@ -66,10 +66,7 @@ class BFGS:
     def start(self, parameters: Any) -> State:
         require_room(parameters, "BFGS")
         flat, _ = ravel_pytree(parameters)
-        return {
-            "inverse": jnp.eye(flat.size, dtype=flat.dtype),
-            "updates": jnp.zeros((), jnp.int32),
-        }
+        return {"inverse": jnp.eye(flat.size, dtype=flat.dtype), "fresh": jnp.ones_like(flat[0])}
 
     def step(
         self,
@@ -82,7 +79,7 @@ class BFGS:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
         slopes, unravel = ravel_pytree(gradient)
         clipped = clip(gradient)
-        scale = _shortened(state["updates"] == 0, slopes)
+        scale = _shortened(state["fresh"] > 0, slopes)
         direction = -scale * (state["inverse"] @ ravel_pytree(clipped)[0])
         tried = unravel(direction)
         moved, length = search_along(
@@ -96,7 +93,7 @@ class BFGS:
         along = jnp.where(sound, along, 1)
         inverse, identity = state["inverse"], jnp.eye(step.size, dtype=step.dtype)
         scale = along / jnp.where(sound, change @ change, 1)
-        inverse = jnp.where(state["updates"] == 0, scale * identity, inverse)
+        inverse = jnp.where(state["fresh"] > 0, scale * identity, inverse)
         bent = inverse @ change
         outer = (along + change @ bent) / along**2 * jnp.outer(step, step)
         mixed = jnp.outer(bent, step) / along
@@ -104,7 +101,7 @@ class BFGS:
         stuck = ~(jnp.abs(step) > 0).any()
         return {
             "inverse": jnp.where(stuck, identity, jnp.where(sound, better, state["inverse"])),
-            "updates": jnp.where(stuck, 0, state["updates"] + sound.astype(jnp.int32)),
+            "fresh": jnp.where(stuck, 1, jnp.where(sound, 0, state["fresh"])),
         }
 
 

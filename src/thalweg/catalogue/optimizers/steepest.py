@@ -30,7 +30,7 @@ class SteepestDescent:
         >>> w = jnp.array([4.0, 1.0])
         >>> bowl = lambda w: (w[0] ** 2 + 4 * w[1] ** 2, None)
         >>> SteepestDescent().step(bowl, w, (), 1).parameters.round(3)
-        Array([ 2.462, -0.538], dtype=float32)
+        Array([ 2.4, -0.6], dtype=float32)
     """
 
     search: LineSearch = choice(default=ExactSearch())
