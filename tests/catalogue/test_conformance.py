@@ -310,6 +310,16 @@ def _hilly(w: Any) -> Any:
     return bowl + (w[3:] ** 4).sum() + (w[3:] ** 2).sum()
 
 
+def _search(search: Any, dtype: Any) -> Any:
+    def one(at: Any) -> Any:
+        def along(t: Any) -> Any:
+            return (t - at) ** 2 + (t - at) ** 4
+
+        return search.step_length(along, *jax.value_and_grad(along)(jnp.zeros((), dtype)))
+
+    return jax.vmap(one)(jnp.linspace(0.3, 7, 9, dtype=dtype))
+
+
 RUN: dict[str, Callable[[Any, Any], Any]] = {
     "activations": lambda f, dtype: f(_typed(SCORES, dtype)),
     "initializers": lambda start, dtype: start.sample(_key(), (6, 5)),
