@@ -202,8 +202,8 @@ ROWS: dict[str, list[Any]] = {
         ConjugateGradients(),
         GaussNewton(learning_rate=0.5, damping=0.3),
         HessianFree(damping=0.5, factor=2, tolerance=0.2),
-        HessianFree(damping=0.5, factor=2, tolerance=0.2, curvature="hessian", iterations=2),
-        *[LBFGS(learning_rate=0.1, memory=2, search=s) for s in (ExactSearch(), None)],
+        HessianFree(damping=0.5, factor=2, tolerance=0.2, curvature="hessian", iterations=9),
+        *[LBFGS(learning_rate=0.1, memory=2, search=s) for s in (ExactSearch(trials=4), None)],
         *[LevenbergMarquardt(damping=0.5, scaling=s) for s in ("identity", "diagonal")],
         Newton(learning_rate=0.5, damping=0.3),
         *[
