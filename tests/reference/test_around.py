@@ -100,9 +100,9 @@ def test_small_batches_add_up_to_a_large_one(inner: Any) -> None:
 
 def test_accumulation_is_that_of_optax() -> None:
     theirs, _ = by_optax(optax.MultiSteps(optax.adam(RATE, eps=1e-3), 3).gradient_transformation())
-    close(
-        ours(GradientAccumulation(inner=Adam(learning_rate=RATE, epsilon=1e-3), every=3))[0], theirs
-    )
+    mine, _ = ours(GradientAccumulation(inner=Adam(learning_rate=RATE, epsilon=1e-3), every=3))
+    # The weights of optax's running mean are of single precision.
+    np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
 
 
 def test_the_average_is_clipped_not_its_parts() -> None:

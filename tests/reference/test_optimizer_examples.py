@@ -210,7 +210,7 @@ RULES = {
             {"momentum": 1.0e-5, "adam": 6.0e-6, "adagrad": 1.4e-7},
         ),
         (
-            0.9 ** np.arange(1, 51),
+            0.9 ** np.arange(50),
             50,
             {
                 "rmsprop with momentum": 1.45e-2,
