@@ -23,6 +23,7 @@ from thalweg.catalogue.optimizers import (
     LevenbergMarquardt,
     Newton,
     NonlinearConjugateGradients,
+    SteepestDescent,
 )
 from thalweg.errors import SpecError
 
@@ -117,6 +118,21 @@ def test_conjugate_gradients_end_after_as_many_steps_as_parameters() -> None:
     moves = moves / jnp.linalg.norm(moves, axis=1, keepdims=True)
     products = np.asarray(curvature.conjugacy(moves, lambda v: matrix @ v))
     assert np.abs(products - np.diag(np.diag(products))).max() < 1e-4 * np.abs(products).max()
+
+
+def test_first_order_zigzags_where_second_order_jumps() -> None:
+    zigzag, values = path(SteepestDescent(), bowl, np.array([4.0, 1.0]), 20)
+    assert int((values >= 1e-6).sum()) == 17
+    turns = np.diff(np.concatenate([[[4.0, 1.0]], zigzag[:6]]), axis=0)
+    np.testing.assert_allclose((turns[1:] * turns[:-1]).sum(axis=1), 0, atol=1e-9)
+    ravine, _, minimum = quadratic(6, 1e3)
+    missed = {
+        rule: np.abs(path(rule, ravine, np.zeros(6), steps)[0][-1] - minimum).max()
+        for rule, steps in ((Newton(), 1), (ConjugateGradients(), 8), (SteepestDescent(), 200))
+    }
+    assert missed[Newton()] < 1e-9
+    assert missed[ConjugateGradients()] < 1e-6
+    assert missed[SteepestDescent()] > 1e-2
 
 
 @pytest.mark.parametrize("rule", SEARCHING, ids=repr)
