@@ -106,7 +106,7 @@ from thalweg.part import declarations, part_name
 
 SEARCHES = [
     Backtracking(longest=2, sufficient=0.4, shrink=0.7),
-    *[WolfeSearch(first=0.1, sufficient=0.4, flat=0.5, condition=c) for c in ("weak", "strong")],
+    *[WolfeSearch(first=0.9, sufficient=0.7, flat=0.9, condition=c) for c in ("weak", "strong")],
     ExactSearch(first=0.3),
 ]
 
