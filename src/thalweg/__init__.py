@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from thalweg.catalogue import (
         activations,
         clipping,
+        curvature,
         initializers,
         layers,
         line_searches,
@@ -42,6 +43,7 @@ __all__ = [
     "__version__",
     "activations",
     "clipping",
+    "curvature",
     "data",
     "initializers",
     "layers",

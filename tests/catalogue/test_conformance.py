@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from thalweg.catalogue.activations import (
     ELU,
@@ -119,8 +120,11 @@ from thalweg.catalogue.networks import (
     ResNet,
     Sequential,
 )
+from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers import (
+    BFGS,
     LAMB,
+    LBFGS,
     AdaDelta,
     Adafactor,
     AdaGrad,
@@ -128,15 +132,21 @@ from thalweg.catalogue.optimizers import (
     AdaMax,
     AdamW,
     AMSGrad,
+    ConjugateGradients,
     DeltaBarDelta,
+    GaussNewton,
     GradientAccumulation,
     GradientDescent,
+    HessianFree,
+    LevenbergMarquardt,
     Lion,
     Lookahead,
     Momentum,
     Muon,
     NAdam,
     Nesterov,
+    Newton,
+    NonlinearConjugateGradients,
     PolyakAveraging,
     RAdam,
     RMSProp,
@@ -333,6 +343,18 @@ ROWS: dict[str, list[Any]] = {
         *[Nesterov(learning_rate=0.1, momentum=0.7, form=f) for f in ("lookahead", "stored_point")],
         *[RMSProp(learning_rate=0.1, epsilon=1e-3, centred=c) for c in (False, True)],
         RMSProp(learning_rate=0.1, epsilon=1e-3, momentum=0.6, epsilon_in="root"),
+        BFGS(search=ExactSearch()),
+        ConjugateGradients(),
+        GaussNewton(learning_rate=0.5, damping=0.3),
+        HessianFree(damping=0.5, factor=2, tolerance=0.2),
+        HessianFree(damping=0.5, factor=2, tolerance=0.2, curvature="hessian", iterations=9),
+        *[LBFGS(learning_rate=0.1, memory=2, search=s) for s in (ExactSearch(trials=4), None)],
+        *[LevenbergMarquardt(damping=0.5, scaling=s) for s in ("identity", "diagonal")],
+        Newton(learning_rate=0.5, damping=0.3),
+        *[
+            NonlinearConjugateGradients(beta=beta, search=ExactSearch())
+            for beta in ("fletcher_reeves", "polak_ribiere", "hestenes_stiefel")
+        ],
         AdaDelta(epsilon=1e-2),
         *[
             AMSGrad(learning_rate=0.1, epsilon=1e-3, correction=c)
@@ -446,15 +468,21 @@ def _optimizer(optimizer: Any, dtype: Any) -> Any:
     start = {"bias": [0.5, -1.0, 0.2], "kernel": [[0.4, -0.7], [0.3, 0.9]]}
     start = {name: jnp.asarray(values, dtype) for name, values in start.items()}
 
-    def objective(w: Any) -> tuple[Any, None]:
-        bowl = (w["bias"] ** 2 * jnp.array([1, 3, 9])).sum()
-        return bowl + (w["kernel"] ** 4).sum() + (w["kernel"] ** 2).sum(), None
+    objective = Composite(lambda w: (ravel_pytree(w)[0], None), _hilly)
 
     def advance(i: Any, held: Any) -> Any:
         step = optimizer.step(objective, *held, i + 1)
         return step.parameters, step.state
 
-    return jax.lax.fori_loop(0, 6, advance, (start, optimizer.start(start)))
+    # Differences of gradients lose digits as steps become small.
+    steps = 2 if isinstance(optimizer, BFGS | LBFGS | NonlinearConjugateGradients) else 6
+    return jax.lax.fori_loop(0, steps, advance, (start, optimizer.start(start)))
+
+
+def _hilly(w: Any) -> Any:
+    """A scalar of the flat parameters: the bias, and the kernel after it."""
+    bowl = (w[:3] ** 2 * jnp.array([1, 3, 9])).sum()
+    return bowl + (w[3:] ** 4).sum() + (w[3:] ** 2).sum()
 
 
 def _search(search: Any, dtype: Any) -> Any:

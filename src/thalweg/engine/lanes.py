@@ -20,6 +20,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses.loss import Loss, decided
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.summary import cost
+from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers.optimizer import Optimizer, unclipped
 from thalweg.catalogue.preprocessing import Affine
 from thalweg.catalogue.regularizers import Regularizer
@@ -151,7 +152,7 @@ def objective_at(
     rows: Array,
     progress: Progress,
     taps: dict[str, Array] | None = None,
-) -> Any:
+) -> Composite:
     """The objective on the mini-batch of a step, as a function of the parameters."""
     inputs, targets = _rows_of(lane, pool, rows)
     weights = _weights(shape, step, inputs.dtype)
@@ -160,19 +161,26 @@ def objective_at(
     key = streams.noise_key(lane.seed, step)
     attached = getattr(loss, "attached", None)
 
-    def objective(parameters: Any) -> tuple[Array, Any]:
-        # Taps that only the loss wants stay inside.
+    def mean(losses: Array) -> Array:
+        return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
+
+    def outputs_of(parameters: Any) -> tuple[Array, Any]:
         seen = {} if attached is not None and taps is None else taps
         context = Context("train", key, seen, weights=weights)
         outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
-        losses = loss(outputs, targets)
-        if attached is not None:
-            losses = losses + attached(seen, targets)
-        data = losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
-        penalty = sum(regularizer.penalty(parameters) for regularizer in penalties)
-        return data + penalty, (new_state, taps)
+        return outputs, (new_state, seen)
 
-    return objective
+    def loss_of(outputs: Array) -> Array:
+        return mean(loss(outputs, targets))
+
+    def penalty_of(parameters: Any) -> Any:
+        return sum(regularizer.penalty(parameters) for regularizer in penalties)
+
+    def attached_to(auxiliary: Any) -> Array:
+        return mean(attached(auxiliary[1], targets))
+
+    of_pass = None if attached is None else attached_to
+    return Composite(outputs_of, loss_of, penalty_of, of_pass)
 
 
 def train_step(

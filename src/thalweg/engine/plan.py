@@ -297,6 +297,17 @@ def summary_of(job: Job) -> Summary:
     return summary(job.recipe.network, example)
 
 
+def check_optimizer(job: Job) -> None:
+    """Refuse an optimizer whose state or matrices would not fit, before anything is compiled."""
+    recipe, dataset = job.recipe, job.dataset
+    example = jax.ShapeDtypeStruct((2, *dataset.inputs.shape[1:]), np.float32)
+
+    def begin(key: Any) -> Any:
+        return recipe.optimizer.start(recipe.network.init(key, example).parameters)
+
+    jax.eval_shape(begin, jax.random.key(0))
+
+
 def scalings(job: Job) -> tuple[Affine | None, Affine | None]:
     """The scalings of a run's inputs and targets, fitted on its training rows."""
     inputs, targets = job.dataset.inputs[job.split.train], job.dataset.targets[job.split.train]
