@@ -159,7 +159,7 @@ def objective_at(
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
     penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
-    attached = getattr(loss, "attached", None)
+    attached: Any = getattr(loss, "attached", None)
 
     def mean(losses: Array) -> Array:
         return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
