@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from thalweg import data
     from thalweg.catalogue import (
         activations,
+        augmentations,
         clipping,
         initializers,
         layers,
@@ -39,6 +40,7 @@ __all__ = [
     "Training",
     "__version__",
     "activations",
+    "augmentations",
     "clipping",
     "data",
     "initializers",

@@ -38,7 +38,22 @@ from thalweg.catalogue.optimizers import (
     RMSProp,
 )
 from thalweg.catalogue.optimizers.optimizer import init_state, take_step
-from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
+from thalweg.catalogue.regularizers import (
+    L1,
+    L2,
+    Contractive,
+    DecoupledDecay,
+    ElasticNet,
+    GroupActivity,
+    KLSparsity,
+    L1Activity,
+    LInfinity,
+    LogSumExp,
+    MeanActivity,
+    NoiseConsistency,
+    ProximalL1,
+    StudentTActivity,
+)
 from thalweg.catalogue.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -50,6 +65,7 @@ from thalweg.catalogue.schedules import (
     settle,
     settled,
 )
+from thalweg.engine.penalties import after_step, penalty
 from thalweg.part import replace
 
 ACTIVATIONS = [
@@ -269,11 +285,53 @@ TREE = {
 }
 
 
-@pytest.mark.parametrize("kind", [L1, L2, DecoupledDecay])
-def test_no_strength_does_nothing(kind: Any) -> None:
-    regularizer = kind(strength=0)
-    assert regularizer.penalty(TREE) == 0
-    assert all((leaf == 0).all() for leaf in jax.tree.leaves(regularizer.shrinkage(TREE, 0.1)))
+STRENGTHS = [
+    L1(strength=0),
+    L2(strength=0),
+    DecoupledDecay(strength=0),
+    ElasticNet(strength=0),
+    ElasticNet(strength=0, absolute="proximal"),
+    GroupActivity(strength=0),
+    KLSparsity(strength=0),
+    L1Activity(strength=0),
+    LInfinity(strength=0),
+    LogSumExp(strength=0),
+    MeanActivity(strength=0),
+    NoiseConsistency(strength=0),
+    ProximalL1(strength=0),
+    StudentTActivity(strength=0),
+    Contractive(strength=0),
+]
+HIDDEN = {"a": jnp.array([[0.2, 0.9, 0.0], [0.4, 1.0, 0.0]]), "b": jnp.array([[0.5], [0.1]])}
+
+
+@pytest.mark.parametrize("regularizer", STRENGTHS, ids=repr)
+def test_no_strength_does_nothing(regularizer: Any) -> None:
+    assert added(regularizer, TREE, HIDDEN) == 0
+    moved = after_step([regularizer], TREE, TREE, 0.1, Progress(step=0))
+    jax.tree.map(np.testing.assert_array_equal, moved, TREE)
+
+
+def added(regularizer: Any, parameters: Any, hidden: Any, weights: Any = None) -> Any:
+    """What a regularizer adds to the objective; inputs are the activations of the first layer."""
+
+    def activations_at(inputs: Any) -> Any:
+        return {"squared": inputs**2}
+
+    key, inputs = jax.random.key(0), hidden["a"]
+    return penalty([regularizer], parameters, hidden, activations_at, inputs, weights, key)
+
+
+@pytest.mark.parametrize("regularizer", [type(r)(strength=1) for r in STRENGTHS], ids=repr)
+def test_rows_without_weight_count_for_nothing(regularizer: Any) -> None:
+    if regularizer.acts_on == "weights":
+        pytest.skip("looks at no rows")
+    weights = jnp.array([1.0, 0.0])
+    other = {"a": HIDDEN["a"].at[1].set(0.7), "b": HIDDEN["b"].at[1].set(0.3)}
+    assert added(regularizer, TREE, HIDDEN, weights) == added(regularizer, TREE, other, weights)
+    assert added(regularizer, TREE, HIDDEN, 3 * jnp.ones(2)) == pytest.approx(
+        added(regularizer, TREE, HIDDEN), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,7 +342,10 @@ def test_no_strength_does_nothing(kind: Any) -> None:
         (L2(strength=0.5, factor=1), 0.5 * 21.25),
         (L2(strength=0.5), 0.25 * 21.25),
         (L2(strength=0.5, biases=True), 0.25 * 31.25),
-        (DecoupledDecay(strength=0.5), 0),
+        (ElasticNet(strength=0.5, ratio=0.25), 0.125 * 7.5 + 0.1875 * 21.25),
+        (LInfinity(strength=0.5), 2),
+        (LInfinity(strength=0.5, over="layer"), 3),
+        (LInfinity(strength=0.5, over="layer", biases=True), 0.5 * 9),
     ],
 )
 def test_penalties_count_biases_on_request(regularizer: Any, penalty: float) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from thalweg.catalogue.preprocessing import MinMax, Standardize, fill_only
+from thalweg.catalogue.preprocessing import Center, MaxAbs, MinMax, Robust, Standardize
+from thalweg.catalogue.preprocessing.scaling import fill_only
 from thalweg.engine.lanes import scaled
 
 DRAWS = np.random.default_rng(20240229)
@@ -24,6 +25,9 @@ PAIRS = [
     (Standardize(), StandardScaler()),
     (MinMax(), MinMaxScaler()),
     (MinMax(low=-1.0, high=3.0), MinMaxScaler((-1, 3))),
+    (Center(), StandardScaler(with_std=False)),
+    (MaxAbs(), MaxAbsScaler()),
+    (Robust(), RobustScaler()),
 ]
 every_pair = pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=[repr(p) for p, _ in PAIRS])
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from thalweg.catalogue import (
     activations,
+    augmentations,
     clipping,
     initializers,
     layers,
@@ -22,8 +23,11 @@ from thalweg.catalogue import (
     regularizers,
     schedules,
 )
+from thalweg.catalogue.augmentations.augmentation import Augmentation
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer
+from thalweg.catalogue.preprocessing.fitting import Preprocessing
+from thalweg.catalogue.regularizers.regularizer import Regularizer
 
 __all__ = ["FAMILIES", "Family", "family_of", "members"]
 
@@ -53,9 +57,10 @@ FAMILIES: dict[str, Family] = {
         Family("losses", losses.Loss, losses),
         Family("optimizers", Optimizer, optimizers),
         Family("schedules", schedules.Schedule, schedules),
-        Family("regularizers", regularizers.Regularizer, regularizers),
+        Family("regularizers", Regularizer, regularizers),
         Family("clipping", clipping.Clipping, clipping),
-        Family("preprocessing", preprocessing.Preprocessing, preprocessing),
+        Family("preprocessing", Preprocessing, preprocessing),
+        Family("augmentations", Augmentation, augmentations),
     )
 }
 

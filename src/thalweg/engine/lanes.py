@@ -14,15 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from thalweg.catalogue.augmentations.augmentation import Augmentation, Batch
 from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer, take_step
-from thalweg.catalogue.preprocessing import Affine
-from thalweg.catalogue.regularizers import Regularizer
+from thalweg.catalogue.preprocessing.fitting import Fitted
+from thalweg.catalogue.preprocessing.scaling import Affine
+from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
-from thalweg.engine import streams
+from thalweg.engine import penalties, streams
 from thalweg.engine.shuffle import position_after_shuffle
 
 __all__ = ["Lane", "Rows", "Shape", "State", "evaluate", "objective_at", "start", "train_step"]
@@ -74,8 +76,9 @@ class Lane(NamedTuple):
     seed: HostOrDevice
     order: HostOrDevice
     rows: Rows
-    scaling: Affine | None
+    scaling: Fitted | None
     target_scaling: Affine | None = None
+    augmentation: tuple[Augmentation, ...] = ()
 
 
 class State(NamedTuple):
@@ -93,18 +96,39 @@ class Pool(NamedTuple):
     targets: Array
 
 
-def scaled(scaling: Affine | None, values: Array) -> Array:
+def scaled(scaling: Fitted | None, values: Array) -> Array:
     """Inputs or targets as the network and the loss see them."""
-    if scaling is None:
-        return values
-    shift, scale, missing = scaling
-    return jnp.where(jnp.isnan(values), missing, (values - shift) * scale)
+    return values if scaling is None else scaling.apply(values)
 
 
 def _rows_of(lane: Lane, pool: Pool, rows: Array) -> tuple[Array, Array]:
     """Inputs and targets of some rows, scaled."""
     inputs, targets = pool.inputs[rows], pool.targets[rows]
     return scaled(lane.scaling, inputs), scaled(lane.target_scaling, targets)
+
+
+def _training_batch(lane: Lane, pool: Pool, rows: Array, progress: Progress) -> Batch:
+    """The mini-batch of a step, augmented: images before preprocessing, all else after it."""
+    if not lane.augmentation:
+        return Batch(*_rows_of(lane, pool, rows))
+    key = streams.augmentation_key(lane.seed, progress.step)
+    batch = Batch(pool.inputs[rows], scaled(lane.target_scaling, pool.targets[rows]))
+    for of_images in (True, False):
+        for number, augmentation in enumerate(lane.augmentation):
+            if augmentation.of_images is of_images:
+                own = jax.random.fold_in(key, number)
+                batch = settled(augmentation, progress).augment(batch, own)
+        if of_images:
+            batch = batch._replace(inputs=scaled(lane.scaling, batch.inputs))
+    return batch
+
+
+def _losses(loss: Loss, outputs: Array, batch: Batch) -> Array:
+    """Losses of the rows of a mini-batch; of two examples mixed, the mixture of their losses."""
+    losses = loss(outputs, batch.targets)
+    if batch.others is None:
+        return losses
+    return batch.share * losses + (1 - batch.share) * loss(outputs, batch.others)
 
 
 def start(network: Network, seed: Array, example: Any) -> Variables:
@@ -151,19 +175,34 @@ def objective_at(
     taps: dict[str, Array] | None = None,
 ) -> Any:
     """The objective on the mini-batch of a step, as a function of the parameters."""
-    inputs, targets = _rows_of(lane, pool, rows)
-    weights = _weights(shape, step, inputs.dtype)
+    batch = _training_batch(lane, pool, rows, progress)
+    weights = _weights(shape, step, batch.inputs.dtype)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
-    penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
+    regularizers = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
 
     def objective(parameters: Any) -> tuple[Array, Any]:
-        context = Context("train", key, taps)
-        outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
-        losses = loss(outputs, targets)
+        variables = Variables(parameters, network_state)
+
+        def activations_at(inputs: Array) -> dict[str, Array]:
+            seen: dict[str, Array] = {}
+            network.apply(variables, inputs, Context("train", key, seen))
+            return penalties.hidden(seen)
+
+        own = {} if taps is None and penalties.reads_activations(regularizers) else taps
+        outputs, new_state = network.apply(variables, batch.inputs, Context("train", key, own))
+        losses = _losses(loss, outputs, batch)
         data = losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
-        penalty = sum(regularizer.penalty(parameters) for regularizer in penalties)
-        return data + penalty, (new_state, context.taps)
+        penalty = penalties.penalty(
+            regularizers,
+            parameters,
+            penalties.hidden(own or {}),
+            activations_at,
+            batch.inputs,
+            weights,
+            key,
+        )
+        return data + penalty, (new_state, taps)
 
     return objective
 
@@ -171,7 +210,7 @@ def objective_at(
 def train_step(
     lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, rows: Array, reductions: Array
 ) -> tuple[State, Array]:
-    """One optimizer step, shrinkage included.
+    """One optimizer step, with what regularizers do to parameters after it.
 
     Args:
         step: number of steps before this one.
@@ -191,12 +230,13 @@ def train_step(
         step + 1,
         clipping.clip if clipping is not None else lambda gradient: gradient,
     )
-    parameters = taken.parameters
-    for regularizer in lane.regularizers:
-        rate = settle(getattr(lane.optimizer, "learning_rate", 1.0), progress)
-        shrinkage = settled(regularizer, progress).shrinkage(state.parameters, rate)
-        if shrinkage is not None:
-            parameters = jax.tree.map(jnp.subtract, parameters, shrinkage)
+    parameters = penalties.after_step(
+        [settled(regularizer, progress) for regularizer in lane.regularizers],
+        taken.parameters,
+        state.parameters,
+        settle(getattr(lane.optimizer, "learning_rate", 1.0), progress),
+        progress,
+    )
     network_state, _ = taken.auxiliary
     return State(parameters, network_state, taken.state), taken.value
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from thalweg.catalogue import losses, schedules
 from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.preprocessing import Affine, fill_only
+from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
+from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
 from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
@@ -63,6 +64,11 @@ class Job:
         return len(split.train), len(split.validation), len(split.test)
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example as the network sees it."""
+        return shape_after(self.recipe.preprocessing, self.dataset.inputs.shape[1:])
+
+    @property
     def batch_size(self) -> int:
         """Rows a step."""
         rows, size = self.sizes[0], self.recipe.training.batch_size
@@ -106,7 +112,8 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     """A recipe with everything filled in that its data decide.
 
     Raises:
-        SpecError: the loss does not fit the task, or a schedule needs validation data.
+        SpecError: the loss does not fit the task, a schedule needs validation data, or a part needs
+            other data, activations or shapes than there are.
     """
     loss = recipe.loss or losses.chosen_for(dataset.task)[0]
     if dataset.task not in loss.tasks:
@@ -119,6 +126,8 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
         network = replace(network, outputs=loss.outputs(dataset.outputs))
     targets = recipe.target_preprocessing if dataset.task == "regression" else None
     filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
+    _check_inputs(filled, dataset)
+    _check_activations(filled)
     needs = any(True for _ in _plateaus(filled)) or recipe.training.early_stopping is not None
     if needs and recipe.data.split[1] == 0:
         raise SpecError(
@@ -126,6 +135,39 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"{type(recipe.data).__name__}.split a second share above 0"
         )
     return filled
+
+
+def _check_inputs(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse preprocessing and augmentation that the data or targets do not admit."""
+    shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
+    targets = recipe.target_preprocessing
+    if targets is not None and not keeps_features(targets):
+        raise SpecError(
+            "target_preprocessing must scale every target by itself, got "
+            f"{type(targets).__name__}; use Standardize or another scaling"
+        )
+    for augmentation in recipe.augmentation:
+        if augmentation.of_images and dataset.inputs.ndim != 4:
+            raise SpecError(
+                f"{type(augmentation).__name__} needs images, but the data of "
+                f"{type(recipe.data).__name__} are tables of {dataset.features} features"
+            )
+
+
+def _check_activations(recipe: Recipe) -> None:
+    """Refuse regularizers of activations that lie elsewhere than they need."""
+    network: Any = recipe.network
+    layers = network.layers() if hasattr(network, "layers") else ()
+    functions = [layer.function for _, layer in layers if hasattr(layer, "function")]
+    for regularizer in recipe.regularizers:
+        within = getattr(regularizer, "activations_within", None)
+        for function in functions:
+            if within is not None and tuple(function.saturates_at) != within:
+                raise SpecError(
+                    f"{type(regularizer).__name__} needs activations between {within[0]:g} and "
+                    f"{within[1]:g}, but {type(function).__name__} gives others; use Sigmoid, or "
+                    "another penalty such as MeanActivity"
+                )
 
 
 def jobs_of(recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False) -> list[Job]:
@@ -146,7 +188,7 @@ def group(jobs: Sequence[Job]) -> list[Group]:
     return [_group(members) for members in gathered.values()]
 
 
-def lane_parts(recipe: Recipe) -> tuple[Any, Any, Any, Any, Any]:
+def lane_parts(recipe: Recipe) -> tuple[Any, ...]:
     """The parts of a recipe that enter a program as trees."""
     return (
         recipe.network,
@@ -161,12 +203,12 @@ def _key(job: Job) -> Any:
     """Everything that runs of one program must have in common."""
     recipe, training = job.recipe, job.recipe.training
     return (
-        jax.tree.structure(lane_parts(recipe)),
+        jax.tree.structure((lane_parts(recipe), recipe.augmentation)),
         job.dataset.inputs.shape,
         job.dataset.targets.shape,
         job.dataset.task,
         recipe.data.split,
-        is_scaled(job),
+        _way_in(job),
         recipe.target_preprocessing is not None,
         training.batch_size,
         training.epochs,
@@ -181,6 +223,14 @@ def is_scaled(job: Job) -> bool:
     return job.recipe.preprocessing is not None or _has_missing(job.dataset)
 
 
+def _way_in(job: Job) -> Any:
+    """What of its preprocessing is compiled into a program: all scalings are one."""
+    chosen = job.recipe.preprocessing
+    if chosen is None or keeps_features(chosen):
+        return is_scaled(job)
+    return jax.tree.structure(chosen)
+
+
 @lru_cache(maxsize=256)
 def _has_missing(dataset: Dataset) -> bool:
     return bool(np.isnan(dataset.inputs).any())
@@ -190,7 +240,7 @@ def _group(jobs: list[Job]) -> Group:
     first = jobs[0]
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
     shape = Shape(first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences)
-    parameters, flops = _cost(first.recipe, first.dataset, first.batch_size)
+    parameters, flops = _cost(first.recipe, first.input_shape, first.batch_size)
     return Group(shape, tuple(jobs), parameters, flops)
 
 
@@ -205,13 +255,13 @@ def _plateaus(value: Any) -> Any:
         yield from _plateaus(inner)
 
 
-def _cost(recipe: Recipe, dataset: Dataset, batch: int) -> tuple[int, float]:
+def _cost(recipe: Recipe, shape: tuple[int, ...], batch: int) -> tuple[int, float]:
     """Trained numbers of a network, and operations of one training step, from shapes alone.
 
     A step costs about three forward passes (forward, and two products backward), a forward pass
     two operations per weight and example where every weight is used once per example.
     """
-    example = jax.ShapeDtypeStruct((batch, *dataset.inputs.shape[1:]), np.float32)
+    example = jax.ShapeDtypeStruct((batch, *shape), np.float32)
     variables = jax.eval_shape(lambda key: recipe.network.init(key, example), jax.random.key(0))
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables.parameters))
     return count, 6.0 * count * batch
@@ -220,7 +270,7 @@ def _cost(recipe: Recipe, dataset: Dataset, batch: int) -> tuple[int, float]:
 def check_network(job: Job) -> None:
     """Refuse a network whose outputs do not fit the task, before anything is compiled."""
     recipe, dataset = job.recipe, job.dataset
-    example = jax.ShapeDtypeStruct((2, *dataset.inputs.shape[1:]), np.float32)
+    example = jax.ShapeDtypeStruct((2, *job.input_shape), np.float32)
 
     def forward(key: Any, x: Any) -> Any:
         variables: Variables = recipe.network.init(key, example)
@@ -236,8 +286,8 @@ def check_network(job: Job) -> None:
         )
 
 
-def scalings(job: Job) -> tuple[Affine | None, Affine | None]:
-    """The scalings of a run's inputs and targets, fitted on its training rows."""
+def scalings(job: Job) -> tuple[Fitted | None, Affine | None]:
+    """What a run does to its inputs and targets, fitted on its training rows."""
     inputs, targets = job.dataset.inputs[job.split.train], job.dataset.targets[job.split.train]
     of_inputs = of_targets = None
     if is_scaled(job):
@@ -248,16 +298,21 @@ def scalings(job: Job) -> tuple[Affine | None, Affine | None]:
     return of_inputs, of_targets
 
 
-def _single(fitted: Affine) -> Affine:
+def _single(fitted: Any) -> Any:
     """In single precision, which programs compute in."""
-    return Affine(*(np.asarray(array, np.float32) for array in fitted))
+    return jax.tree.map(lambda array: np.asarray(array, np.float32), fitted)
 
 
 def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows]) -> Lane:
     """Lanes of several runs as one tree whose leaves have a leading run axis."""
     trees = [
         Lane(
-            *lane_parts(job.recipe), np.uint32(job.seed), order_words(job.seed), row, *scalings(job)
+            *lane_parts(job.recipe),
+            np.uint32(job.seed),
+            order_words(job.seed),
+            row,
+            *scalings(job),
+            job.recipe.augmentation,
         )
         for job, row in zip(jobs, rows, strict=True)
     ]

@@ -271,7 +271,7 @@ def _evaluate(task: str) -> Callable[..., Any]:
 
 def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
     """Without what only steps read, so that programs with different optimizers share the rest."""
-    lane = lane._replace(optimizer=None, regularizers=(), clipping=None)
+    lane = lane._replace(optimizer=None, regularizers=(), clipping=None, augmentation=())
     return lane, State(state.parameters, state.network_state, ())
 
 
@@ -299,7 +299,7 @@ def looks(
 ) -> Readings:
     """What probes see before the first step that is ordered, [chunk, lane]."""
     bare, state = _bare(lane, state)
-    bare = bare._replace(regularizers=lane.regularizers)
+    bare = bare._replace(regularizers=lane.regularizers, augmentation=lane.augmentation)
     return _looks(shape)((used, (bare, state, orders)), pool)
 
 

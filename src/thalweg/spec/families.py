@@ -24,7 +24,15 @@ FAMILIES: dict[str, Family] = {
 }
 
 # Families whose numbers the engine follows through training; elsewhere a number stays the same.
-FOLLOWED = ("networks", "layers", "losses", "optimizers", "regularizers", "clipping")
+FOLLOWED = (
+    "networks",
+    "layers",
+    "losses",
+    "optimizers",
+    "regularizers",
+    "clipping",
+    "augmentations",
+)
 
 
 class Field(NamedTuple):

@@ -15,6 +15,9 @@ __all__ = ["IDENTITY_VERSION", "experiment_id", "run_id", "run_spec"]
 # Raised whenever the same spec would train differently than before.
 IDENTITY_VERSION = 1
 
+# Fields of recipes that came later: where they hold nothing they are left out, so that runs
+# recorded before are still found.
+LATER = ("augmentation",)
 
 def run_spec(recipe: Recipe, fingerprint: str, seed: int) -> dict[str, Any]:
     """The canonical spec of one run: every field, whether given or default.
@@ -24,7 +27,7 @@ def run_spec(recipe: Recipe, fingerprint: str, seed: int) -> dict[str, Any]:
         fingerprint: of the data set it trains on.
         seed: of its random streams.
     """
-    return {"recipe": to_data(recipe), "data": fingerprint, "seed": seed}
+    return {"recipe": _recipe(recipe), "data": fingerprint, "seed": seed}
 
 
 def run_id(spec: dict[str, Any]) -> str:
@@ -37,8 +40,12 @@ def experiment_id(experiment: Experiment) -> str:
     spelled_out = (*RECIPE_FIELDS, "cases", "vary")
     data = to_data(experiment)
     meant = {name: held for name, held in data.items() if name not in spelled_out}
-    meant["recipes"] = [[v.case, to_data(v.recipe)] for v in variants(experiment)]
+    meant["recipes"] = [[v.case, _recipe(v.recipe)] for v in variants(experiment)]
     return _hash({"identity": IDENTITY_VERSION, "experiment": meant})
+
+
+def _recipe(recipe: Recipe) -> dict[str, Any]:
+    return {name: held for name, held in to_data(recipe).items() if held or name not in LATER}
 
 
 def _hash(data: Any) -> str:
