@@ -17,16 +17,14 @@ from tests.engine.laboratory_setup import (
 )
 
 from thalweg.catalogue.activations import Sigmoid
-from thalweg.catalogue.augmentations import AffineWarp, Crop, ElasticWarp, Flip, Mixup, Noise
+from thalweg.catalogue.augmentations import AffineWarp, Flip, Mixup, Noise
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam
 from thalweg.catalogue.preprocessing import PCA, Standardize, Whiten
 from thalweg.catalogue.regularizers import (
     Contractive,
     KLSparsity,
-    L1Activity,
     MaxNorm,
-    MeanActivity,
     ProximalL1,
     PruneShare,
 )
@@ -51,40 +49,25 @@ def arrays_of(wanted: list[Any], project: Path) -> list[dict[str, np.ndarray]]:
 
 
 def test_weights_are_exactly_zero_and_bounded(tmp_path: Path) -> None:
-    recipes = [
-        recipe(optimizer=QUICK, regularizers=(one,))
-        for one in (ProximalL1(strength=0.03), PruneShare(share=0.75, after=2), MaxNorm(limit=0.8))
-    ]
-    sparse, pruned, bounded = arrays_of(jobs(recipes), tmp_path)
+    both = (PruneShare(share=0.75, after=2), MaxNorm(limit=0.8))
+    recipes = [recipe(optimizer=QUICK, regularizers=r) for r in ((ProximalL1(strength=0.5),), both)]
+    sparse, bounded = arrays_of(jobs(recipes), tmp_path)
     kernels = ("parameters.dense_0.kernel", "parameters.dense_1.kernel")
     assert sum((sparse[kernel] == 0).sum() for kernel in kernels) >= 4
     for kernel in kernels:
-        assert (pruned[kernel] == 0).mean() == 0.75
-        lengths = np.linalg.norm(bounded[kernel], axis=0)
-        assert lengths.max() <= 0.8 + 1e-6
-    assert lengths.max() == pytest.approx(0.8, rel=1e-6)
+        assert (bounded[kernel] == 0).mean() == 0.75
+        assert np.linalg.norm(bounded[kernel], axis=0).max() <= 0.8 + 1e-6
 
 
 def test_what_is_penalized_shrinks(tmp_path: Path) -> None:
-    probed = {"epochs": 30, "batch_size": "full", "probes": 4}
-    wanted = jobs(
-        [
-            recipe(network=SMALL, optimizer=QUICK, regularizers=regularizers, training=probed)
-            for regularizers in (
-                (),
-                (L1Activity(strength=0.5),),
-                (KLSparsity(strength=5, target=0.1),),
-                (MeanActivity(strength=50, target=0.1),),
-                (Contractive(strength=1),),
-            )
-        ]
-    )
-    free, l1, kl, mean, contracted = arrays_of(wanted, tmp_path)
-    last = "activation_mean.activation_0"
-    assert l1[last][-1] < 0.5 * free[last][-1]
-    assert kl[last][-1] == pytest.approx(0.1, abs=0.03)
-    assert mean[last][-1] == pytest.approx(0.1, abs=0.03)
-    kernel = "parameters.dense_0.kernel"
+    fields = {"network": SMALL, "optimizer": QUICK}
+    fields["training"] = {"epochs": 150, "batch_size": "full", "probes": 4}
+    chosen = ((), (KLSparsity(strength=5, target=0.1),), (Contractive(strength=1),))
+    wanted = jobs([recipe(**fields, regularizers=regularizers) for regularizers in chosen])
+    free, sparse, contracted = arrays_of(wanted, tmp_path)
+    mean, kernel = "activation_mean.activation_0", "parameters.dense_0.kernel"
+    assert sparse[mean][-1] == pytest.approx(0.1, abs=0.02)
+    assert free[mean][-1] > 0.2
     assert np.linalg.norm(contracted[kernel]) < 0.5 * np.linalg.norm(free[kernel])
 
 
@@ -110,8 +93,8 @@ def test_projections_share_programs_and_widths_do_not() -> None:
 
 
 def test_augmentations_change_training_and_nothing_without_amounts(tmp_path: Path) -> None:
-    still = (AffineWarp(rotation=0, shift=0, zoom=0), ElasticWarp(amount=0), Flip(horizontal=0))
-    moved = (AffineWarp(), ElasticWarp(), Crop(padding=1))
+    still = (AffineWarp(rotation=0, shift=0, zoom=0), Flip(horizontal=0))
+    moved = (AffineWarp(), Flip())
     recipes = [recipe(**IMAGES, augmentation=chosen) for chosen in ((), still, moved)]
     plain, same, other = arrays_of(jobs(recipes), tmp_path)
     for name, array in plain.items():

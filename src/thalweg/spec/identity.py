@@ -19,6 +19,7 @@ IDENTITY_VERSION = 1
 # recorded before are still found.
 LATER = ("augmentation",)
 
+
 def run_spec(recipe: Recipe, fingerprint: str, seed: int) -> dict[str, Any]:
     """The canonical spec of one run: every field, whether given or default.
 
