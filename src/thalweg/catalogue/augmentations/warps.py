@@ -52,7 +52,7 @@ def _grid(images: Array) -> tuple[Array, Array]:
 
 @part
 class AffineWarp:
-    """Turns, moves, zooms and shears every image by random amounts.
+    """Moves every image by a random turn, shift, zoom and shear.
 
     Formula: pixel p is taken from c + R(θ) S(s) (p − c) / z − t, with c the centre; θ, s, t and
         z − 1 uniform in ± their number, for every image anew
@@ -65,6 +65,7 @@ class AffineWarp:
     Source: Simard, Steinkraus & Platt, Best Practices for Convolutional Neural Networks, 2003,
         section 2
     Example:
+        >>> import jax
         >>> images = jnp.arange(9.0).reshape(1, 3, 3, 1)
         >>> still = AffineWarp(rotation=0, shift=0, zoom=0, shear=0)
         >>> batch = still.augment(Batch(images, None), jax.random.key(0))
@@ -108,6 +109,7 @@ class ElasticWarp:
     Source: Simard, Steinkraus & Platt, Best Practices for Convolutional Neural Networks, 2003,
         section 2 (34 and 4 for digits of 28 pixels)
     Example:
+        >>> import jax
         >>> images = jnp.arange(9.0).reshape(1, 3, 3, 1)
         >>> batch = ElasticWarp(amount=0).augment(Batch(images, None), jax.random.key(0))
         >>> bool((batch.inputs == images).all())

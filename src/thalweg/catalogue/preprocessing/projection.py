@@ -73,7 +73,7 @@ class PCA:
     Source: Bishop, Pattern Recognition and Machine Learning, 2006, section 12.1
     Example:
         >>> x = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
-        >>> np.abs(PCA(components=1).fit(x).apply(jnp.asarray(x))).round(4)
+        >>> jnp.abs(PCA(components=1).fit(x).apply(jnp.asarray(x))).round(4)
         Array([[1.4142],
                [0.    ],
                [1.4142]], dtype=float32)
