@@ -232,10 +232,10 @@ def test_groups_are_tried_one_at_a_time_around_the_base() -> None:
 
 def test_the_base_belongs_to_every_group_that_holds_it() -> None:
     text = (
-        DATA + "[[vary]]\ntraining = { epochs = [20, 30] }\n[[vary]]\ntraining = { probes = [12] }"
+        DATA + "[[vary]]\ntraining = { epochs = [20, 30] }\n[[vary]]\ntraining = { probes = [8] }"
     )
     base, other = expand(parse(text, "s"))
-    assert list(base.occurrences) == [{}, {"training.epochs": 20}, {"training.probes": 12}]
+    assert list(base.occurrences) == [{}, {"training.epochs": 20}, {"training.probes": 8}]
     assert list(other.occurrences) == [{"training.epochs": 30}]
 
 

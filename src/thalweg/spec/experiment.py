@@ -70,7 +70,7 @@ class Training:
     clipping: Clipping | None = choice(default=None)
     early_stopping: EarlyStopping | None = choice(default=None)
     evaluate_every: int | None = choice(default=None, low=1)
-    probes: int = choice(default=12, low=0)
+    probes: int = choice(default=8, low=0)
     diverged_above: Number = number(default=1e6, above=0, scale="log")
 
 
