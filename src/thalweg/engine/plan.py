@@ -188,7 +188,7 @@ def group(jobs: Sequence[Job]) -> list[Group]:
     return [_group(members) for members in gathered.values()]
 
 
-def lane_parts(recipe: Recipe) -> tuple[Any, ...]:
+def lane_parts(recipe: Recipe) -> tuple[Any, Any, Any, Any, Any]:
     """The parts of a recipe that enter a program as trees."""
     return (
         recipe.network,

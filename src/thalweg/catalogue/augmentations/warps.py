@@ -44,10 +44,9 @@ def sampled(images: Array, rows: Array, columns: Array) -> Array:
 def _grid(images: Array) -> tuple[Array, Array]:
     """The row and column of every pixel, [height, width] each."""
     _, height, width, _ = images.shape
-    rows, columns = jnp.arange(height), jnp.arange(width)
-    return tuple(
-        jnp.meshgrid(rows.astype(images.dtype), columns.astype(images.dtype), indexing="ij")
-    )
+    rows, columns = (jnp.arange(size).astype(images.dtype) for size in (height, width))
+    down, right = jnp.meshgrid(rows, columns, indexing="ij")
+    return down, right
 
 
 @part
