@@ -92,6 +92,7 @@ def test_projections_share_programs_and_widths_do_not() -> None:
     assert len(group(jobs([scaled, recipe()]))) == 2
 
 
+@pytest.mark.slow
 def test_augmentations_change_training_and_nothing_without_amounts(tmp_path: Path) -> None:
     still = (AffineWarp(rotation=0, shift=0, zoom=0), Flip(horizontal=0))
     moved = (AffineWarp(), Flip())
