@@ -24,7 +24,8 @@ from thalweg.catalogue.losses import Hinge, SquaredError
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam, AdamW, GradientDescent, Momentum, RMSProp
 from thalweg.catalogue.preprocessing import MinMax
-from thalweg.catalogue.regularizers import L2, Regularizer
+from thalweg.catalogue.regularizers import L2
+from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import CosineDecay, StepDecay, Warmup
 from thalweg.errors import SpecError
 from thalweg.part import (
@@ -506,7 +507,8 @@ def test_pyright_sees_constructors(tmp_path: Path) -> None:
         "from thalweg.catalogue.networks import MLP",
         "from thalweg.catalogue.optimizers import Adam, AdamW",
         "from thalweg.catalogue.optimizers.optimizer import Optimizer",
-        "from thalweg.catalogue.regularizers import L2, Regularizer",
+        "from thalweg.catalogue.regularizers import L2",
+        "from thalweg.catalogue.regularizers.regularizer import Regularizer",
         "from thalweg.catalogue.schedules import CosineDecay",
         "activation: Activation = Tanh()",
         "loss: tuple[Loss, ...] = (Hinge(), SquaredError())",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from thalweg import data
     from thalweg.catalogue import (
         activations,
+        augmentations,
         clipping,
         curvature,
         initializers,
@@ -42,6 +43,7 @@ __all__ = [
     "Training",
     "__version__",
     "activations",
+    "augmentations",
     "clipping",
     "curvature",
     "data",

@@ -53,6 +53,16 @@ from thalweg.catalogue.activations import (
     Swish,
     Tanh,
 )
+from thalweg.catalogue.augmentations import (
+    AffineWarp,
+    Crop,
+    Cutout,
+    ElasticWarp,
+    Flip,
+    Mixup,
+    Noise,
+)
+from thalweg.catalogue.augmentations.augmentation import Batch
 from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.families import FAMILIES, family_of, members
@@ -156,8 +166,34 @@ from thalweg.catalogue.optimizers import (
     SignDescent,
     SteepestDescent,
 )
-from thalweg.catalogue.preprocessing import MinMax, Standardize
-from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
+from thalweg.catalogue.preprocessing import (
+    PCA,
+    Center,
+    MaxAbs,
+    MinMax,
+    Robust,
+    Standardize,
+    Whiten,
+)
+from thalweg.catalogue.regularizers import (
+    L1,
+    L2,
+    Contractive,
+    DecoupledDecay,
+    ElasticNet,
+    GroupActivity,
+    KLSparsity,
+    L1Activity,
+    LInfinity,
+    LogSumExp,
+    MaxNorm,
+    MeanActivity,
+    NoiseConsistency,
+    ProximalL1,
+    PruneBelow,
+    PruneShare,
+    StudentTActivity,
+)
 from thalweg.catalogue.schedules import (
     CosineDecay,
     CosineRestarts,
@@ -172,6 +208,7 @@ from thalweg.catalogue.schedules import (
     Warmup,
 )
 from thalweg.catalogue.starts import OutputBias, UnitVariance
+from thalweg.engine.penalties import after_step, of_activations, of_parameters
 from thalweg.part import declarations, part_name
 
 SEARCHES = [
@@ -275,13 +312,53 @@ ROWS: dict[str, list[Any]] = {
             DecoupledDecay(strength=0.1, times_learning_rate=times, biases=biases)
             for times, biases in ((True, False), (False, True))
         ],
+        *[ProximalL1(strength=0.1, biases=biases) for biases in (False, True)],
+        *[
+            ElasticNet(strength=0.1, ratio=0.4, absolute=absolute, biases=biases)
+            for absolute, biases in (("subgradient", False), ("proximal", True))
+        ],
+        *[
+            LInfinity(strength=0.1, over=o, biases=b)
+            for o, b in (("network", False), ("layer", True))
+        ],
+        *[
+            LogSumExp(strength=0.1, of=of, biases=b)
+            for of, b in (("weights", False), ("sizes", True))
+        ],
+        MaxNorm(limit=0.9),
+        PruneBelow(threshold=0.4, after=1),
+        *[PruneShare(share=0.5, after=1, over=over) for over in ("layer", "network")],
+        GroupActivity(strength=0.1, size=2),
+        KLSparsity(strength=0.1, target=0.2),
+        L1Activity(strength=0.1),
+        MeanActivity(strength=0.1, target=0.2),
+        StudentTActivity(strength=0.1),
+        *[Contractive(strength=0.1, derivatives=d) for d in ("exact", "random")],
+        NoiseConsistency(strength=0.1, deviation=0.2),
+    ],
+    "augmentations": [
+        AffineWarp(rotation=20, shift=0.2, zoom=0.2, shear=0.2),
+        Crop(padding=1),
+        Cutout(size=4, fill=0.5),
+        ElasticWarp(amount=5, smoothness=2),
+        Flip(horizontal=0.6, vertical=0.3),
+        *[Mixup(alpha=0.4, per=per) for per in ("batch", "example")],
+        Noise(deviation=0.3),
     ],
     "clipping": [
         ClipAdaptively(limit=0.2, floor=0.5),
         ClipByNorm(limit=0.5),
         ClipByValue(limit=0.5),
     ],
-    "preprocessing": [MinMax(low=-1, high=1), Standardize()],
+    "preprocessing": [
+        Center(),
+        MaxAbs(),
+        MinMax(low=-1, high=1),
+        PCA(components=2),
+        Robust(),
+        Standardize(),
+        *[Whiten(floor=0.1, form=form) for form in ("pca", "zca")],
+    ],
     "layers": [
         Activate(function=LeakyReLU(slope=0.3)),
         Activate(function=Maxout(pieces=3)),
@@ -417,8 +494,25 @@ def _schedule(schedule: Any, dtype: Any) -> Any:
 
 
 def _regularizer(regularizer: Any, dtype: Any) -> Any:
-    parameters = _typed(PARAMETERS, dtype)
-    return regularizer.penalty(parameters), regularizer.shrinkage(parameters, 0.5)
+    parameters, inputs = _typed((PARAMETERS, SCORES.reshape(4, 3)), dtype)
+    hidden = {"a": jax.nn.sigmoid(inputs)}
+
+    def activations_at(x: Any) -> Any:
+        return {"a": jnp.tanh(x)}
+
+    key, progress = _key(), Progress(step=jnp.asarray(0))
+    own = ([regularizer], parameters, activations_at, inputs, None, key)
+    return (
+        (of_parameters(*own) + of_activations([regularizer], hidden, None)) * inputs[0, 0],
+        after_step([regularizer], parameters, parameters, 0.5, progress),
+    )
+
+
+def _augmentation(augmentation: Any, dtype: Any) -> Any:
+    images = _typed(np.random.default_rng(0).uniform(size=(64, 8, 7, 2)), dtype)
+    changed = augmentation.augment(Batch(images, jnp.arange(64)), jax.random.key(0))
+    assert changed.inputs.shape == images.shape
+    return changed.inputs, changed.share
 
 
 def _activation(activation: Any, dtype: Any) -> Any:
@@ -501,6 +595,7 @@ RUN: dict[str, Callable[[Any, Any], Any]] = {
     "losses": _loss,
     "schedules": _schedule,
     "regularizers": _regularizer,
+    "augmentations": _augmentation,
     "clipping": lambda clipping, dtype: clipping.clip(*_clipped(dtype)),
     "layers": _network,
     "networks": _network,

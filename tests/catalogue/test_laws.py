@@ -85,7 +85,22 @@ from thalweg.catalogue.optimizers import (
     SignDescent,
 )
 from thalweg.catalogue.optimizers.optimizer import init_state, take_step
-from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
+from thalweg.catalogue.regularizers import (
+    L1,
+    L2,
+    Contractive,
+    DecoupledDecay,
+    ElasticNet,
+    GroupActivity,
+    KLSparsity,
+    L1Activity,
+    LInfinity,
+    LogSumExp,
+    MeanActivity,
+    NoiseConsistency,
+    ProximalL1,
+    StudentTActivity,
+)
 from thalweg.catalogue.schedules import (
     CosineDecay,
     CosineRestarts,
@@ -101,6 +116,7 @@ from thalweg.catalogue.schedules import (
     settle,
     settled,
 )
+from thalweg.engine.penalties import after_step, of_activations, of_parameters
 from thalweg.errors import SpecError
 from thalweg.part import declarations, replace
 
@@ -444,11 +460,54 @@ TREE = {
 }
 
 
-@pytest.mark.parametrize("kind", [L1, L2, DecoupledDecay])
-def test_no_strength_does_nothing(kind: Any) -> None:
-    regularizer = kind(strength=0)
-    assert regularizer.penalty(TREE) == 0
-    assert all((leaf == 0).all() for leaf in jax.tree.leaves(regularizer.shrinkage(TREE, 0.1)))
+STRENGTHS = [
+    L1(strength=0),
+    L2(strength=0),
+    DecoupledDecay(strength=0),
+    ElasticNet(strength=0),
+    ElasticNet(strength=0, absolute="proximal"),
+    GroupActivity(strength=0),
+    KLSparsity(strength=0),
+    L1Activity(strength=0),
+    LInfinity(strength=0),
+    LogSumExp(strength=0),
+    MeanActivity(strength=0),
+    NoiseConsistency(strength=0),
+    ProximalL1(strength=0),
+    StudentTActivity(strength=0),
+    Contractive(strength=0),
+]
+HIDDEN = {"a": jnp.array([[0.2, 0.9, 0.0], [0.4, 1.0, 0.0]]), "b": jnp.array([[0.5], [0.1]])}
+
+
+@pytest.mark.parametrize("regularizer", STRENGTHS, ids=repr)
+def test_no_strength_does_nothing(regularizer: Any) -> None:
+    assert added(regularizer, TREE, HIDDEN) == 0
+    moved = after_step([regularizer], TREE, TREE, 0.1, Progress(step=0))
+    jax.tree.map(np.testing.assert_array_equal, moved, TREE)
+
+
+def added(regularizer: Any, parameters: Any, hidden: Any, weights: Any = None) -> Any:
+    """What a regularizer adds to the objective; inputs are the activations of the first layer."""
+
+    def activations_at(inputs: Any) -> Any:
+        return {"squared": inputs**2}
+
+    key, inputs = jax.random.key(0), hidden["a"]
+    own = ([regularizer], parameters, activations_at, inputs, weights, key)
+    return of_parameters(*own) + of_activations([regularizer], hidden, weights)
+
+
+OF_ROWS = [type(r)(strength=0.5) for r in STRENGTHS if r.acts_on == "activations"]
+
+
+@pytest.mark.parametrize("regularizer", OF_ROWS, ids=repr)
+def test_rows_without_weight_count_for_nothing(regularizer: Any) -> None:
+    first = jnp.array([1.0, 0.0])
+    other = {layer: h.at[1].set(0.7) for layer, h in HIDDEN.items()}
+    assert added(regularizer, TREE, HIDDEN, first) == added(regularizer, TREE, other, first)
+    alike = added(regularizer, TREE, HIDDEN, 3 * jnp.ones(2))
+    np.testing.assert_allclose(alike, added(regularizer, TREE, HIDDEN), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -459,7 +518,10 @@ def test_no_strength_does_nothing(kind: Any) -> None:
         (L2(strength=0.5, factor=1), 0.5 * 21.25),
         (L2(strength=0.5), 0.25 * 21.25),
         (L2(strength=0.5, biases=True), 0.25 * 31.25),
-        (DecoupledDecay(strength=0.5), 0),
+        (ElasticNet(strength=0.5, ratio=0.25), 0.125 * 7.5 + 0.1875 * 21.25),
+        (LInfinity(strength=0.5), 2),
+        (LInfinity(strength=0.5, over="layer"), 3),
+        (LInfinity(strength=0.5, over="layer", biases=True), 0.5 * 9),
     ],
 )
 def test_penalties_count_biases_on_request(regularizer: Any, penalty: float) -> None:

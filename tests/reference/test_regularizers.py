@@ -14,7 +14,15 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers import Dropout
 from thalweg.catalogue.optimizers import Adam
 from thalweg.catalogue.optimizers.optimizer import init_state, take_step
-from thalweg.catalogue.regularizers import L1, L2, DecoupledDecay
+from thalweg.catalogue.regularizers import (
+    L1,
+    L2,
+    DecoupledDecay,
+    ElasticNet,
+    LInfinity,
+    LogSumExp,
+)
+from thalweg.engine.penalties import after_step
 
 torch = pytest.importorskip("torch")
 
@@ -43,6 +51,16 @@ PENALTIES = [
     (L2(strength=0.3), lambda w: 0.15 * (w["kernel"] ** 2).sum()),
     (L2(strength=0.3, factor=1.0), lambda w: 0.3 * (w["kernel"] ** 2).sum()),
     (L2(strength=0.3, biases=True), lambda w: 0.15 * sum((x**2).sum() for x in w.values())),
+    (
+        ElasticNet(strength=0.3, ratio=0.2),
+        lambda w: 0.06 * w["kernel"].abs().sum() + 0.12 * (w["kernel"] ** 2).sum(),
+    ),
+    (LInfinity(strength=0.3), lambda w: 0.3 * torch.linalg.vector_norm(w["kernel"], torch.inf)),
+    (LogSumExp(strength=0.3), lambda w: 0.3 * w["kernel"].logsumexp((0, 1))),
+    (
+        LogSumExp(strength=0.3, of="sizes", biases=True),
+        lambda w: 0.3 * torch.cat([x.abs().flatten() for x in w.values()]).logsumexp(0),
+    ),
 ]
 
 
@@ -67,15 +85,13 @@ def trained(regularizer: Any) -> Any:
     def objective(parameters: Any) -> Any:
         layer = parameters["dense"]
         error = INPUTS @ layer["kernel"] + layer["bias"] - VALUES
-        return jnp.mean(error**2) + regularizer.penalty(parameters), None
+        added = regularizer.penalty(parameters) if hasattr(regularizer, "penalty") else 0.0
+        return jnp.mean(error**2) + added, None
 
     def advance(held: Any, count: Any) -> Any:
         parameters, state = held
         step = take_step(rule, objective, parameters, state, count)
-        shrinkage = regularizer.shrinkage(parameters, RATE)
-        moved = step.parameters
-        if shrinkage is not None:
-            moved = jax.tree.map(jnp.subtract, moved, shrinkage)
+        moved = after_step([regularizer], step.parameters, parameters, RATE, None)
         return (moved, step.state), moved["dense"]
 
     start = jax.tree.map(jnp.asarray, START)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from thalweg.catalogue import (
     activations,
+    augmentations,
     clipping,
     initializers,
     layers,
@@ -24,9 +25,12 @@ from thalweg.catalogue import (
     schedules,
     starts,
 )
+from thalweg.catalogue.augmentations.augmentation import Augmentation
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer
+from thalweg.catalogue.preprocessing.fitting import Preprocessing
+from thalweg.catalogue.regularizers.regularizer import Regularizer
 
 __all__ = ["FAMILIES", "Family", "family_of", "members"]
 
@@ -58,9 +62,10 @@ FAMILIES: dict[str, Family] = {
         Family("optimizers", Optimizer, optimizers),
         Family("line_searches", line_searches.LineSearch, line_searches),
         Family("schedules", schedules.Schedule, schedules),
-        Family("regularizers", regularizers.Regularizer, regularizers),
+        Family("regularizers", Regularizer, regularizers),
         Family("clipping", clipping.Clipping, clipping),
-        Family("preprocessing", preprocessing.Preprocessing, preprocessing),
+        Family("preprocessing", Preprocessing, preprocessing),
+        Family("augmentations", Augmentation, augmentations),
     )
 }
 

@@ -6,6 +6,7 @@ host; ``program.py`` maps them over lanes and compiles them. Read ``Lane`` and `
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from thalweg.catalogue.augmentations.augmentation import Augmentation, Batch
 from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses.loss import Loss, decided
@@ -22,10 +24,11 @@ from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.summary import cost
 from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers.optimizer import Optimizer, unclipped
-from thalweg.catalogue.preprocessing import Affine
-from thalweg.catalogue.regularizers import Regularizer
+from thalweg.catalogue.preprocessing.fitting import Fitted
+from thalweg.catalogue.preprocessing.scaling import Affine
+from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
-from thalweg.engine import streams
+from thalweg.engine import penalties, streams
 from thalweg.engine.shuffle import position_after_shuffle
 
 __all__ = ["Lane", "Rows", "Shape", "State", "evaluate", "objective_at", "start", "train_step"]
@@ -77,8 +80,9 @@ class Lane(NamedTuple):
     seed: HostOrDevice
     order: HostOrDevice
     rows: Rows
-    scaling: Affine | None
+    scaling: Fitted | None
     target_scaling: Affine | None = None
+    augmentation: tuple[Augmentation, ...] = ()
 
 
 class State(NamedTuple):
@@ -96,18 +100,38 @@ class Pool(NamedTuple):
     targets: Array
 
 
-def scaled(scaling: Affine | None, values: Array) -> Array:
+def scaled(scaling: Fitted | None, values: Array) -> Array:
     """Inputs or targets as the network and the loss see them."""
-    if scaling is None:
-        return values
-    shift, scale, missing = scaling
-    return jnp.where(jnp.isnan(values), missing, (values - shift) * scale)
+    return values if scaling is None else scaling.apply(values)
 
 
 def _rows_of(lane: Lane, pool: Pool, rows: Array) -> tuple[Array, Array]:
     """Inputs and targets of some rows, scaled."""
     inputs, targets = pool.inputs[rows], pool.targets[rows]
     return scaled(lane.scaling, inputs), scaled(lane.target_scaling, targets)
+
+
+def _training_batch(lane: Lane, pool: Pool, rows: Array, progress: Progress) -> Batch:
+    """The mini-batch of a step, augmented: images before preprocessing, all else after it."""
+    if not lane.augmentation:
+        return Batch(*_rows_of(lane, pool, rows))
+    key = streams.augmentation_key(lane.seed, progress.step)
+    batch = Batch(pool.inputs[rows], scaled(lane.target_scaling, pool.targets[rows]))
+    for of_images in (True, False):
+        for number, augmentation in enumerate(lane.augmentation):
+            if augmentation.of_images is of_images:
+                own = jax.random.fold_in(key, number)
+                batch = settled(augmentation, progress).augment(batch, own)
+        if of_images:
+            batch = batch._replace(inputs=scaled(lane.scaling, batch.inputs))
+    return batch
+
+
+def _of_targets(losses: Callable[[Array], Array], batch: Batch) -> Array:
+    """Losses of the rows of a mini-batch; of two examples mixed, the mixture of their losses."""
+    if batch.others is None:
+        return losses(batch.targets)
+    return batch.share * losses(batch.targets) + (1 - batch.share) * losses(batch.others)
 
 
 def start(network: Network, seed: Array, example: Any) -> Variables:
@@ -154,39 +178,51 @@ def objective_at(
     taps: dict[str, Array] | None = None,
 ) -> Composite:
     """The objective on the mini-batch of a step, as a function of the parameters."""
-    inputs, targets = _rows_of(lane, pool, rows)
-    weights = _weights(shape, step, inputs.dtype)
+    batch = _training_batch(lane, pool, rows, progress)
+    weights = _weights(shape, step, batch.inputs.dtype)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
-    penalties = [settled(regularizer, progress) for regularizer in lane.regularizers]
+    regularizers = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
     attached: Any = getattr(loss, "attached", None)
+    collects = attached is not None or penalties.reads_activations(regularizers)
 
-    def mean(losses: Array) -> Array:
+    def mean(losses_of: Callable[[Array], Array]) -> Array:
+        losses = _of_targets(losses_of, batch)
         return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
 
     def outputs_of(parameters: Any) -> tuple[Array, Any]:
-        seen = {} if attached is not None and taps is None else taps
+        seen = {} if taps is None and collects else taps
         context = Context("train", key, seen, weights=weights)
-        outputs, new_state = network.apply(Variables(parameters, network_state), inputs, context)
+        variables = Variables(parameters, network_state)
+        outputs, new_state = network.apply(variables, batch.inputs, context)
         return outputs, (new_state, seen)
 
     def loss_of(outputs: Array) -> Array:
-        return mean(loss(outputs, targets))
+        return mean(partial(loss, outputs))
 
     def penalty_of(parameters: Any) -> Any:
-        return sum(regularizer.penalty(parameters) for regularizer in penalties)
+        def activations_at(inputs: Array) -> dict[str, Array]:
+            seen: dict[str, Array] = {}
+            context = Context("train", key, seen, weights=weights)
+            network.apply(Variables(parameters, network_state), inputs, context)
+            return penalties.hidden(seen)
 
-    def attached_to(auxiliary: Any) -> Array:
-        return mean(attached(auxiliary[1], targets))
+        return penalties.of_parameters(
+            regularizers, parameters, activations_at, batch.inputs, weights, key
+        )
 
-    of_pass = None if attached is None else attached_to
-    return Composite(outputs_of, loss_of, penalty_of, of_pass)
+    def of_pass(auxiliary: Any) -> Any:
+        _, seen = auxiliary
+        value = penalties.of_activations(regularizers, penalties.hidden(seen), weights)
+        return value if attached is None else value + mean(partial(attached, seen))
+
+    return Composite(outputs_of, loss_of, penalty_of, of_pass if collects else None)
 
 
 def train_step(
     lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, rows: Array, reductions: Array
 ) -> tuple[State, Array]:
-    """One optimizer step, shrinkage included.
+    """One optimizer step, with what regularizers do to parameters after it.
 
     Args:
         step: number of steps before this one.
@@ -207,12 +243,13 @@ def train_step(
         step + 1,
         clip,
     )
-    parameters = taken.parameters
-    for regularizer in lane.regularizers:
-        rate = settle(getattr(lane.optimizer, "learning_rate", 1.0), progress)
-        shrinkage = settled(regularizer, progress).shrinkage(state.parameters, rate)
-        if shrinkage is not None:
-            parameters = jax.tree.map(jnp.subtract, parameters, shrinkage)
+    parameters = penalties.after_step(
+        [settled(regularizer, progress) for regularizer in lane.regularizers],
+        taken.parameters,
+        state.parameters,
+        settle(getattr(lane.optimizer, "learning_rate", 1.0), progress),
+        progress,
+    )
     network_state, _ = taken.auxiliary
     return State(parameters, network_state, taken.state), taken.value
 
@@ -226,7 +263,10 @@ def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
     """Rows that are evaluated at once; fewer where the network makes large arrays of them."""
     variables = Variables(state.parameters, state.network_state)
     shape = (EVALUATION_ROWS, *pool.inputs.shape[1:])
-    forward = partial(lane.network.apply, variables, context=Context("evaluate"))
+
+    def forward(inputs: Array) -> Any:
+        return lane.network.apply(variables, scaled(lane.scaling, inputs), Context("evaluate"))
+
     largest = cost(forward, jax.ShapeDtypeStruct(shape, pool.inputs.dtype)).largest
     fitting = EVALUATION_NUMBERS * EVALUATION_ROWS // max(largest, 1)
     return max(16, min(EVALUATION_ROWS, fitting))

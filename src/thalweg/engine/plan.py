@@ -21,7 +21,8 @@ from thalweg.catalogue.losses import DeepSupervision
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.networks.outputs import with_outputs
 from thalweg.catalogue.networks.summary import Summary, cost, summary
-from thalweg.catalogue.preprocessing import Affine, fill_only
+from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
+from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
 from thalweg.catalogue.starts import OutputBias
 from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
@@ -68,6 +69,11 @@ class Job:
         return len(split.train), len(split.validation), len(split.test)
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example as the network sees it."""
+        return shape_after(self.recipe.preprocessing, self.dataset.inputs.shape[1:])
+
+    @property
     def batch_size(self) -> int:
         """Rows a step."""
         rows, size = self.sizes[0], self.recipe.training.batch_size
@@ -111,7 +117,8 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     """A recipe with everything filled in that its data decide.
 
     Raises:
-        SpecError: the loss does not fit the task, or a schedule needs validation data.
+        SpecError: the loss does not fit the task, a schedule needs validation data, or a part needs
+            other data, activations or shapes than there are.
     """
     loss = recipe.loss or chosen_for(dataset.task)[0]
     if dataset.task not in loss.tasks:
@@ -136,6 +143,8 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     network = with_outputs(recipe.network, loss.outputs(dataset.outputs))
     targets = recipe.target_preprocessing if dataset.task == "regression" else None
     filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
+    _check_inputs(filled, dataset)
+    _check_activations(filled)
     needs = any(True for _ in _plateaus(filled)) or recipe.training.early_stopping is not None
     if needs and recipe.data.split[1] == 0:
         raise SpecError(
@@ -143,6 +152,46 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"{type(recipe.data).__name__}.split a second share above 0"
         )
     return filled
+
+
+def _check_inputs(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse preprocessing and augmentation that the data or targets do not admit."""
+    shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
+    targets = recipe.target_preprocessing
+    if targets is not None and not keeps_features(targets):
+        raise SpecError(
+            "target_preprocessing must scale every target by itself, got "
+            f"{type(targets).__name__}; use Standardize or another scaling"
+        )
+    for augmentation in recipe.augmentation:
+        if augmentation.of_images and dataset.inputs.ndim != 4:
+            raise SpecError(
+                f"{type(augmentation).__name__} needs images, but the data of "
+                f"{type(recipe.data).__name__} are tables of {dataset.features} features"
+            )
+
+
+def _check_activations(recipe: Recipe) -> None:
+    """Refuse regularizers of activations that lie elsewhere than they need."""
+    functions = [layer.function for layer in _inner_layers(recipe.network)]
+    for regularizer in recipe.regularizers:
+        within = getattr(regularizer, "activations_within", None)
+        for function in functions:
+            if within is not None and tuple(function.saturates_at) != within:
+                raise SpecError(
+                    f"{type(regularizer).__name__} needs activations between {within[0]:g} and "
+                    f"{within[1]:g}, but {type(function).__name__} gives others; use Sigmoid, or "
+                    "another penalty such as MeanActivity"
+                )
+
+
+def _inner_layers(network: Any) -> Iterator[Any]:
+    """The activation layers of a network, those within layers too."""
+    layers = network.named_layers() if hasattr(network, "named_layers") else ()
+    for _, layer in layers:
+        if hasattr(layer, "function"):
+            yield layer
+        yield from _inner_layers(layer)
 
 
 def jobs_of(recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False) -> list[Job]:
@@ -178,12 +227,12 @@ def _key(job: Job) -> Any:
     """Everything that runs of one program must have in common."""
     recipe, training = job.recipe, job.recipe.training
     return (
-        jax.tree.structure(lane_parts(recipe)),
+        jax.tree.structure((lane_parts(recipe), recipe.augmentation)),
         job.dataset.inputs.shape,
         job.dataset.targets.shape,
         job.dataset.task,
         recipe.data.split,
-        is_scaled(job),
+        _way_in(job),
         recipe.target_preprocessing is not None,
         training.batch_size,
         training.epochs,
@@ -198,6 +247,14 @@ def is_scaled(job: Job) -> bool:
     return job.recipe.preprocessing is not None or _has_missing(job.dataset)
 
 
+def _way_in(job: Job) -> Any:
+    """What of its preprocessing is compiled into a program: all scalings are one."""
+    chosen = job.recipe.preprocessing
+    if chosen is None or keeps_features(chosen):
+        return is_scaled(job)
+    return jax.tree.structure(chosen)
+
+
 @lru_cache(maxsize=256)
 def _has_missing(dataset: Dataset) -> bool:
     return bool(np.isnan(dataset.inputs).any())
@@ -207,7 +264,7 @@ def _group(jobs: list[Job]) -> Group:
     first = jobs[0]
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
     shape = Shape(first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences)
-    parameters, flops = _cost(first.recipe, first.dataset, first.batch_size)
+    parameters, flops = _cost(first.recipe, first.input_shape, first.batch_size)
     return Group(shape, tuple(jobs), parameters, flops)
 
 
@@ -231,13 +288,13 @@ def _within(value: Any) -> Iterator[Any]:
         yield from _within(inner)
 
 
-def _cost(recipe: Recipe, dataset: Dataset, batch: int) -> tuple[int, float]:
+def _cost(recipe: Recipe, shape: tuple[int, ...], batch: int) -> tuple[int, float]:
     """Trained numbers of a network, and operations of one training step, from shapes alone.
 
     A step costs about three forward passes (forward, and two products backward), a forward pass
     two operations per product, or per weight where that is more.
     """
-    example = jax.ShapeDtypeStruct((1, *dataset.inputs.shape[1:]), np.float32)
+    example = jax.ShapeDtypeStruct((1, *shape), np.float32)
     variables = jax.eval_shape(lambda key: recipe.network.init(key, example), jax.random.key(0))
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables.parameters))
     forward = partial(recipe.network.apply, context=Context("evaluate"))
@@ -248,10 +305,10 @@ def _cost(recipe: Recipe, dataset: Dataset, batch: int) -> tuple[int, float]:
 def check_network(job: Job) -> None:
     """Refuse a network that does not fit its data, batches or task, before anything is compiled."""
     recipe, dataset = job.recipe, job.dataset
-    outputs, taps = _outputs_for(recipe, (job.batch_size, *dataset.inputs.shape[1:]))
+    outputs, taps = _outputs_for(recipe, (job.batch_size, *job.input_shape))
     rest = job.sizes[0] % job.batch_size
     if rest:
-        _outputs_for(recipe, (rest, *dataset.inputs.shape[1:]))
+        _outputs_for(recipe, (rest, *job.input_shape))
     assert recipe.loss is not None
     wanted = recipe.loss.outputs(dataset.outputs)
     if outputs.shape[1:] != (wanted,):
@@ -293,14 +350,14 @@ def _outputs_for(recipe: Recipe, shape: tuple[int, ...]) -> Any:
 
 def summary_of(job: Job) -> Summary:
     """The network of a run, layer by layer."""
-    example = jax.ShapeDtypeStruct((1, *job.dataset.inputs.shape[1:]), np.float32)
+    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
     return summary(job.recipe.network, example)
 
 
 def check_optimizer(job: Job) -> None:
     """Refuse an optimizer whose state or matrices would not fit, before anything is compiled."""
-    recipe, dataset = job.recipe, job.dataset
-    example = jax.ShapeDtypeStruct((2, *dataset.inputs.shape[1:]), np.float32)
+    recipe = job.recipe
+    example = jax.ShapeDtypeStruct((2, *job.input_shape), np.float32)
 
     def begin(key: Any) -> Any:
         return recipe.optimizer.start(recipe.network.init(key, example).parameters)
@@ -308,8 +365,8 @@ def check_optimizer(job: Job) -> None:
     jax.eval_shape(begin, jax.random.key(0))
 
 
-def scalings(job: Job) -> tuple[Affine | None, Affine | None]:
-    """The scalings of a run's inputs and targets, fitted on its training rows."""
+def scalings(job: Job) -> tuple[Fitted | None, Affine | None]:
+    """What a run does to its inputs and targets, fitted on its training rows."""
     inputs, targets = job.dataset.inputs[job.split.train], job.dataset.targets[job.split.train]
     of_inputs = of_targets = None
     if is_scaled(job):
@@ -320,16 +377,21 @@ def scalings(job: Job) -> tuple[Affine | None, Affine | None]:
     return of_inputs, of_targets
 
 
-def _single(fitted: Affine) -> Affine:
+def _single(fitted: Any) -> Any:
     """In single precision, which programs compute in."""
-    return Affine(*(np.asarray(array, np.float32) for array in fitted))
+    return jax.tree.map(lambda array: np.asarray(array, np.float32), fitted)
 
 
 def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows]) -> Lane:
     """Lanes of several runs as one tree whose leaves have a leading run axis."""
     trees = [
         Lane(
-            *lane_parts(job.recipe), np.uint32(job.seed), order_words(job.seed), row, *scalings(job)
+            *lane_parts(job.recipe),
+            np.uint32(job.seed),
+            order_words(job.seed),
+            row,
+            *scalings(job),
+            job.recipe.augmentation,
         )
         for job, row in zip(jobs, rows, strict=True)
     ]

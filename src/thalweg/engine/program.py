@@ -287,7 +287,7 @@ def in_use(lane: Lane, state: State) -> State:
 
 def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
     """Without what only steps read, so that programs with different optimizers share the rest."""
-    lane = lane._replace(optimizer=None, regularizers=(), clipping=None)
+    lane = lane._replace(optimizer=None, regularizers=(), clipping=None, augmentation=())
     return lane, State(state.parameters, state.network_state, ())
 
 
@@ -315,7 +315,7 @@ def looks(
 ) -> Readings:
     """What probes see before the first step that is ordered, [chunk, lane]."""
     bare, state = _bare(lane, state)
-    bare = bare._replace(regularizers=lane.regularizers)
+    bare = bare._replace(regularizers=lane.regularizers, augmentation=lane.augmentation)
     return _looks(shape)((used, (bare, state, orders)), pool)
 
 

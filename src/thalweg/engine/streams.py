@@ -13,9 +13,9 @@ import jax
 import numpy as np
 from jax import Array
 
-__all__ = ["initialization_key", "noise_key", "order_words"]
+__all__ = ["augmentation_key", "initialization_key", "noise_key", "order_words"]
 
-_INITIALIZATION, _ORDER, _NOISE = 2, 3, 4
+_INITIALIZATION, _ORDER, _NOISE, _AUGMENTATION = 2, 3, 4, 5
 
 
 def initialization_key(seed: Array) -> Array:
@@ -26,6 +26,11 @@ def initialization_key(seed: Array) -> Array:
 def noise_key(seed: Array, step: Array) -> Array:
     """Key of everything random inside the network at a step: dropout, noise."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _NOISE), step)
+
+
+def augmentation_key(seed: Array, step: Array) -> Array:
+    """Key of what augmentations do to the mini-batch of a step."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), _AUGMENTATION), step)
 
 
 def order_words(seed: int) -> np.ndarray:

@@ -109,7 +109,7 @@ class Wave:
         self.outcome = np.full(runs, "training", dtype="<U8")
         self.reached = np.zeros(runs, np.int32)  # steps of the state a run ends with
         seeds = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in self.jobs]
-        example = jax.ShapeDtypeStruct((1, *self.pool.inputs.shape[1:]), self.pool.inputs.dtype)
+        example = jax.ShapeDtypeStruct((1, *self.jobs[0].input_shape), self.pool.inputs.dtype)
         started = program.start(seeds, example, lambda run, drawn: adapted(self.jobs[run], drawn))
         self.state: State = self.layout.place(started)
         self.best = self.state if self.restores else None
@@ -333,6 +333,8 @@ class Wave:
             ".".join(str(key.key) for key in path): self.layout.take(leaf)
             for path, leaf in jax.tree_util.tree_leaves_with_path(held)
         }
+        arrays |= self._fitted("preprocessing", self.lane.scaling)
+        arrays |= self._fitted("target_preprocessing", self.lane.target_scaling)
         runs = tuple(job.id for job in self.jobs)
         self.record.write(
             updates=updates,
@@ -345,6 +347,11 @@ class Wave:
             self.record.write(arrays=update)
         ended = tuple((u.run, u.outcome) for u in updates)
         return Progress(0, ended, tuple(finals))
+
+    def _fitted(self, prefix: str, fitted: Any) -> dict[str, np.ndarray]:
+        """What preprocessing was fitted to, [run, ...], by the names of its fields."""
+        leaves = jax.tree_util.tree_leaves_with_path(fitted)
+        return {f"{prefix}.{path[-1].name}": self.layout.take(leaf) for path, leaf in leaves}
 
     def _named(self, tree: Any, prefix: str) -> dict[str, np.ndarray]:
         """The leaves of a state by name, [run, ...], for a checkpoint."""

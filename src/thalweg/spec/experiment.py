@@ -10,14 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from thalweg.catalogue.augmentations.augmentation import Augmentation
 from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers import Adam
 from thalweg.catalogue.optimizers.optimizer import Optimizer
-from thalweg.catalogue.preprocessing import Preprocessing
-from thalweg.catalogue.regularizers import Regularizer
+from thalweg.catalogue.preprocessing.fitting import Preprocessing
+from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.starts import Start
 from thalweg.data import Source
 from thalweg.part import Number, choice, number, part
@@ -36,6 +37,7 @@ RECIPE_FIELDS = (
     "regularizers",
     "preprocessing",
     "target_preprocessing",
+    "augmentation",
     "training",
 )
 
@@ -86,6 +88,7 @@ class Recipe:
     regularizers: tuple[Regularizer, ...] = choice(default=())
     preprocessing: Preprocessing | None = choice(default=None)
     target_preprocessing: Preprocessing | None = choice(default=None)
+    augmentation: tuple[Augmentation, ...] = choice(default=())
     training: Training = choice(default=Training())
 
 
@@ -132,10 +135,11 @@ class Experiment:
         chosen for the task where not given; optimizer: how it is minimised; regularizers: what
         holds parameters back; preprocessing: how inputs are scaled; target_preprocessing: how the
         targets of a regression are scaled (rmse and r2 stay in the units of the data; classes are
-        left alone); training: how long, and in what portions; cases: named alternatives that change
-        several fields together, as tables of changes; vary: groups of changes tried one group at a
-        time around the base; zip: groups of paths whose lists advance together; compare: what is to
-        be decided; seeds: seeds of every run where nothing is compared
+        left alone); augmentation: how training examples are changed at random; training: how long,
+        and in what portions; cases: named alternatives that change several fields together, as
+        tables of changes; vary: groups of changes tried one group at a time around the base; zip:
+        groups of paths whose lists advance together; compare: what is to be decided; seeds: seeds
+        of every run where nothing is compared
     """
 
     question: str = choice(default="")
@@ -147,6 +151,7 @@ class Experiment:
     regularizers: tuple[Regularizer, ...] = choice(default=())
     preprocessing: Preprocessing | None = choice(default=None)
     target_preprocessing: Preprocessing | None = choice(default=None)
+    augmentation: tuple[Augmentation, ...] = choice(default=())
     training: Training = choice(default=Training())
     cases: tuple[Any, ...] = choice(default=())
     vary: tuple[Any, ...] = choice(default=())

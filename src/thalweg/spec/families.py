@@ -34,6 +34,7 @@ FOLLOWED = (
     "line_searches",
     "regularizers",
     "clipping",
+    "augmentations",
 )
 
 

@@ -1,0 +1,53 @@
+"""The contract of preprocessing: what is fitted, what it does to inputs, and to their shape."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jax import Array
+
+__all__ = ["Fitted", "Preprocessing", "as_table", "keeps_features", "shape_after"]
+
+
+class Fitted(Protocol):
+    """What fitting found: a named tuple of arrays that is applied inside programs.
+
+    Laws: missing values (NaN) become finite; ``apply`` treats every row alone.
+    """
+
+    def apply(self, values: Array) -> Array: ...
+
+
+@runtime_checkable
+class Preprocessing(Protocol):
+    """Something learned from training rows.
+
+    Laws: fitting sees only the rows it is given; a feature that is constant, or that no row has,
+    does not become non-finite. A part that mixes features says which shape examples of a shape
+    have afterwards, by ``shape(shape)``; without it a part works feature by feature.
+    """
+
+    def fit(self, inputs: np.ndarray) -> Fitted: ...
+
+
+def keeps_features(preprocessing: Preprocessing) -> bool:
+    """Whether every feature stays what it is: only such a part can be undone on targets."""
+    return not hasattr(preprocessing, "shape")
+
+
+def shape_after(preprocessing: Preprocessing | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an example after preprocessing, from that of one before.
+
+    Raises:
+        SpecError: there are too few features for what is asked for.
+    """
+    change: Any = getattr(preprocessing, "shape", None)
+    return shape if change is None else change(shape)
+
+
+def as_table(inputs: np.ndarray) -> np.ndarray:
+    """Inputs as float64 [row, feature]; a feature that no row has counts as zero everywhere."""
+    table = inputs.reshape(len(inputs), -1).astype(np.float64)
+    table[:, np.isnan(table).all(axis=0)] = 0.0
+    return table

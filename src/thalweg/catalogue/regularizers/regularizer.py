@@ -1,0 +1,63 @@
+"""The contract of regularizers: where in a step one may have a say, and the sums they share."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+__all__ = ["Regularizer", "held", "is_bias", "map_held", "mean_over_rows"]
+
+
+@runtime_checkable
+class Regularizer(Protocol):
+    """A pull towards simpler networks, on their ``weights`` or their ``activations``.
+
+    ``acts_on`` is which of the two. It has at least one of these methods; a step pays only for
+    those that are there:
+
+    * ``penalty(parameters)``: a scalar, added to the objective;
+    * ``activity_penalty(activations, weights)``: the same, from the hidden activations by layer,
+      [row, ...], and the weights of the rows, [row] or None where all count alike;
+    * ``sensitivity_penalty(activations_at, inputs, weights, key)``: the same, given the function
+      from inputs [row, ...] to hidden activations by layer;
+    * ``shrinkage(parameters, learning_rate)``: subtracted from the parameters after the
+      optimizer's update, which it does not pass through;
+    * ``project(parameters, before, learning_rate, progress)``: the parameters in place of those
+      after the update (and all shrinkage), given those before it.
+
+    Laws: at strength 0 none does anything; all are finite for finite parameters and inputs; a row
+    of weight 0 counts for nothing.
+    """
+
+    @property
+    def acts_on(self) -> str: ...
+
+
+def held(parameters: Any, biases: bool) -> list[Array]:
+    """The leaves a regularizer holds back: all, or all but biases."""
+    leaves = jax.tree_util.tree_leaves_with_path(parameters)
+    return [leaf for path, leaf in leaves if biases or not is_bias(path)]
+
+
+def map_held(function: Any, biases: bool, parameters: Any, *others: Any) -> Any:
+    """Parameters with a function applied to the leaves that are held back, the others as are."""
+
+    def one(path: Any, leaf: Array, *rest: Array) -> Array:
+        return function(leaf, *rest) if biases or not is_bias(path) else leaf
+
+    return jax.tree_util.tree_map_with_path(one, parameters, *others)
+
+
+def is_bias(path: Any) -> bool:
+    """Whether a parameter is a bias, or the scale of a normalization, which is treated like one."""
+    return getattr(path[-1], "key", None) in ("bias", "scale")
+
+
+def mean_over_rows(values: Array, weights: Array | None) -> Array:
+    """Mean of values [row, ...] over rows, by their weights [row], or all alike."""
+    if weights is None:
+        return jnp.mean(values, axis=0)
+    return jnp.tensordot(weights.astype(values.dtype), values, 1) / weights.sum()
