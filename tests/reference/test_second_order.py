@@ -192,7 +192,7 @@ def test_bfgs_explains_the_change_of_the_gradient() -> None:
         (HessianFree(curvature="hessian", damping=1e-3), rosenbrock, "Newton-CG"),
         (Newton(), rosenbrock, "Newton-CG"),
     ],
-    ids=lambda value: value if isinstance(value, str) else repr(value)[:60],
+    ids=lambda value: getattr(value, "__name__", None) or str(value)[:60],
 )
 def test_rosenbrock_takes_as_many_steps_as_in_scipy(rule: Any, objective: Any, method: str) -> None:
     needed = {"jac": scipy.optimize.rosen_der, "tol": 1e-9}
