@@ -265,9 +265,8 @@ def test_contraction_is_the_norm_of_the_jacobian() -> None:
 def test_gradients_of_sensitivity_are_finite_differences(regularizer: Any) -> None:
     @jax.jit
     def at(scale: Any) -> Any:
-        return penalty(
+        return of_parameters(
             [regularizer],
-            {},
             {},
             lambda x: activations_at(scale * x),
             jnp.asarray(INPUTS),
