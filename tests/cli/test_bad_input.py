@@ -142,7 +142,7 @@ TABLE = (
     option("data alone", "run --data spec.toml", "--data spec.toml needs --target COLUMN"),
     option("missing data", "run --data t.csv --target y", "--data t.csv does not exist, or is not"),
     option("folder as data", "run --data . --target y", "--data . does not exist, or is not a"),
-    option("unknown part to show", "show adma", "there is no part 'adma'; did you mean 'adam'?"),
+    option("unknown part to show", "show adm", "there is no part 'adm'; did you mean 'adam'?"),
     option("foreign part to show", "show xyzzy", "there is no part 'xyzzy'; `thalweg list` names"),
     option("unknown family", "list optimiser", "there is no family 'optimiser'; did you mean 'opt"),
     option("unknown data", "data fetch cifar", "only mnist can be fetched, got 'cifar'; see `thal"),

@@ -138,7 +138,7 @@ def test_first_order_zigzags_where_second_order_jumps() -> None:
 @pytest.mark.parametrize("rule", SEARCHING, ids=repr)
 def test_searches_end_on_quadratics(rule: Any) -> None:
     objective, _, minimum = quadratic(8, 100)
-    points, values = path(rule, objective, np.zeros(8), 80)
+    points, values = path(rule, objective, np.zeros(8), 150)
     assert (np.diff(values) <= 1e-15).all()
     np.testing.assert_allclose(points[-1], minimum, atol=1e-6)
 

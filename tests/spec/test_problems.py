@@ -193,8 +193,8 @@ epochs = 1.5
         ("[[vary]]\noptimizer = { beta1 = 2 }", "4: Adam.beta1 must be >= 0 and < 1, got 2"),
         ("[[vary]]\noptimizer = { adam = { beta3 = 0 } }", "4: Adam has no field 'beta3'; did you"),
         ("[[vary]]\noptimizer = 'adm'", "4: there is no 'adm' among the optimizers; did you"),
-        ("[[vary]]\nseeds = 3", "4: Recipe has no field 'seeds'; it can be data, loss,"),
-        ("[[vary]]\nname = 'a'", "4: Recipe has no field 'name'; it can be data, loss"),
+        ("[[vary]]\nseeds = 3", "4: Recipe has no field 'seeds'; it can be augmentation, data,"),
+        ("[[vary]]\nname = 'a'", "4: Recipe has no field 'name'; it can be augmentation, data"),
         ("[[vary]]\ntraining = 3", "4: training must be a table of fields, got 3"),
         (
             "[[vary]]\nregularizers = { strength = 1 }",
@@ -210,7 +210,7 @@ epochs = 1.5
         ),
         (
             "[[cases]]\ncompare = { factor = 'case' }",
-            "4: Recipe has no field 'compare'; it can be data",
+            "4: Recipe has no field 'compare'; it can be augmentation",
         ),
         ("[[cases]]\nname = 3", "4: the name of a case must be a text, got 3"),
         ("[[cases]]\nname = 'a'\n[[cases]]\nname = 'a'", "6: two cases are named 'a'"),

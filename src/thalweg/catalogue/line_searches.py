@@ -154,7 +154,7 @@ class ExactSearch:
     trials: int = choice(default=40, low=3)
 
     def step_length(self, along: Along, value: Array, slope: Array) -> Array:
-        slope_at = jax.grad(along)
+        seen_at = jax.value_and_grad(along)
         enough = 64 * jnp.finfo(value.dtype).eps
 
         def go_on(held: tuple[Array, ...]) -> Array:
@@ -163,11 +163,12 @@ class ExactSearch:
 
         def next_trial(held: tuple[Array, ...]) -> tuple[Array, ...]:
             trial, length, low, high, at_low, at_high, side, _ = held
-            now = slope_at(length)
-            # A slope that is no number lies beyond where the objective is finite; there, and where
-            # it is very steep, its size says nothing of where the slope is 0.
-            beyond = ~(now <= 0)
-            now = jnp.where(now < -1000 * slope, now, -1000 * slope)
+            there, now = seen_at(length)
+            # Where the objective is no finite number, and where its slope is very steep, the slope
+            # says nothing of where it is 0.
+            known = jnp.isfinite(there)
+            beyond = ~(known & (now <= 0))
+            now = jnp.where(known & (now < -1000 * slope), now, -1000 * slope)
             # The slope of an end that stays for a second time counts half: the other end moves.
             at_low = jnp.where(beyond & (side > 0), at_low / 2, at_low)
             at_high = jnp.where(~beyond & (side < 0), at_high / 2, at_high)
