@@ -84,12 +84,14 @@ def underway(spec: Path, project: Path) -> subprocess.Popen[str]:
 def test_a_training_that_is_cut_off_goes_on(how, spec, uninterrupted, tmp_path):
     project = tmp_path / "project"
     with underway(spec, project) as process:
+        process.send_signal(signal.SIGSTOP)  # so that it cannot end before it is cut off
         if how == signal.SIGINT:  # meanwhile, others may read but not write
             ran = run_here("run", spec, "--project", project)
             assert ran.code == 1
             assert f"another process (pid {process.pid}) is writing {project}" in ran.err
             assert run_here("plan", spec, "--project", project).code == 0
         process.send_signal(how)
+        process.send_signal(signal.SIGCONT)
         _, said = process.communicate(timeout=60)
     if how == signal.SIGINT:
         assert process.returncode == 130
