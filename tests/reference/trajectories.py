@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.catalogue.optimizers.optimizer import unclipped
+from thalweg.catalogue.optimizers.optimizer import as_is
 
 torch = pytest.importorskip("torch")
 optax = pytest.importorskip("optax")
@@ -72,7 +72,7 @@ def ours(rule: Any, clip: Any = None, penalty: Any = None, decay: Any = None) ->
             parameters,
             state,
             count,
-            partial(clip.clip, parameters=parameters) if clip else unclipped,
+            partial(clip.clip, parameters=parameters) if clip else as_is,
         )
         moved = step.parameters
         if decay:

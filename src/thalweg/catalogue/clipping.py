@@ -82,7 +82,7 @@ class ClipAdaptively:
     Numbers: limit: largest ratio of lengths; floor: least length of weights, for those that start
         at zero
     Shapes: those of the gradient
-    Watch for: the paper leaves the last layer unclipped; here every parameter is clipped.
+    Watch for: the paper leaves the last layer as_is; here every parameter is clipped.
     Source: Brock et al., High-Performance Large-Scale Image Recognition Without Normalization,
         2021, equation 3
     Example:

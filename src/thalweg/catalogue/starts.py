@@ -24,16 +24,14 @@ __all__ = ["OutputBias", "UnitVariance"]
 class Start(Protocol):
     """A change to variables, given data.
 
-    Laws: shapes and names stay; the same data and variables give the same result.
+    Laws: shapes and names stay; the same data and variables give the same result. Inputs and
+    targets are arrays of numpy, [row, ...]. ``check_loss`` refuses a loss it has no use for.
     """
 
+    def check_loss(self, loss: Loss) -> None: ...
+
     def adapt(
-        self,
-        variables: Variables,
-        network: Network,
-        loss: Loss,
-        inputs: np.ndarray,
-        targets: np.ndarray,
+        self, variables: Variables, network: Network, loss: Loss, inputs: Any, targets: Any
     ) -> Variables: ...
 
 
@@ -80,22 +78,20 @@ class OutputBias:
         array([1.0986], dtype=float32)
     """
 
-    def adapt(
-        self,
-        variables: Variables,
-        network: Network,
-        loss: Loss,
-        inputs: np.ndarray,
-        targets: np.ndarray,
-    ) -> Variables:
-        best = getattr(loss, "constant", None)
-        if best is None:
+    def check_loss(self, loss: Loss) -> None:
+        if not hasattr(loss, "constant"):
             raise SpecError(f"OutputBias knows no best constant for {type(loss).__name__}")
+
+    def adapt(
+        self, variables: Variables, network: Network, loss: Loss, inputs: Any, targets: Any
+    ) -> Variables:
+        self.check_loss(loss)
+        best: Any = loss
         outputs, linear = _seen(network, variables, inputs[:1])
         for layer, z in reversed(linear.items()):
             old = _held(variables.parameters, layer).get("bias")
             if old is not None and z.shape == outputs.shape and bool((z == outputs).all()):
-                bias = np.asarray(best(targets, len(old)), np.asarray(old).dtype)
+                bias = np.asarray(best.constant(targets, len(old)), np.asarray(old).dtype)
                 changed = _with(variables.parameters, layer, {"bias": bias})
                 return Variables(changed, variables.state)
         raise SpecError(
@@ -133,13 +129,11 @@ class UnitVariance:
     deviation: Number = number(default=1.0, above=0, scale="log", search=(0.1, 3))
     rows: int = choice(default=256, low=2)
 
+    def check_loss(self, loss: Loss) -> None:
+        """Any will do: it looks at inputs alone."""
+
     def adapt(
-        self,
-        variables: Variables,
-        network: Network,
-        loss: Loss,
-        inputs: np.ndarray,
-        targets: np.ndarray,
+        self, variables: Variables, network: Network, loss: Loss, inputs: Any, targets: Any
     ) -> Variables:
         x = inputs[: self.rows]
         for layer in _seen(network, variables, x)[1]:

@@ -23,7 +23,7 @@ from thalweg.catalogue.losses.loss import Loss, decided
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.summary import cost
 from thalweg.catalogue.objective import Composite
-from thalweg.catalogue.optimizers.optimizer import Optimizer, unclipped
+from thalweg.catalogue.optimizers.optimizer import Optimizer, as_is
 from thalweg.catalogue.preprocessing.fitting import Fitted
 from thalweg.catalogue.preprocessing.scaling import Affine
 from thalweg.catalogue.regularizers.regularizer import Regularizer
@@ -233,7 +233,7 @@ def train_step(
         The state after the step, and the objective before it.
     """
     progress = progress_at(shape, step, reductions)
-    clip = unclipped
+    clip = as_is
     if lane.clipping is not None:
         clip = partial(settled(lane.clipping, progress).clip, parameters=state.parameters)
     taken = settled(lane.optimizer, progress).step(

@@ -17,13 +17,11 @@ import numpy as np
 
 from thalweg.catalogue import schedules
 from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.losses import DeepSupervision
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.networks.outputs import with_outputs
 from thalweg.catalogue.networks.summary import Summary, cost, summary
 from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
 from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
-from thalweg.catalogue.starts import OutputBias
 from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
@@ -126,10 +124,8 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"{type(loss).__name__} fits {' and '.join(loss.tasks)} tasks, but the data of "
             f"{type(recipe.data).__name__} are {dataset.task}; leave loss out to have it chosen"
         )
-    if any(isinstance(start, OutputBias) for start in recipe.start) and (
-        not hasattr(loss, "constant")
-    ):
-        raise SpecError(f"OutputBias knows no best constant for {type(loss).__name__}")
+    for start in recipe.start:
+        start.check_loss(loss)
     least = getattr(loss, "least_target", None)
     if least is not None and recipe.target_preprocessing is not None:
         raise SpecError(
@@ -316,24 +312,9 @@ def check_network(job: Job) -> None:
             f"{type(recipe.network).__name__} gives outputs of shape {outputs.shape[1:]}, but "
             f"{type(recipe.loss).__name__} on {type(recipe.data).__name__} needs ({wanted},)"
         )
-    if isinstance(recipe.loss, DeepSupervision):
-        shapes = {name: seen.shape[1:] for name, seen in taps.items()}
-        _check_tap(recipe.loss, shapes, dataset)
-
-
-def _check_tap(
-    loss: DeepSupervision, taps: Mapping[str, tuple[int, ...]], dataset: Dataset
-) -> None:
-    """Refuse a loss on a hidden layer that is not there, or not as wide as the loss needs."""
-    if loss.tap not in taps:
-        raise SpecError(f"DeepSupervision.tap must be one of {', '.join(taps)}, got {loss.tap!r}")
-    wanted = loss.hidden.outputs(dataset.outputs)
-    if taps[loss.tap] != (wanted,):
-        raise SpecError(
-            f"DeepSupervision.tap must name values of shape ({wanted},) for "
-            f"{type(loss.hidden).__name__}, got {loss.tap!r} of shape {taps[loss.tap]}; an "
-            f"AuxiliaryHead reads such values from any layer"
-        )
+    check_taps = getattr(recipe.loss, "check_taps", None)
+    if check_taps is not None:
+        check_taps({name: seen.shape[1:] for name, seen in taps.items()}, dataset.outputs)
 
 
 def _outputs_for(recipe: Recipe, shape: tuple[int, ...]) -> Any:

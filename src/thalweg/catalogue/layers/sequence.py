@@ -1,8 +1,9 @@
 """Named layers, alone and one after the other; whatever is made of layers calls these functions.
 
 ``numbered`` names them, ``init_layer`` and ``apply_layer`` start and run one under its name, and
-``init_sequence`` and ``apply_sequence`` many. ``by_layer`` finds in a tree of parameters the layers
-that hold them.
+``init_sequence`` and ``apply_sequence`` many. A network that is its ``named_layers`` takes
+``init, apply = init_named, apply_named`` as its methods. ``by_layer`` finds in a tree of parameters
+the layers that hold them.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from thalweg.part import part_name
 
 __all__ = [
     "apply_layer",
+    "apply_named",
     "apply_sequence",
     "by_layer",
     "init_layer",
+    "init_named",
     "init_sequence",
     "numbered",
     "output_of",
@@ -88,6 +91,18 @@ def apply_sequence(
     for name, layer in layers:
         x, state[name] = apply_layer(name, layer, variables, x, context)
     return x, filled(state)
+
+
+def init_named(network: Any, key: Array, example: Any) -> Variables:
+    """Variables of a network that is a list of layers: ``Network.init``."""
+    return init_sequence(network.named_layers(), key, example)
+
+
+def apply_named(
+    network: Any, variables: Variables, x: Array, context: Context
+) -> tuple[Array, Any]:
+    """What a network that is a list of layers makes of inputs: ``Network.apply``."""
+    return apply_sequence(network.named_layers(), variables, x, context)
 
 
 def output_of(name: str, layer: Any, variables: Variables, example: Any) -> Any:

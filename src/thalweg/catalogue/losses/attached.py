@@ -8,6 +8,7 @@ from jax import Array
 
 from thalweg.catalogue.losses.entropies import CategoricalCrossEntropy
 from thalweg.catalogue.losses.loss import Loss, Task
+from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
 
 __all__ = ["DeepSupervision"]
@@ -48,6 +49,25 @@ class DeepSupervision:
     def attached(self, taps: Mapping[str, Array], targets: Array) -> Array:
         """What is added to the loss of every example while training."""
         return self.weight * self.hidden(taps[self.tap], targets)
+
+    def check_taps(self, shapes: Mapping[str, tuple[int, ...]], targets: int) -> None:
+        """Refuse a tap that is not there, or not as wide as its loss needs.
+
+        Args:
+            shapes: of the values at every tap of the network, for one example.
+            targets: classes, or numbers to be predicted.
+        """
+        if self.tap not in shapes:
+            raise SpecError(
+                f"DeepSupervision.tap must be one of {', '.join(shapes)}, got {self.tap!r}"
+            )
+        wanted = self.hidden.outputs(targets)
+        if shapes[self.tap] != (wanted,):
+            raise SpecError(
+                f"DeepSupervision.tap must name values of shape ({wanted},) for "
+                f"{type(self.hidden).__name__}, got {self.tap!r} of shape {shapes[self.tap]}; an "
+                f"AuxiliaryHead reads such values from any layer"
+            )
 
     def outputs(self, targets: int) -> int:
         return self.final.outputs(targets)

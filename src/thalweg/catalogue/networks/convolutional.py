@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from jax import Array
-
 from thalweg.catalogue.activations import Activation, ReLU, Tanh
-from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
 from thalweg.catalogue.layers import (
     Activate,
@@ -20,7 +17,7 @@ from thalweg.catalogue.layers import (
     MaxPooling,
     Residual,
 )
-from thalweg.catalogue.layers.sequence import apply_sequence, init_sequence, numbered
+from thalweg.catalogue.layers.sequence import apply_named, init_named, numbered
 from thalweg.catalogue.networks.mlp import before_normalization
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.outputs import given_outputs
@@ -58,6 +55,8 @@ class LeNet:
     kernel: Initializer = choice(default=He())
     outputs: int | None = choice(default=None, low=1)
 
+    init, apply = init_named, apply_named
+
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         outputs, active = given_outputs(self), Activate(function=self.activation)
@@ -72,12 +71,6 @@ class LeNet:
         for units in self.hidden:
             layers += [Dense(units=units, kernel=self.kernel), active]
         return numbered([*layers, Dense(units=outputs, kernel=self.kernel)])
-
-    def init(self, key: Array, example: Any) -> Variables:
-        return init_sequence(self.named_layers(), key, example)
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return apply_sequence(self.named_layers(), variables, x, context)
 
 
 @part
@@ -108,6 +101,8 @@ class VGG:
     bias: Initializer | None = choice(default=Zero())
     outputs: int | None = choice(default=None, low=1)
 
+    init, apply = init_named, apply_named
+
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         outputs, active = given_outputs(self), Activate(function=self.activation)
@@ -124,12 +119,6 @@ class VGG:
         for units in self.hidden:
             layers += [Dense(units=units, kernel=self.kernel, bias=self.bias), active]
         return numbered([*layers, Dense(units=outputs, kernel=self.kernel, bias=self.bias)])
-
-    def init(self, key: Array, example: Any) -> Variables:
-        return init_sequence(self.named_layers(), key, example)
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return apply_sequence(self.named_layers(), variables, x, context)
 
 
 @part
@@ -165,6 +154,8 @@ class ResNet:
         if not self.filters:
             raise SpecError("ResNet.filters must name at least one stage, got none")
 
+    init, apply = init_named, apply_named
+
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         outputs, active = given_outputs(self), Activate(function=self.activation)
@@ -193,9 +184,3 @@ class ResNet:
             bias=before_normalization(self.normalization, Zero()),
         )
         return (convolution,) if self.normalization is None else (convolution, self.normalization)
-
-    def init(self, key: Array, example: Any) -> Variables:
-        return init_sequence(self.named_layers(), key, example)
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return apply_sequence(self.named_layers(), variables, x, context)

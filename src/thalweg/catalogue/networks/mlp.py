@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax import Array
-
 from thalweg.catalogue.activations import Activation, ReLU
-from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
 from thalweg.catalogue.layers import Activate, Dense, Dropout, Residual
-from thalweg.catalogue.layers.sequence import apply_sequence, init_sequence, numbered
+from thalweg.catalogue.layers.sequence import apply_named, init_named, numbered
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.outputs import given_outputs
 from thalweg.part import Number, choice, number, part
@@ -53,6 +50,8 @@ class MLP:
     dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     outputs: int | None = choice(default=None, low=1)
 
+    init, apply = init_named, apply_named
+
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         outputs, layers = given_outputs(self), []
@@ -66,12 +65,6 @@ class MLP:
             if self.dropout is not None:
                 layers.append(Dropout(rate=self.dropout))
         return numbered([*layers, Dense(units=outputs, kernel=self.kernel, bias=self.bias)])
-
-    def init(self, key: Array, example: Any) -> Variables:
-        return init_sequence(self.named_layers(), key, example)
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return apply_sequence(self.named_layers(), variables, x, context)
 
 
 @part
@@ -100,6 +93,8 @@ class ResidualMLP:
     bias: Initializer | None = choice(default=Zero())
     outputs: int | None = choice(default=None, low=1)
 
+    init, apply = init_named, apply_named
+
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         outputs = given_outputs(self)
@@ -111,9 +106,3 @@ class ResidualMLP:
         block = Residual(layers=(*ready, inner, *ready, outer))
         last = Dense(units=outputs, kernel=self.kernel, bias=self.bias)
         return numbered([outer, *([block] * self.blocks), *ready, last])
-
-    def init(self, key: Array, example: Any) -> Variables:
-        return init_sequence(self.named_layers(), key, example)
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return apply_sequence(self.named_layers(), variables, x, context)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax import Array
-
-from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.layers.sequence import apply_sequence, init_sequence, numbered
+from thalweg.catalogue.layers.sequence import apply_named, init_named, numbered
 from thalweg.catalogue.networks.network import Network
 from thalweg.part import choice, part
 
@@ -35,12 +32,8 @@ class Sequential:
 
     layers: tuple[Network, ...] = choice()
 
+    init, apply = init_named, apply_named
+
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         return numbered(self.layers)
-
-    def init(self, key: Array, example: Any) -> Variables:
-        return init_sequence(self.named_layers(), key, example)
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        return apply_sequence(self.named_layers(), variables, x, context)

@@ -22,8 +22,8 @@ from thalweg.catalogue.optimizers.optimizer import (
     Objective,
     Optimizer,
     Step,
+    as_is,
     evaluated,
-    unclipped,
 )
 from thalweg.part import Number, choice, number, part
 
@@ -45,8 +45,9 @@ def _towards(share: Any, target: Any, point: Any) -> Any:
     return jax.tree.map(lambda p, t: p + share * (t - p), point, target)
 
 
-def _rate(inner: Optimizer) -> Any:
-    return getattr(inner, "learning_rate", 1.0)
+@property
+def _rate_of_inner(self: Any) -> Any:
+    return getattr(self.inner, "learning_rate", 1.0)
 
 
 @part
@@ -72,9 +73,7 @@ class GradientAccumulation:
     inner: Optimizer = choice(default=Adam())
     every: int = choice(default=4, low=1)
 
-    @property
-    def learning_rate(self) -> Any:
-        return _rate(self.inner)
+    learning_rate = _rate_of_inner
 
     def evaluated(self, parameters: Any, state: Any) -> Any:
         return evaluated(self.inner, parameters, state["inner"])
@@ -84,12 +83,7 @@ class GradientAccumulation:
         return {"inner": self.inner.start(parameters), "total": total}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: Any,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
         complete = count % self.every == 0
 
@@ -133,9 +127,7 @@ class SharpnessAware:
     inner: Optimizer = choice(default=Momentum())
     radius: Number = number(default=0.05, low=0, scale="log", search=(1e-3, 1))
 
-    @property
-    def learning_rate(self) -> Any:
-        return _rate(self.inner)
+    learning_rate = _rate_of_inner
 
     def evaluated(self, parameters: Any, state: Any) -> Any:
         return evaluated(self.inner, parameters, state)
@@ -144,12 +136,7 @@ class SharpnessAware:
         return self.inner.start(parameters)
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: Any,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
         length = norm(gradient)
@@ -182,9 +169,7 @@ class Lookahead:
     share: Number = number(default=0.5, low=0, high=1)
     every: int = choice(default=5, low=1)
 
-    @property
-    def learning_rate(self) -> Any:
-        return _rate(self.inner)
+    learning_rate = _rate_of_inner
 
     def evaluated(self, parameters: Any, state: Any) -> Any:
         return state["slow"]
@@ -193,12 +178,7 @@ class Lookahead:
         return {"inner": self.inner.start(parameters), "slow": parameters}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: Any,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
         taken = self.inner.step(objective, parameters, state["inner"], count, clip)
         followed = count % self.every == 0
@@ -232,9 +212,7 @@ class PolyakAveraging:
     decay: Number = number(default=None, low=0, below=1, search=(0.9, 0.9999))
     after: int = choice(default=0, low=0)
 
-    @property
-    def learning_rate(self) -> Any:
-        return _rate(self.inner)
+    learning_rate = _rate_of_inner
 
     def evaluated(self, parameters: Any, state: Any) -> Any:
         return state["average"]
@@ -243,12 +221,7 @@ class PolyakAveraging:
         return {"inner": self.inner.start(parameters), "average": parameters}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: Any,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
         taken = self.inner.step(objective, parameters, state["inner"], count, clip)
         averaged = jnp.maximum(count - self.after, 1)
@@ -282,9 +255,7 @@ class ScheduleFree:
     inner: Optimizer = choice(default=GradientDescent())
     interpolation: Number = number(default=0.9, low=0, high=1)
 
-    @property
-    def learning_rate(self) -> Any:
-        return _rate(self.inner)
+    learning_rate = _rate_of_inner
 
     def evaluated(self, parameters: Any, state: Any) -> Any:
         return state["average"]
@@ -293,12 +264,7 @@ class ScheduleFree:
         return {"inner": self.inner.start(parameters), "free": parameters, "average": parameters}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: Any,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
         # To inner, which is at z, the objective looks as it does around y.
         def around(at: Any) -> tuple[Array, Any]:

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from thalweg.catalogue.curvature.products import differentiated
 from thalweg.catalogue.line_searches import LineSearch, WolfeSearch, search_along
 from thalweg.catalogue.optimizers.newton import directed
-from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, unclipped
+from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, as_is
 from thalweg.part import choice, part
 
 __all__ = ["ConjugateGradients", "NonlinearConjugateGradients"]
@@ -48,12 +48,7 @@ class ConjugateGradients:
         return {"direction": jnp.zeros_like(ravel_pytree(parameters)[0])}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         value, auxiliary, gradient, product = differentiated(objective, parameters)
         gradient = clip(gradient)
@@ -107,12 +102,7 @@ class NonlinearConjugateGradients:
         return {"gradient": zeros, "direction": zeros, "fall": jnp.zeros((), zeros.dtype)}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
         slopes, unravel = ravel_pytree(gradient)

@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from thalweg.catalogue.curvature import dense, gauss_newton_product, require_room, truncated_solve
 from thalweg.catalogue.curvature.products import differentiated
 from thalweg.catalogue.optimizers.newton import composite, directed
-from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, unclipped
+from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, as_is
 from thalweg.part import Number, choice, number, part
 
 __all__ = ["HessianFree", "LevenbergMarquardt"]
@@ -85,12 +85,7 @@ class LevenbergMarquardt:
         return _begun(self, parameters)
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         known = composite(objective, self)
         (value, auxiliary), gradient = jax.value_and_grad(known, has_aux=True)(parameters)
@@ -141,12 +136,7 @@ class HessianFree:
         return _begun(self, parameters)
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         if self.curvature == "hessian":
             value, auxiliary, gradient, product = differentiated(objective, parameters)

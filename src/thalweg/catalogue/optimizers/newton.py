@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from thalweg.catalogue.curvature import dense, gauss_newton_product, require_room
 from thalweg.catalogue.curvature.products import Product, differentiated
 from thalweg.catalogue.objective import Composite
-from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, unclipped
+from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, as_is
 from thalweg.errors import SpecError
 from thalweg.part import Number, number, part
 
@@ -75,12 +75,7 @@ class Newton:
         return {}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         value, auxiliary, gradient, product = differentiated(objective, parameters)
         gradient = clip(gradient)
@@ -115,12 +110,7 @@ class GaussNewton:
         return {}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         known = composite(objective, self)
         (value, auxiliary), gradient = jax.value_and_grad(known, has_aux=True)(parameters)

@@ -23,10 +23,10 @@ __all__ = [
     "Rule",
     "Step",
     "Update",
+    "as_is",
     "evaluated",
     "init_state",
     "take_step",
-    "unclipped",
 ]
 
 # Maps parameters to a scalar and whatever else the caller wants back.
@@ -36,7 +36,7 @@ Objective = Callable[[Any], tuple[Array, Any]]
 Clip = Callable[[Any], Any]
 
 
-def unclipped(gradient: Any) -> Any:
+def as_is(gradient: Any) -> Any:
     """The gradient as it is."""
     return gradient
 
@@ -91,12 +91,7 @@ class Optimizer(Protocol):
         ...
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: Any,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
         """Take one step.
 
@@ -139,12 +134,7 @@ def init_state(rule: Rule, parameters: Any) -> Any:
 
 
 def take_step(
-    rule: Rule,
-    objective: Objective,
-    parameters: Any,
-    state: Any,
-    count: Array,
-    clip: Clip = unclipped,
+    rule: Rule, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
 ) -> Step:
     """Differentiate the objective and let the rule move every parameter: ``Optimizer.step``."""
     leaves, structure = jax.tree.flatten(parameters)

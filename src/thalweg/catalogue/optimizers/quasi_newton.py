@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from thalweg.catalogue.curvature import require_room
 from thalweg.catalogue.line_searches import LineSearch, WolfeSearch, search_along
 from thalweg.catalogue.optimizers.newton import directed
-from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, unclipped
+from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, as_is
 from thalweg.part import Number, choice, number, part
 
 __all__ = ["BFGS", "LBFGS"]
@@ -69,12 +69,7 @@ class BFGS:
         return {"inverse": jnp.eye(flat.size, dtype=flat.dtype), "fresh": jnp.ones_like(flat[0])}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
         slopes, unravel = ravel_pytree(gradient)
@@ -139,12 +134,7 @@ class LBFGS:
         return {"steps": empty, "changes": empty, "inverses": jnp.zeros_like(empty[:, 0])}
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: State,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: State, count: Array, clip: Clip = as_is
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
         slopes, unravel = ravel_pytree(gradient)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.line_searches import ExactSearch, LineSearch, search_along
-from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, unclipped
+from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, as_is
 from thalweg.part import choice, part
 
 __all__ = ["SteepestDescent"]
@@ -39,12 +39,7 @@ class SteepestDescent:
         return ()
 
     def step(
-        self,
-        objective: Objective,
-        parameters: Any,
-        state: Any,
-        count: Array,
-        clip: Clip = unclipped,
+        self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
         (value, auxiliary), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
         used = clip(gradient)
