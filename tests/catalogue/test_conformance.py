@@ -1,8 +1,7 @@
-"""The laws every part of a family keeps, over one table per family.
+"""The laws every part of a family keeps, over the table of all parts in ``rows``.
 
-``ROWS`` holds parts with numbers away from zero and from their defaults, at least one of every
-class and every option of every choice. ``RUN`` says, per family, what it means to use a part: a
-function of the part alone (and of the float type it computes in) that returns arrays.
+``RUN`` says, per family, what it means to use a part: a function of the part alone (and of the
+float type it computes in) that returns arrays.
 """
 
 from __future__ import annotations
@@ -18,447 +17,38 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from tests.catalogue.rows import ROWS
 
-from thalweg.catalogue.activations import (
-    ELU,
-    GELU,
-    ISRLU,
-    ISRU,
-    SELU,
-    SQNL,
-    ArcTan,
-    BentIdentity,
-    BinaryStep,
-    Gaussian,
-    GeneralizedRectifier,
-    HardTanh,
-    HingeFunction,
-    Identity,
-    LeakyReLU,
-    Max,
-    Maxout,
-    Mish,
-    PReLU,
-    ReLU,
-    RReLU,
-    Sigmoid,
-    SiLU,
-    Sinc,
-    Sinusoid,
-    SoftClipping,
-    SoftExponential,
-    Softmax,
-    Softplus,
-    Softsign,
-    Swish,
-    Tanh,
-)
-from thalweg.catalogue.augmentations import (
-    AffineWarp,
-    Crop,
-    Cutout,
-    ElasticWarp,
-    Flip,
-    Mixup,
-    Noise,
-)
 from thalweg.catalogue.augmentations.augmentation import Batch
-from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.families import FAMILIES, family_of, members
 from thalweg.catalogue.initializers import (
-    ActivationGain,
-    Constant,
-    Eye,
-    Fan,
-    Glorot,
-    He,
     Initializer,
-    InputUniform,
-    Normal,
-    Orthogonal,
-    Sparse,
-    TruncatedNormal,
-    Uniform,
-    Zero,
 )
 from thalweg.catalogue.layers import (
-    Activate,
     AveragePooling,
-    BatchNormalization,
     Convolution,
-    Dense,
-    Dropout,
     Embedding,
-    Flatten,
     GlobalPooling,
-    GroupNormalization,
     InstanceNormalization,
-    LayerNormalization,
     MaxPooling,
-    Parallel,
-    Reshape,
-    Residual,
-    RMSNormalization,
-    SpectralNormalization,
-    WeightNormalization,
-)
-from thalweg.catalogue.line_searches import Backtracking, ExactSearch, WolfeSearch
-from thalweg.catalogue.losses import (
-    AbsoluteError,
-    BinaryCrossEntropy,
-    CategoricalCrossEntropy,
-    ClippedCrossEntropy,
-    DeepSupervision,
-    Focal,
-    GaussianLikelihood,
-    Hinge,
-    Huber,
-    IndicatorError,
-    PoissonLikelihood,
-    SigmoidHinge,
-    SquaredError,
-    SquaredHinge,
-    ZeroOne,
 )
 from thalweg.catalogue.networks import (
-    MLP,
     VGG,
-    AuxiliaryHead,
     LeNet,
-    ResidualMLP,
     ResNet,
-    Sequential,
 )
 from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers import (
     BFGS,
-    LAMB,
     LBFGS,
-    AdaDelta,
-    Adafactor,
-    AdaGrad,
-    Adam,
-    AdaMax,
-    AdamW,
-    AMSGrad,
-    ConjugateGradients,
-    DeltaBarDelta,
-    GaussNewton,
-    GradientAccumulation,
-    GradientDescent,
-    HessianFree,
-    LevenbergMarquardt,
-    Lion,
-    Lookahead,
-    Momentum,
-    Muon,
-    NAdam,
-    Nesterov,
-    Newton,
     NonlinearConjugateGradients,
-    PolyakAveraging,
-    RAdam,
-    RMSProp,
-    Rprop,
-    ScheduleFree,
-    SharpnessAware,
-    SignDescent,
-    SteepestDescent,
-)
-from thalweg.catalogue.preprocessing import (
-    PCA,
-    Center,
-    MaxAbs,
-    MinMax,
-    Robust,
-    Standardize,
-    Whiten,
-)
-from thalweg.catalogue.regularizers import (
-    L1,
-    L2,
-    Contractive,
-    DecoupledDecay,
-    ElasticNet,
-    GroupActivity,
-    KLSparsity,
-    L1Activity,
-    LInfinity,
-    LogSumExp,
-    MaxNorm,
-    MeanActivity,
-    NoiseConsistency,
-    ProximalL1,
-    PruneBelow,
-    PruneShare,
-    StudentTActivity,
 )
 from thalweg.catalogue.schedules import (
-    CosineDecay,
-    CosineRestarts,
-    ExponentialDecay,
-    InverseDecay,
-    OneCycle,
-    Piecewise,
-    PolynomialDecay,
     Progress,
-    ReduceOnPlateau,
-    StepDecay,
-    Warmup,
 )
-from thalweg.catalogue.starts import OutputBias, UnitVariance
 from thalweg.engine.penalties import after_step, of_activations, of_parameters
 from thalweg.part import declarations, part_name
-
-SEARCHES = [
-    Backtracking(longest=2, sufficient=0.4, shrink=0.7),
-    *[WolfeSearch(first=0.9, sufficient=0.7, flat=0.9, condition=c) for c in ("weak", "strong")],
-    ExactSearch(first=0.3),
-]
-
-ROWS: dict[str, list[Any]] = {
-    "activations": [
-        ArcTan(),
-        BentIdentity(),
-        BinaryStep(),
-        ELU(alpha=0.7),
-        *[GELU(form=form) for form in ("erf", "tanh", "tanh_rounded")],
-        Gaussian(),
-        GeneralizedRectifier(slope=-0.6),
-        HardTanh(),
-        HingeFunction(slope=1.4),
-        ISRLU(alpha=0.7),
-        ISRU(alpha=0.7),
-        Identity(),
-        LeakyReLU(slope=0.3),
-        *[Max(ties=ties) for ties in ("first", "equal")],
-        *[Maxout(pieces=3, ties=ties) for ties in ("first", "equal")],
-        Mish(),
-        *[PReLU(slope=0.3, shared=shared) for shared in ("unit", "layer")],
-        RReLU(low=0.1, high=0.7),
-        *[ReLU(derivative_at_zero=value) for value in (0, 1)],
-        SELU(),
-        SQNL(),
-        SiLU(),
-        Sigmoid(),
-        Sinc(),
-        Sinusoid(frequency=1.7),
-        SoftClipping(alpha=4),
-        *[SoftExponential(alpha=alpha) for alpha in (-0.25, 0.4)],
-        Softmax(),
-        Softplus(beta=1.7),
-        Softsign(),
-        Swish(beta=1.7),
-        Tanh(),
-    ],
-    "initializers": [
-        ActivationGain(activation=LeakyReLU(slope=0.3), start=Fan(gain=0.5)),
-        Constant(value=0.3),
-        Eye(gain=0.5),
-        *[
-            kind(gain=0.5, distribution=d)
-            for kind in (Fan, Glorot, He)
-            for d in ("normal", "uniform", "truncated_normal")
-        ],
-        *[InputUniform(gain=0.5, bound=bound) for bound in ("root", "inverse")],
-        Normal(deviation=0.2),
-        Orthogonal(gain=2),
-        Sparse(nonzeros=2, values=Normal(deviation=0.2)),
-        *[TruncatedNormal(deviation=0.2, limit=1.5, rescaled=r) for r in (False, True)],
-        Uniform(bound=0.2),
-        Zero(),
-    ],
-    "starts": [OutputBias(), UnitVariance(deviation=0.5)],
-    "losses": [
-        AbsoluteError(),
-        BinaryCrossEntropy(smoothing=0.1),
-        CategoricalCrossEntropy(smoothing=0.1),
-        ClippedCrossEntropy(least=0.2),
-        DeepSupervision(
-            final=CategoricalCrossEntropy(smoothing=0.1), hidden=Focal(focus=1.5), weight=0.4
-        ),
-        Focal(focus=1.5),
-        GaussianLikelihood(least=0.1),
-        *[Hinge(several=s) for s in ("sum", "largest")],
-        Hinge(derivative_at_kink=1),
-        Huber(threshold=0.7),
-        *[IndicatorError(squash=squash) for squash in (False, True)],
-        PoissonLikelihood(),
-        *[SigmoidHinge(labels=labels) for labels in ("zero_one", "plus_minus")],
-        SquaredError(),
-        SquaredError(factor=0.5),
-        SquaredHinge(),
-        ZeroOne(),
-    ],
-    "schedules": [
-        *[ExponentialDecay(initial=0.3, rate=0.2, per=per) for per in ("epoch", "step")],
-        *[InverseDecay(initial=0.3, rate=0.2, per=per) for per in ("epoch", "step")],
-        *[StepDecay(initial=0.3, factor=0.5, every=2, per=per) for per in ("epoch", "step")],
-        ReduceOnPlateau(initial=0.3, factor=0.5, patience=2),
-        CosineDecay(initial=0.3, final=0.1),
-        *[CosineRestarts(initial=0.3, final=0.1, length=3, per=per) for per in ("epoch", "step")],
-        CosineRestarts(initial=0.3, final=0.1, length=3, growth=2, per="step"),
-        *[OneCycle(peak=0.3, start=0.2, end=0.1, shape=shape) for shape in ("cosine", "linear")],
-        *[Piecewise(initial=0.3, at=(2, 5), factors=(2, 0.1), per=p) for p in ("epoch", "step")],
-        PolynomialDecay(initial=0.3, final=0.1, power=2),
-        *[Warmup(after=0.3, length=3, per=per) for per in ("epoch", "step")],
-        Warmup(after=CosineDecay(initial=0.3, final=0.1), length=3),
-    ],
-    "regularizers": [
-        *[L1(strength=0.1, biases=biases) for biases in (False, True)],
-        *[L2(strength=0.1, factor=f, biases=b) for f, b in ((0.5, False), (1.0, True))],
-        *[
-            DecoupledDecay(strength=0.1, times_learning_rate=times, biases=biases)
-            for times, biases in ((True, False), (False, True))
-        ],
-        *[ProximalL1(strength=0.1, biases=biases) for biases in (False, True)],
-        *[
-            ElasticNet(strength=0.1, ratio=0.4, absolute=absolute, biases=biases)
-            for absolute, biases in (("subgradient", False), ("proximal", True))
-        ],
-        *[
-            LInfinity(strength=0.1, over=o, biases=b)
-            for o, b in (("network", False), ("layer", True))
-        ],
-        *[
-            LogSumExp(strength=0.1, of=of, biases=b)
-            for of, b in (("weights", False), ("sizes", True))
-        ],
-        MaxNorm(limit=0.9),
-        PruneBelow(threshold=0.4, after=1),
-        *[PruneShare(share=0.5, after=1, over=over) for over in ("layer", "network")],
-        GroupActivity(strength=0.1, size=2),
-        KLSparsity(strength=0.1, target=0.2),
-        L1Activity(strength=0.1),
-        MeanActivity(strength=0.1, target=0.2),
-        StudentTActivity(strength=0.1),
-        *[Contractive(strength=0.1, derivatives=d) for d in ("exact", "random")],
-        NoiseConsistency(strength=0.1, deviation=0.2),
-    ],
-    "augmentations": [
-        AffineWarp(rotation=20, shift=0.2, zoom=0.2, shear=0.2),
-        Crop(padding=1),
-        Cutout(size=4, fill=0.5),
-        ElasticWarp(amount=5, smoothness=2),
-        Flip(horizontal=0.6, vertical=0.3),
-        *[Mixup(alpha=0.4, per=per) for per in ("batch", "example")],
-        Noise(deviation=0.3),
-    ],
-    "clipping": [
-        ClipAdaptively(limit=0.2, floor=0.5),
-        ClipByNorm(limit=0.5),
-        ClipByValue(limit=0.5),
-    ],
-    "preprocessing": [
-        Center(),
-        MaxAbs(),
-        MinMax(low=-1, high=1),
-        PCA(components=2),
-        Robust(),
-        Standardize(),
-        *[Whiten(floor=0.1, form=form) for form in ("pca", "zca")],
-    ],
-    "layers": [
-        Activate(function=LeakyReLU(slope=0.3)),
-        Activate(function=Maxout(pieces=3)),
-        Activate(function=RReLU(low=0.1, high=0.7)),
-        AveragePooling(size=(1, 2)),
-        BatchNormalization(momentum=0.6, epsilon=0.1),
-        BatchNormalization(epsilon=0.1, statistics="population", variance="biased", scale=None),
-        Convolution(filters=2, size=(1, 2), padding="same"),
-        Dense(units=3, kernel=Normal(deviation=0.5)),
-        Dense(units=3, bias=None),
-        Dropout(rate=0.4),
-        Embedding(symbols=5, features=2),
-        Flatten(),
-        *[GlobalPooling(over=over) for over in ("mean", "max")],
-        GroupNormalization(groups=1, epsilon=0.1),
-        InstanceNormalization(epsilon=0.1),
-        *[LayerNormalization(epsilon=0.1, over=over) for over in ("example", "channels")],
-        MaxPooling(size=(1, 2), padding="same"),
-        *[
-            Parallel(branches=(Dense(units=3), Activate(function=ELU(alpha=0.5))), join=join)
-            for join in ("concatenate", "add")
-        ],
-        Reshape(shape=(1, 3)),
-        Residual(layers=(Dense(units=2), Dropout(rate=0.4))),
-        RMSNormalization(epsilon=0.1),
-        SpectralNormalization(layer=Dense(units=2)),
-        WeightNormalization(layer=Dense(units=2)),
-    ],
-    "networks": [
-        MLP(hidden=(5, 4), activation=Tanh(), outputs=2),
-        MLP(hidden=(5,), activation=ELU(alpha=0.5), dropout=0.3, outputs=1),
-        MLP(hidden=(5,), activation=Maxout(), outputs=2),
-        MLP(hidden=(5,), activation=RReLU(low=0.1, high=0.7), outputs=2),
-        MLP(hidden=(), outputs=3),
-        AuxiliaryHead(
-            network=MLP(hidden=(5,), activation=ELU(alpha=0.5), kernel=Zero()),
-            kernel=Zero(),
-            outputs=2,
-        ),
-        MLP(hidden=(5,), normalization=BatchNormalization(epsilon=0.1), outputs=3),
-        LeNet(filters=(2, 3), hidden=(5,), outputs=2),
-        LeNet(filters=(2, 3), hidden=(5,), outputs=2, pooling="max"),
-        ResidualMLP(width=4, blocks=2, normalization=LayerNormalization(epsilon=0.1), outputs=2),
-        ResNet(filters=(2, 3), blocks=1, normalization=GroupNormalization(groups=1), outputs=2),
-        Sequential(layers=(Dense(units=4), Activate(function=Tanh()), Dense(units=2))),
-        VGG(filters=(2,), convolutions=1, hidden=(3,), outputs=2),
-    ],
-    "optimizers": [
-        AdaGrad(learning_rate=0.1, epsilon=1e-3, initial=0.2),
-        AdaGrad(learning_rate=0.1, epsilon=1e-3, initial=0.2, momentum=0.6, epsilon_in="root"),
-        *[
-            Adam(learning_rate=0.1, beta1=0.8, beta2=0.9, epsilon=1e-3, bias_correction=c)
-            for c in ("both", "first", "none")
-        ],
-        Adam(learning_rate=0.1, epsilon=1e-3, epsilon_in="root"),
-        AdamW(learning_rate=0.1, epsilon=1e-3, weight_decay=0.3),
-        GradientDescent(learning_rate=0.1),
-        *[Momentum(learning_rate=0.1, learning_rate_in=e) for e in ("velocity", "step")],
-        *[Nesterov(learning_rate=0.1, momentum=0.7, form=f) for f in ("lookahead", "stored_point")],
-        *[RMSProp(learning_rate=0.1, epsilon=1e-3, centred=c) for c in (False, True)],
-        RMSProp(learning_rate=0.1, epsilon=1e-3, momentum=0.6, epsilon_in="root"),
-        BFGS(search=ExactSearch()),
-        ConjugateGradients(),
-        GaussNewton(learning_rate=0.5, damping=0.3),
-        HessianFree(damping=0.5, factor=2, tolerance=0.2),
-        HessianFree(damping=0.5, factor=2, tolerance=0.2, curvature="hessian", iterations=9),
-        *[LBFGS(learning_rate=0.1, memory=2, search=s) for s in (ExactSearch(trials=4), None)],
-        *[LevenbergMarquardt(damping=0.5, scaling=s) for s in ("identity", "diagonal")],
-        Newton(learning_rate=0.5, damping=0.3),
-        *[
-            NonlinearConjugateGradients(beta=beta, search=ExactSearch())
-            for beta in ("fletcher_reeves", "polak_ribiere", "hestenes_stiefel")
-        ],
-        AdaDelta(epsilon=1e-2),
-        *[
-            AMSGrad(learning_rate=0.1, epsilon=1e-3, correction=c)
-            for c in ("after", "before", "none")
-        ],
-        *[NAdam(learning_rate=0.1, epsilon=1e-3, momentum_decay=d) for d in (None, 2.0)],
-        RAdam(learning_rate=0.1, beta2=0.9, epsilon=1e-3),
-        AdaMax(learning_rate=0.1, epsilon=1e-2),
-        DeltaBarDelta(learning_rate=0.1, increase=0.02),
-        Lion(learning_rate=0.23, weight_decay=0.1),
-        *[
-            Rprop(learning_rate=0.1, shortest=0.06, longest=0.13, after_flip=after)
-            for after in ("wait", "move")
-        ],
-        SignDescent(learning_rate=0.13),
-        LAMB(learning_rate=0.1, weight_decay=0.1, epsilon=1e-3),
-        Adafactor(learning_rate=0.2, smallest=2.0, limit=0.5),
-        Muon(learning_rate=0.1, weight_decay=0.1),
-        *[SteepestDescent(search=search) for search in SEARCHES],
-        GradientAccumulation(inner=GradientDescent(learning_rate=0.1), every=2),
-        SharpnessAware(inner=Momentum(learning_rate=0.01), radius=0.1),
-        Lookahead(inner=GradientDescent(learning_rate=0.03), every=2),
-        *[PolyakAveraging(inner=Momentum(learning_rate=0.01), decay=d) for d in (None, 0.9)],
-        ScheduleFree(inner=GradientDescent(learning_rate=0.03)),
-    ],
-    "line_searches": SEARCHES,
-}
 
 PARAMETERS = {
     "dense": {"kernel": np.array([[0.5, -1.0], [0.2, 0.9]]), "bias": np.array([0.1, -0.4])},

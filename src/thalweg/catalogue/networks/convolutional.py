@@ -28,7 +28,7 @@ from thalweg.part import choice, part
 __all__ = ["VGG", "LeNet", "ResNet"]
 
 
-@part
+@part(name="lenet")
 class LeNet:
     """Alternates two convolutions with pooling, and ends in dense layers.
 
@@ -121,7 +121,7 @@ class VGG:
         return numbered([*layers, Dense(units=outputs, kernel=self.kernel, bias=self.bias)])
 
 
-@part
+@part(name="resnet")
 class ResNet:
     """Stacks stages of residual blocks, each but the first halving the image at its start.
 
