@@ -1,47 +1,42 @@
-"""What ``list``, ``show``, ``schema`` and ``data`` do."""
+"""What ``list``, ``show``, ``schema`` and ``data`` do; each imports what it needs when it runs."""
 
 from __future__ import annotations
 
-import inspect
 import json as json_
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thalweg.cli import output
-from thalweg.data import inventory
-from thalweg.data.inventory import Entry
+from thalweg.cli.names import families
 from thalweg.errors import SpecError
-from thalweg.part import nearest
-from thalweg.spec.families import FAMILIES, members
+
+if TYPE_CHECKING:
+    from thalweg.data.inventory import Entry
 
 __all__ = ["fetch_data", "list_data", "list_parts", "print_schema", "show_part"]
 
 
 def list_parts(family: str, *, json: bool) -> None:
     """Print the families, or the parts of one with their first lines."""
-    if family and family not in FAMILIES:
-        raise SpecError(f"there is no family {family!r}{nearest(family, FAMILIES)}")
-    chosen = {family: FAMILIES[family]} if family else FAMILIES
-    listed = {
-        name: [
-            {"name": part, "class_name": cls.__name__, "summary": _summary(cls)}
-            for part, cls in members(found).items()
-        ]
-        for name, found in chosen.items()
-    }
+    known = families()
+    if family and family not in known:
+        from thalweg.part import nearest
+
+        raise SpecError(f"there is no family {family!r}{nearest(family, known)}")
+    chosen = {family: known[family]} if family else known
     if json:
+        listed = {name: [part._asdict() for part in held.parts] for name, held in chosen.items()}
         output.emit({"families": listed})
     elif family:
-        parts = ((part["name"], part["summary"]) for part in listed[family])
-        output.say(output.entries(parts, output.width()))
+        parts = ((part.name, part.summary) for part in known[family].parts)
+        output.say(output.lines(parts, output.width()))
     else:
-        names = ((n, ", ".join(part["name"] for part in parts)) for n, parts in listed.items())
-        output.say(output.entries(names, output.width()))
-
-
-def _summary(cls: type) -> str:
-    return (inspect.getdoc(cls) or "").partition("\n")[0]
+        for name, held in chosen.items():
+            titled = f"{name}: {held.meaning}"
+            output.say(titled if len(titled) <= output.width() else name)
+            names = ", ".join(part.name for part in held.parts)
+            output.say(output.paragraph(names, output.width(), "    "))
 
 
 def show_part(
@@ -55,6 +50,7 @@ def show_part(
         json: whether to print data.
     """
     from thalweg.catalogue.card import card, render_text
+    from thalweg.spec.families import FAMILIES, members
 
     known: dict[str, tuple[Any, str]] = {}
     for family in FAMILIES.values():
@@ -82,6 +78,8 @@ def show_part(
 
 def _alternatives(name: str, known: dict[str, Any]) -> str:
     """The nearest part; naming all of them would help nobody."""
+    from thalweg.part import nearest
+
     tail = nearest(name.lower(), [part for part in known if part.islower()])
     return tail if "did you mean" in tail else "; `thalweg list` names all there are"
 
@@ -95,6 +93,8 @@ def print_schema() -> None:
 
 def list_data(*, json: bool) -> None:
     """Print every data source with what is known of it."""
+    from thalweg.data import inventory
+
     found = inventory()
     if json:
         output.emit({"data": found})
