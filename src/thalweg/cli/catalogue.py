@@ -59,21 +59,26 @@ def show_part(
     if name not in known:
         raise SpecError(f"there is no part {name!r}{_alternatives(name, known)}")
     found = card(*known[name])
+    more = None
     if found.family == "activations":
         from thalweg.cli.activations import study
 
-        more = study(found.name, known[name][0](), svg, cost=cost)
+        more = study(found.name, known[name][0](), cost=cost)
+        if svg is not None:
+            drawing = more.drawing()
+            with output.writing(svg):
+                svg.write_text(drawing, encoding="utf-8")
     elif svg is not None or cost:
         raise SpecError(f"--svg and --cost are for activations; {found.name} is none")
-    else:
-        more = None
     if json:
-        nothing = {"properties": None, "curve": None, "cost": None, "svg": None}
-        output.emit({**output.plain(found), **(more.data() if more else nothing)})
-    else:
-        output.say(render_text(found, output.width()).rstrip("\n"))
-        if more:
-            output.say(more.text(output.width()))
+        computed = more.data() if more else {"properties": None, "curve": None, "cost": None}
+        output.emit({**output.plain(found), **computed, "svg": svg})
+        return
+    output.say(render_text(found, output.width()).rstrip("\n"))
+    if more:
+        output.say(more.text(output.width()))
+    if svg is not None:
+        output.say(f"\ndrawn in {svg}")
 
 
 def _alternatives(name: str, known: dict[str, Any]) -> str:

@@ -99,7 +99,7 @@ def lines(items: Iterable[tuple[str, str]], width: int) -> str:
     """Names with texts beside them, one line each; texts are cut where there is no room."""
     items = tuple(items)
     # One long name must not cost all others their room.
-    margin = min(max((len(name) for name, _ in items), default=0), 20) + 2
+    margin = min(max((len(name) for name, _ in items), default=0), 21) + 2
     if margin > width / 2:
         return entries(items, width)
     starts = [(f"{name:<{margin - 2}}  ", text) for name, text in items]
