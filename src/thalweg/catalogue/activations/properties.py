@@ -159,7 +159,7 @@ def cost_of(activation: Any, size: int = 2**20, rounds: int = 15) -> float:
 def _sampled(activation: Any, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values and derivatives in double precision, at up to as many places as ``ALL_PLACES``."""
     with jax.enable_x64(True):
-        values, slopes = _both(activation, np.resize(z, ALL_PLACES.size))
+        values, slopes = _both(activation, np.pad(z, (0, ALL_PLACES.size - z.size)))
     return np.asarray(values)[: z.size], np.asarray(slopes)[: z.size]
 
 
