@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from thalweg.catalogue.card import Card, CardField, card
+from thalweg.catalogue.card import Card, CardField, card, short_number
 from thalweg.cli.activations import COLUMNS, Study, study
 from thalweg.cli.names import families
 from thalweg.spec.families import FAMILIES, Family, members
@@ -143,7 +143,8 @@ def _entry(card: Card, toml: str, drawn: bool) -> Iterator[str]:
 def _field(field: CardField) -> tuple[str, ...]:
     search = ""
     if field.search is not None:
-        search = "{:g}..{:g} ".format(*field.search) + str(field.scale)
+        low, high = map(short_number, field.search)
+        search = f"{low}..{high} {field.scale}"
     unit = f", in {field.unit}" if field.unit else ""
     default = "required" if field.default is None else f"`{field.default}`"
     return (
