@@ -59,7 +59,7 @@ def test_commands(text: str) -> None:
     for line in text.splitlines():
         program, *words = shlex.split(line.partition(" > ")[0])
         if program != "thalweg":
-            assert program in ("python", "./check")
+            assert program in ("python", "ruff", "./check")
             continue
         command = app.commands[words[0]]
         options = {name for parameter in command.params for name in parameter.opts}

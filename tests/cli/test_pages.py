@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from thalweg.cli.pages import PLACES, pages, toml_of
+from thalweg.cli.pages import pages
+from thalweg.cli.wording import PLACES, toml_of
 from thalweg.part import declarations, is_part
 from thalweg.spec.families import FAMILIES, members
 from thalweg.spec.text import parse

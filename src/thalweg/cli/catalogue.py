@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ def show_part(
         json: whether to print data.
     """
     from thalweg.catalogue.card import card, render_text
+    from thalweg.cli.wording import toml_of
     from thalweg.spec.families import FAMILIES, members
 
     known: dict[str, tuple[Any, str]] = {}
@@ -58,7 +60,7 @@ def show_part(
             known[part] = known[cls.__name__] = cls, family.name
     if name not in known:
         raise SpecError(f"there is no part {name!r}{_alternatives(name, known)}")
-    found = card(*known[name])
+    found, toml = card(*known[name]), toml_of(*known[name])
     more = None
     if found.family == "activations":
         from thalweg.cli.activations import study
@@ -72,9 +74,10 @@ def show_part(
         raise SpecError(f"--svg and --cost are for activations; {found.name} is none")
     if json:
         computed = more.data() if more else {"properties": None, "curve": None, "cost": None}
-        output.emit({**output.plain(found), **computed, "svg": svg})
+        output.emit({**output.plain(found), "toml": toml, **computed, "svg": svg})
         return
-    output.say(render_text(found, output.width()).rstrip("\n"))
+    output.say(render_text(found, output.width()))
+    output.say("In a spec\n" + textwrap.indent(toml, "  "))
     if more:
         output.say(more.text(output.width()))
     if svg is not None:

@@ -104,7 +104,10 @@ def lines(items: Iterable[tuple[str, str]], width: int) -> str:
         return entries(items, width)
     starts = [(f"{name:<{margin - 2}}  ", text) for name, text in items]
     return "\n".join(
-        start + textwrap.shorten(text, max(width - len(start), 1), placeholder="…")
+        start
+        + textwrap.shorten(
+            text, max(width - len(start), 1), placeholder="…", break_on_hyphens=False
+        )
         for start, text in starts
     )
 
