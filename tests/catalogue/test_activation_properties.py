@@ -164,7 +164,6 @@ KINKS = {
     "SELU": (0,),
 }
 DIE = {"ReLU", "BinaryStep", "HardTanh", "SQNL"}
-ELEMENTWISE = [name for name in activations.__all__ if name not in ("Max", "Maxout", "Softmax")]
 NEAR_IDENTITY = {
     *("Identity", "Tanh", "HardTanh", "ArcTan", "Softsign", "ISRU", "ISRLU", "SQNL", "ELU"),
     *("Sinusoid", "BentIdentity"),
@@ -172,9 +171,14 @@ NEAR_IDENTITY = {
 CENTRED = {
     *("Identity", "Tanh", "HardTanh", "ArcTan", "Softsign", "ISRU", "SQNL", "Sinusoid", "SELU"),
 }
+# Smooth, and with none of the properties above.
+PLAIN = {
+    *("Sigmoid", "SoftClipping", "Gaussian", "Sinc", "GELU", "SiLU", "Swish", "Mish", "Softplus"),
+    "SoftExponential",
+}
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", sorted({*KINKS} | DIE | NEAR_IDENTITY | CENTRED | PLAIN))
 def test_what_is_known_of_every_activation(name: str) -> None:
     activation = getattr(activations, name)()
     found = properties_of(activation)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.catalogue.rows import ROWS
 
 from thalweg.catalogue import activations, initializers
 from thalweg.catalogue.activations import (
@@ -132,6 +133,27 @@ def test_soft_exponential_is_finite_where_it_is_defined(alpha: float) -> None:
     value, pull = jax.vjp(SoftExponential(alpha=alpha), z)
     assert jnp.isfinite(value).all()
     assert jnp.isfinite(pull(jnp.ones_like(z))[0]).all()
+
+
+@jax.jit
+def _derivatives(activation: Any, z: Any, step: Any) -> Any:
+    """In closed form, as JAX has it, and as a difference."""
+    _, automatic = jax.jvp(activation, (z,), (jnp.ones_like(z),))
+    difference = (activation(z + step) - activation(z - step)) / (2 * step)
+    return activation.derivative(z), automatic, difference
+
+
+@pytest.mark.parametrize(
+    "activation", [row for row in ROWS["activations"] if not isinstance(row, COUPLED)], ids=repr
+)
+def test_three_derivatives_agree(activation: Any) -> None:
+    z = np.linspace(-3, 3, 61)  # with 0 and the other places where functions may have kinks
+    away = z[np.abs(2 * z - np.round(2 * z)) > 0.1]
+    with jax.enable_x64(True):
+        closed, automatic, _ = _derivatives(activation, z, 1e-5)
+        smooth, _, difference = _derivatives(activation, away, 1e-5)
+    np.testing.assert_allclose(closed, automatic, 1e-9, 1e-12)
+    np.testing.assert_allclose(smooth, difference, 1e-6, 1e-8)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)

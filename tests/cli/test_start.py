@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from click.shell_completion import ShellComplete
 from tests.cli.commands import environment
 
 from thalweg.cli.app import app
-from thalweg.cli.names import parts_by_family
+from thalweg.cli.names import families
 from thalweg.spec.families import FAMILIES, members
 
 # Each takes a tenth of a second or more, and brings others along.
@@ -33,6 +34,8 @@ COMMANDS = (
     ["run", "--no-such-option"],
     ["run"],
     ["run", "--data", "no-such-file", "--target", "y"],
+    ["list"],
+    ["list", "optimizers"],
 )
 
 
@@ -63,9 +66,21 @@ def test_completion(words):
     assert not seen & HEAVY
 
 
-def test_names_to_complete_are_those_of_the_catalogue():
-    catalogue = {name: sorted(members(family)) for name, family in FAMILIES.items()}
-    assert {name: sorted(parts) for name, parts in parts_by_family().items()} == catalogue
+def test_what_is_listed_is_the_catalogue():
+    catalogue = {
+        name: {
+            (part, cls.__name__, inspect.getdoc(cls).splitlines()[0])
+            for part, cls in members(family).items()
+        }
+        for name, family in FAMILIES.items()
+    }
+    listed = families()
+    assert list(listed) == list(catalogue)
+    for name, family in listed.items():
+        assert set(family.parts) == catalogue[name]
+        assert [part.name for part in family.parts] == sorted(part.name for part in family.parts)
+        assert family.meaning
+        assert len(f"{name}: {family.meaning}") <= 80
 
 
 @pytest.mark.parametrize(

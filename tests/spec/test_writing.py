@@ -175,6 +175,6 @@ def test_long_tables_are_broken_into_lines() -> None:
 @RANDOM
 @given(st.dictionaries(TEXTS, TEXTS | st.floats(allow_nan=False, allow_infinity=False)))
 def test_any_text_survives_toml(held: dict[str, Any]) -> None:
-    from thalweg.spec.writing import _inline
+    from thalweg.spec.writing import inline
 
-    assert tomllib.loads(f"it = {_inline(held)}")["it"] == held
+    assert tomllib.loads(f"it = {inline(held)}")["it"] == held

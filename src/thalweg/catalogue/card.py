@@ -11,13 +11,13 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from typing import Any, Literal
 
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.part import Declaration, Scale, allowed, declarations, part_name
 
-__all__ = ["SECTIONS", "Card", "CardField", "card", "render_text"]
+__all__ = ["SECTIONS", "Card", "CardField", "card", "render_text", "short_number"]
 
 SECTIONS = ("Formula", "Numbers", "Choices", "Shapes", "Watch for", "Source", "Example")
 
@@ -91,6 +91,11 @@ def card(cls: type, family: str | None = None) -> Card:
 
 def render_text(card: Card, width: int = 88) -> str:
     """A card as plain text, no line of prose longer than ``width`` characters."""
+    plain = {name: text.replace("``", "`") for name, text in card.sections.items()}
+    fields = tuple(
+        replace(field, meaning=field.meaning.replace("``", "`")) for field in card.fields
+    )
+    card = replace(card, sections=plain, fields=fields)
     title = f"{card.class_name} ({card.name})" + f" · {card.family}" * bool(card.family)
     blocks = [textwrap.fill(title, width), textwrap.fill(card.summary, width)]
     for heading in SECTIONS:
@@ -151,7 +156,12 @@ def _field(cls: type, name: str, declared: Declaration, meaning: str) -> CardFie
 
 
 def _written(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+    return short_number(value) if isinstance(value, float) else repr(value)
+
+
+def short_number(value: float) -> str:
+    """``1e-8`` and not 1e-08."""
+    return re.sub(r"e([-+])0", r"e\1", f"{value:g}")
 
 
 def _entry(field: CardField, width: int) -> str:
@@ -160,7 +170,7 @@ def _entry(field: CardField, width: int) -> str:
         facts.append(f"in {field.unit}")
     if field.search is not None:
         low, high = field.search
-        facts.append(f"searched in {low:g}..{high:g} {field.scale}")
+        facts.append(f"searched in {short_number(low)}..{short_number(high)} {field.scale}")
     return f"  {field.name}\n" + _wrapped(f"{field.meaning} ({', '.join(facts)})".strip(), width, 4)
 
 

@@ -1,4 +1,4 @@
-"""Clipping: what is done to a gradient that is too large, before the optimizer sees it."""
+"""Clipping: what is done to a gradient too large, before the optimizer sees it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from thalweg.catalogue.activations.properties import (
@@ -23,7 +22,11 @@ from thalweg.report.braille import curve_rows, side_by_side
 from thalweg.report.parts import Axis, Figure, Line, LinePanel
 from thalweg.report.words import short
 
-__all__ = ["Study", "study"]
+__all__ = ["COLUMNS", "Study", "study"]
+
+
+# What a table of activations says of each.
+COLUMNS = ("part", "range", "saturates", "kinks", "derivative", "can die", "gain", "gradients")
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,11 @@ class Study:
     properties: Properties | None
     curve: Curve | None
     cost: float | None
-    svg: Path | None
 
     def data(self) -> dict[str, Any]:
         """As it is printed in JSON, beside the card."""
         curve = self.curve._asdict() if self.curve else None
-        return {
-            "properties": self.properties,
-            "curve": curve,
-            "cost": self.cost,
-            "svg": self.svg,
-        }
+        return {"properties": self.properties, "curve": curve, "cost": self.cost}
 
     def text(self, width: int) -> str:
         """Properties in words, and function and derivative drawn with characters."""
@@ -58,39 +55,50 @@ class Study:
             panels = _panels(self.curve)
             room = width if width < 60 else (width - 2) // 2
             lines += ["", *side_by_side([curve_rows(panel, room) for panel in panels], width)]
-        if self.svg:
-            lines += ["", f"drawn in {self.svg}"]
         return "\n".join(lines)
 
+    def row(self) -> tuple[str, ...]:
+        """The properties in short, under ``COLUMNS`` but the first."""
+        found = self.properties
+        assert found is not None
+        sides = {"below": found.saturates_below, "above": found.saturates_above}
+        return (
+            _between(found.range),
+            " and ".join(side for side, is_flat in sides.items() if is_flat) or "no",
+            _listed(found.kinks) or "none",
+            _between(found.derivative_range),
+            _yes(found.can_die),
+            "none" if found.gain is None else short(found.gain, 4),
+            "none" if found.gradient_factor is None else short(found.gradient_factor),
+        )
 
-def study(name: str, activation: Any, svg: Path | None, *, cost: bool) -> Study:
+    def drawing(self) -> str:
+        """Function and derivative as SVG.
+
+        Raises:
+            SpecError: it couples units.
+        """
+        if self.curve is None:
+            raise SpecError(f"{self.name} looks at several units together and has no curve to draw")
+        caption = f"Function and derivative, as computed from {self.activation!r}."
+        return figure_svg(Figure(self.name, caption, _panels(self.curve), columns=2))
+
+
+def study(name: str, activation: Any, *, cost: bool) -> Study:
     """Compute what can be computed of an activation.
 
     Args:
         name: its name in spec files.
         activation: the activation.
-        svg: where to draw it.
         cost: whether to measure what it costs.
-
-    Raises:
-        SpecError: it is to be drawn, but couples units.
     """
     alone = is_elementwise(activation)
-    if svg is not None and not alone:
-        raise SpecError(f"{name} looks at several units together and has no curve to draw")
-    curve = curve_of(activation) if alone else None
-    if svg is not None and curve is not None:
-        caption = f"Function and derivative, as computed from {activation!r}."
-        figure = Figure(name, caption, _panels(curve), columns=2)
-        with output.writing(svg):
-            svg.write_text(figure_svg(figure), encoding="utf-8")
     return Study(
         name,
         activation,
         properties_of(activation) if alone else None,
-        curve,
+        curve_of(activation) if alone else None,
         cost_of(activation) if cost else None,
-        svg,
     )
 
 
@@ -134,7 +142,9 @@ def _yes(value: bool) -> str:
 
 
 def _between(bounds: tuple[float, float]) -> str:
-    return f"{short(bounds[0], 4)} to {short(bounds[1], 4)}"
+    # What is nearly zero would be zero, were the function known on the whole line.
+    low, high = (0.0 if abs(bound) < 1e-6 else bound for bound in bounds)
+    return f"{short(low, 4)} to {short(high, 4)}"
 
 
 def _listed(places: tuple[float, ...]) -> str:

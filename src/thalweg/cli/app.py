@@ -290,6 +290,7 @@ def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
     \b
     JSON: name, class_name, family, summary, sections {heading: text},
       fields [{name, kind, default, allowed, scale, search, unit, meaning}],
+      toml (how a spec asks for it),
       properties {range, mean, zero_centred, saturates_below, saturates_above,
       flat_below, flat_above, kinks, identity_near_zero, trainable, can_die,
       derivative_range, gain, gradient_factor}, curve {z, values, derivatives},

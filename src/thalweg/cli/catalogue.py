@@ -1,47 +1,43 @@
-"""What ``list``, ``show``, ``schema`` and ``data`` do."""
+"""What ``list``, ``show``, ``schema`` and ``data`` do; each imports what it needs when it runs."""
 
 from __future__ import annotations
 
-import inspect
 import json as json_
 import sys
+import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thalweg.cli import output
-from thalweg.data import inventory
-from thalweg.data.inventory import Entry
+from thalweg.cli.names import families
 from thalweg.errors import SpecError
-from thalweg.part import nearest
-from thalweg.spec.families import FAMILIES, members
+
+if TYPE_CHECKING:
+    from thalweg.data.inventory import Entry
 
 __all__ = ["fetch_data", "list_data", "list_parts", "print_schema", "show_part"]
 
 
 def list_parts(family: str, *, json: bool) -> None:
     """Print the families, or the parts of one with their first lines."""
-    if family and family not in FAMILIES:
-        raise SpecError(f"there is no family {family!r}{nearest(family, FAMILIES)}")
-    chosen = {family: FAMILIES[family]} if family else FAMILIES
-    listed = {
-        name: [
-            {"name": part, "class_name": cls.__name__, "summary": _summary(cls)}
-            for part, cls in members(found).items()
-        ]
-        for name, found in chosen.items()
-    }
+    known = families()
+    if family and family not in known:
+        from thalweg.part import nearest
+
+        raise SpecError(f"there is no family {family!r}{nearest(family, known)}")
+    chosen = {family: known[family]} if family else known
     if json:
+        listed = {name: [part._asdict() for part in held.parts] for name, held in chosen.items()}
         output.emit({"families": listed})
     elif family:
-        parts = ((part["name"], part["summary"]) for part in listed[family])
-        output.say(output.entries(parts, output.width()))
+        parts = ((part.name, part.summary) for part in known[family].parts)
+        output.say(output.lines(parts, output.width()))
     else:
-        names = ((n, ", ".join(part["name"] for part in parts)) for n, parts in listed.items())
-        output.say(output.entries(names, output.width()))
-
-
-def _summary(cls: type) -> str:
-    return (inspect.getdoc(cls) or "").partition("\n")[0]
+        for name, held in chosen.items():
+            titled = f"{name}: {held.meaning}"
+            output.say(titled if len(titled) <= output.width() else name)
+            names = ", ".join(part.name for part in held.parts)
+            output.say(output.paragraph(names, output.width(), "    "))
 
 
 def show_part(
@@ -55,6 +51,8 @@ def show_part(
         json: whether to print data.
     """
     from thalweg.catalogue.card import card, render_text
+    from thalweg.cli.wording import toml_of
+    from thalweg.spec.families import FAMILIES, members
 
     known: dict[str, tuple[Any, str]] = {}
     for family in FAMILIES.values():
@@ -62,26 +60,34 @@ def show_part(
             known[part] = known[cls.__name__] = cls, family.name
     if name not in known:
         raise SpecError(f"there is no part {name!r}{_alternatives(name, known)}")
-    found = card(*known[name])
+    found, toml = card(*known[name]), toml_of(*known[name])
+    more = None
     if found.family == "activations":
         from thalweg.cli.activations import study
 
-        more = study(found.name, known[name][0](), svg, cost=cost)
+        more = study(found.name, known[name][0](), cost=cost)
+        if svg is not None:
+            drawing = more.drawing()
+            with output.writing(svg):
+                svg.write_text(drawing, encoding="utf-8")
     elif svg is not None or cost:
         raise SpecError(f"--svg and --cost are for activations; {found.name} is none")
-    else:
-        more = None
     if json:
-        nothing = {"properties": None, "curve": None, "cost": None, "svg": None}
-        output.emit({**output.plain(found), **(more.data() if more else nothing)})
-    else:
-        output.say(render_text(found, output.width()).rstrip("\n"))
-        if more:
-            output.say(more.text(output.width()))
+        computed = more.data() if more else {"properties": None, "curve": None, "cost": None}
+        output.emit({**output.plain(found), "toml": toml, **computed, "svg": svg})
+        return
+    output.say(render_text(found, output.width()))
+    output.say("In a spec\n" + textwrap.indent(toml, "  "))
+    if more:
+        output.say(more.text(output.width()))
+    if svg is not None:
+        output.say(f"\ndrawn in {svg}")
 
 
 def _alternatives(name: str, known: dict[str, Any]) -> str:
     """The nearest part; naming all of them would help nobody."""
+    from thalweg.part import nearest
+
     tail = nearest(name.lower(), [part for part in known if part.islower()])
     return tail if "did you mean" in tail else "; `thalweg list` names all there are"
 
@@ -95,6 +101,8 @@ def print_schema() -> None:
 
 def list_data(*, json: bool) -> None:
     """Print every data source with what is known of it."""
+    from thalweg.data import inventory
+
     found = inventory()
     if json:
         output.emit({"data": found})

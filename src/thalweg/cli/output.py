@@ -20,7 +20,9 @@ __all__ = [
     "emit",
     "entries",
     "interactive",
+    "lines",
     "note",
+    "paragraph",
     "plain",
     "roughly",
     "say",
@@ -41,6 +43,11 @@ def say(text: str = "") -> None:
 def note(text: str) -> None:
     """Print a sentence as a paragraph."""
     say(textwrap.fill(text, width(), break_on_hyphens=False, break_long_words=False))
+
+
+def paragraph(text: str, width: int, margin: str = "") -> str:
+    """A text in lines that begin with a margin."""
+    return "\n".join(_wrapped(text, width, margin, margin))
 
 
 def roughly(seconds: float) -> str:
@@ -86,6 +93,23 @@ def entries(items: Iterable[tuple[str, str]], width: int) -> str:
         else:
             lines += _wrapped(text, width, f"{name:<{margin}}", " " * margin)
     return "\n".join(lines)
+
+
+def lines(items: Iterable[tuple[str, str]], width: int) -> str:
+    """Names with texts beside them, one line each; texts are cut where there is no room."""
+    items = tuple(items)
+    # One long name must not cost all others their room.
+    margin = min(max((len(name) for name, _ in items), default=0), 21) + 2
+    if margin > width / 2:
+        return entries(items, width)
+    starts = [(f"{name:<{margin - 2}}  ", text) for name, text in items]
+    return "\n".join(
+        start
+        + textwrap.shorten(
+            text, max(width - len(start), 1), placeholder="…", break_on_hyphens=False
+        )
+        for start, text in starts
+    )
 
 
 def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:

@@ -14,7 +14,7 @@ from thalweg.part import Each, Range, declarations, is_part, part_name
 from thalweg.spec.experiment import Experiment
 from thalweg.spec.families import FAMILIES, Field, fields, members
 
-__all__ = ["default_data", "field_data", "to_data", "to_toml"]
+__all__ = ["default_data", "field_data", "inline", "to_data", "to_toml"]
 
 # Lines of a written spec are broken where they would be longer.
 WIDTH = 100
@@ -106,7 +106,7 @@ def to_toml(experiment: Experiment) -> str:
     """
     data = to_data(experiment, full=False)
     tables = {key: held for key, held in data.items() if _is_table(held)}
-    lines = [f"{key} = {_inline(held)}" for key, held in data.items() if key not in tables]
+    lines = [f"{key} = {inline(held)}" for key, held in data.items() if key not in tables]
     blocks = ["\n".join(lines)] if lines else []
     for key, held in tables.items():
         if isinstance(held, list):
@@ -125,7 +125,7 @@ def _is_table(held: Any) -> bool:
 def _table(name: str, table: dict[str, Any], header: str) -> Iterator[str]:
     """A table under its header; tables in it go on one line each if all of them fit."""
     yield header.format(name)
-    lines = {key: f"{_key(key)} = {_inline(held)}" for key, held in table.items()}
+    lines = {key: f"{_key(key)} = {inline(held)}" for key, held in table.items()}
     inner = {key: held for key, held in table.items() if _is_table(held)}
     if all(len(lines[key]) <= WIDTH for key in inner):
         inner = {}
@@ -136,13 +136,13 @@ def _table(name: str, table: dict[str, Any], header: str) -> Iterator[str]:
             yield from ("", *_table(f"{name}.{_key(key)}", item, below))
 
 
-def _inline(value: Any) -> str:
-    """A value on one line."""
+def inline(value: Any) -> str:
+    """A value of plain data on one line of TOML."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{_key(key)} = {_inline(held)}" for key, held in value.items())
+        inner = ", ".join(f"{_key(key)} = {inline(held)}" for key, held in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_inline, value))}]"
+        return f"[{', '.join(map(inline, value))}]"
     if value is None:
         return '"none"'
     if isinstance(value, str):  # the escapes of TOML are those of JSON
@@ -151,4 +151,4 @@ def _inline(value: Any) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _inline(name)
+    return name if _BARE.fullmatch(name) else inline(name)

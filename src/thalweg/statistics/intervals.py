@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import scipy  # its parts are loaded where they are used: statistics alone take a second
 from numpy.typing import NDArray
-from scipy import special, stats
 
 from thalweg.statistics.comparison import Interval
 
@@ -41,7 +41,7 @@ UNKNOWN = Interval(math.nan, math.nan, math.nan)
 
 def interquartile_mean(values: Floats) -> float:
     """Mean of the middle half: a quarter of the values, rounded down, is cut from each end."""
-    return float(stats.trim_mean(values, 0.25)) if len(values) else math.nan
+    return float(scipy.stats.trim_mean(values, 0.25)) if len(values) else math.nan
 
 
 @lru_cache(maxsize=256)
@@ -49,7 +49,7 @@ def wilson(count: int, total: int, confidence: float) -> Interval:
     """A share with its Wilson interval; NaN where the total is 0."""
     if total == 0:
         return UNKNOWN
-    bounds = stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
+    bounds = scipy.stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
     return Interval(count / total, float(bounds.low), float(bounds.high))
 
 
@@ -59,7 +59,7 @@ def t_interval(values: Floats, confidence: float) -> Interval:
     if degenerate:
         return degenerate
     mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
-    reach = error * float(special.stdtrit(len(values) - 1, (1 + confidence) / 2))
+    reach = error * float(scipy.special.stdtrit(len(values) - 1, (1 + confidence) / 2))
     return Interval(mean, mean - reach, mean + reach)
 
 
@@ -144,10 +144,10 @@ def _bca(
         resampled = samples @ drawn / size
         influence = samples - estimates[:, None]
     else:
-        estimates = stats.trim_mean(samples, 0.25, axis=1)
+        estimates = scipy.stats.trim_mean(samples, 0.25, axis=1)
         resampled = np.stack([_resampled_interquartile_means(row, drawn) for row in samples])
         others = np.array([np.delete(np.arange(size), index) for index in range(size)])
-        jackknife = stats.trim_mean(samples[:, others], 0.25, axis=2)
+        jackknife = scipy.stats.trim_mean(samples[:, others], 0.25, axis=2)
         influence = jackknife.mean(axis=1, keepdims=True) - jackknife
     resampled.sort(axis=1)
 
@@ -158,7 +158,7 @@ def _bca(
         for row, value, by in zip(resampled, estimates, rounding, strict=True)
     ]
     resamples = resampled.shape[1]
-    bias = special.ndtri(np.clip(below, 0.5, resamples - 0.5) / resamples)
+    bias = scipy.special.ndtri(np.clip(below, 0.5, resamples - 0.5) / resamples)
     spread = (influence**2).sum(axis=1) ** 1.5
     skew = (influence**3).sum(axis=1)
     acceleration = np.divide(skew, 6 * spread, out=np.zeros_like(skew), where=spread > 0)
@@ -166,8 +166,8 @@ def _bca(
     bounds = []
     for confidence in confidences:
         for tail in ((1 - confidence) / 2, (1 + confidence) / 2):
-            shifted = bias + special.ndtri(tail)
-            share = special.ndtr(bias + shifted / (1 - acceleration * shifted))
+            shifted = bias + scipy.special.ndtri(tail)
+            share = scipy.special.ndtr(bias + shifted / (1 - acceleration * shifted))
             bounds.append(_sorted_quantiles(resampled, share))
     return [
         tuple(

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import optimize, special, stats
+import scipy
 
 from thalweg.statistics.comparison import Interval, LevelSummary, Pair, Question
 from thalweg.statistics.intervals import Floats, bootstrap_intervals, mean_intervals, t_interval
@@ -167,7 +167,7 @@ def _needed(
     if mean.estimate <= margin:
         return of_mean
     width = (middle.high - middle.low) * math.sqrt(count)
-    deviation = width / (2 * float(special.ndtri(1 - alpha / 2)))
+    deviation = width / (2 * float(scipy.special.ndtri(1 - alpha / 2)))
     return max(of_mean, seeds_needed(middle.estimate, deviation, margin=0.0, alpha=alpha, family=1))
 
 
@@ -192,7 +192,7 @@ def sign_flip(differences: Floats, *, resamples: int = 9999, seed: int = 0) -> f
         return math.nan
     if not np.isfinite(differences).all():
         differences = np.where(np.isnan(differences), 0.0, differences)
-        differences = np.sign(differences) * stats.rankdata(np.abs(differences))
+        differences = np.sign(differences) * scipy.stats.rankdata(np.abs(differences))
     # Sums that are equal up to rounding count as equal.
     threshold = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
     if count <= EXACT_UP_TO:
@@ -281,7 +281,7 @@ def _lowest_share(share: float, sizes: tuple[int, int], confidence: float) -> fl
     """The smallest area from which the observed one is not too far, in its standard errors."""
     if share == 0:
         return 0.0
-    z = float(special.ndtri((1 + confidence) / 2))
+    z = float(scipy.special.ndtri((1 + confidence) / 2))
     extra = sum(sizes) / 2 - 1
 
     def excess(area: float) -> float:
@@ -289,7 +289,7 @@ def _lowest_share(share: float, sizes: tuple[int, int], confidence: float) -> fl
         return (share - area) ** 2 - z**2 * area * (1 - area) * spread / math.prod(sizes)
 
     # Just below the observed share, because at a share of 1 that is a root too.
-    return float(optimize.root_scalar(excess, bracket=(0.0, share * (1 - 1e-9))).root)
+    return float(scipy.optimize.root_scalar(excess, bracket=(0.0, share * (1 - 1e-9))).root)
 
 
 def equivalence_interval(
@@ -328,10 +328,10 @@ def seeds_needed(
     Returns:
         Number of seeds in total, not rounded; infinite where no number of seeds decides.
     """
-    power = float(special.ndtri(POWER))
+    power = float(scipy.special.ndtri(POWER))
     if effect > margin:
         level = alpha / max(family, 1)
-        z = -float(special.ndtri(level / 2))
+        z = -float(scipy.special.ndtri(level / 2))
         # The square of z corrects for the estimated deviation (Guenther 1981).
         detect = ((z + power) * deviation / effect) ** 2 + z**2 / 2
         exceed = (power * deviation / (effect - margin)) ** 2 if margin > 0 else 0.0
@@ -340,13 +340,13 @@ def seeds_needed(
         return math.inf
     if deviation == 0:
         return 2.0
-    z = -float(special.ndtri(alpha))
+    z = -float(scipy.special.ndtri(alpha))
 
     def lacking(root: float) -> float:
         reach = [(margin + side * effect) * root / deviation - z for side in (-1, 1)]
-        return POWER + 1 - float(special.ndtr(reach).sum())
+        return POWER + 1 - float(scipy.special.ndtr(reach).sum())
 
     nearest = margin - abs(effect)
-    longest = (z - float(special.ndtri((1 - POWER) / 2))) * deviation / nearest
-    root = optimize.root_scalar(lacking, bracket=(0.0, longest * (1 + 1e-9))).root
+    longest = (z - float(scipy.special.ndtri((1 - POWER) / 2))) * deviation / nearest
+    root = scipy.optimize.root_scalar(lacking, bracket=(0.0, longest * (1 + 1e-9))).root
     return float(root) ** 2 + z**2 / 2

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from thalweg.statistics.comparison import Interval, Observation, Survival
 
@@ -55,7 +55,7 @@ def survival(level: str, steps: np.ndarray, met: np.ndarray, confidence: float) 
     unknown = Interval(math.nan, math.nan, math.nan)
     if len(steps) == 0:
         return Survival(level, (), (), unknown, 0, 0)
-    curve = stats.ecdf(stats.CensoredData(uncensored=steps[met], right=steps[~met])).sf
+    curve = scipy.stats.ecdf(scipy.stats.CensoredData(uncensored=steps[met], right=steps[~met])).sf
     with warnings.catch_warnings():
         # The interval is undefined, with a warning, where the share is 0 or 1.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -112,4 +112,4 @@ def log_rank(groups: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     if rank == 0:
         return 1.0  # all that could arrive arrived at once: nothing to tell them apart
     statistic = excess @ np.linalg.pinv(covariance, hermitian=True) @ excess
-    return float(stats.chi2.sf(statistic, rank))
+    return float(scipy.stats.chi2.sf(statistic, rank))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from thalweg.statistics.comparison import Observation, TuningCurve
 
@@ -149,4 +149,5 @@ def tuning_curve(
 
 
 def _log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    log_factorial = [scipy.special.gammaln(each + 1) for each in (n, k, n - k)]
+    return log_factorial[0] - log_factorial[1] - log_factorial[2]

@@ -9,72 +9,20 @@ that is trained or drawn, ``coupled`` those that look at several units at once.
 can be computed of one.
 """
 
+from thalweg.catalogue.activations import coupled, learned, periodic, rectifiers, sigmoidal, smooth
 from thalweg.catalogue.activations.activation import Activation as Activation
-from thalweg.catalogue.activations.coupled import Max, Maxout, Softmax
-from thalweg.catalogue.activations.learned import PReLU, RReLU
-from thalweg.catalogue.activations.periodic import Gaussian, Sinc, Sinusoid
-from thalweg.catalogue.activations.rectifiers import (
-    GeneralizedRectifier,
-    HingeFunction,
-    Identity,
-    LeakyReLU,
-    ReLU,
-)
-from thalweg.catalogue.activations.sigmoidal import (
-    ISRU,
-    SQNL,
-    ArcTan,
-    BinaryStep,
-    HardTanh,
-    Sigmoid,
-    SoftClipping,
-    Softsign,
-    Tanh,
-)
-from thalweg.catalogue.activations.smooth import (
-    ELU,
-    GELU,
-    ISRLU,
-    SELU,
-    BentIdentity,
-    Mish,
-    SiLU,
-    SoftExponential,
-    Softplus,
-    Swish,
-)
+from thalweg.catalogue.activations.coupled import *
+from thalweg.catalogue.activations.learned import *
+from thalweg.catalogue.activations.periodic import *
+from thalweg.catalogue.activations.rectifiers import *
+from thalweg.catalogue.activations.sigmoidal import *
+from thalweg.catalogue.activations.smooth import *
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "ISRLU",
-    "ISRU",
-    "SELU",
-    "SQNL",
-    "ArcTan",
-    "BentIdentity",
-    "BinaryStep",
-    "Gaussian",
-    "GeneralizedRectifier",
-    "HardTanh",
-    "HingeFunction",
-    "Identity",
-    "LeakyReLU",
-    "Max",
-    "Maxout",
-    "Mish",
-    "PReLU",
-    "RReLU",
-    "ReLU",
-    "SiLU",
-    "Sigmoid",
-    "Sinc",
-    "Sinusoid",
-    "SoftClipping",
-    "SoftExponential",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "Swish",
-    "Tanh",
-]
+# What the modules list is the family: a part is added in one of them.
+__all__: list[str] = []
+__all__ += coupled.__all__
+__all__ += learned.__all__
+__all__ += periodic.__all__
+__all__ += rectifiers.__all__
+__all__ += sigmoidal.__all__
+__all__ += smooth.__all__

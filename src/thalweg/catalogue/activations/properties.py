@@ -2,24 +2,23 @@
 
 ``properties_of`` samples the function in double precision: densely within ±20, where everything
 of interest happens, at a few places far outside, where limits show, and halving intervals where
-the function or its derivative jumps. ``curve_of`` gives the points of a plot, and ``cost_of``
-measures time, which no other function here does.
+the function or its derivative jumps. All of it goes through one compiled function of one shape.
+``curve_of`` gives the points of a plot, and ``cost_of`` measures time, which no other function
+here does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from thalweg.catalogue.activations.coupled import Max, Maxout, Softmax
-from thalweg.catalogue.activations.gain import PLACES, gain_of, normal_mean
+from thalweg.catalogue.activations.gain import PLACES, WEIGHTS
 from thalweg.catalogue.activations.rectifiers import ReLU
 
 __all__ = ["FLAT", "Curve", "Properties", "cost_of", "curve_of", "is_elementwise", "properties_of"]
@@ -29,6 +28,8 @@ FLAT = 0.01
 
 NEAR = np.linspace(-20, 20, 20_001)  # 0 and all whole numbers are among them
 JUMP = 1e-3
+# So many leave 1e-12 of an interval.
+HALVINGS = 30
 
 # Where functions are sampled, by name; those with two sides have the lower one first.
 PLACES_OF = {
@@ -41,7 +42,9 @@ PLACES_OF = {
     "sides": np.outer([-1, 1], np.linspace(2.5, 5, 101)).ravel(),
     "normal": PLACES,
 }
-Samples: TypeAlias = Any  # arrays, of JAX or numpy, by name of their places
+ALL_PLACES = np.concatenate(list(PLACES_OF.values()))
+ENDS = np.cumsum([places.size for places in PLACES_OF.values()])[:-1]
+Samples: TypeAlias = dict[str, np.ndarray]  # by name of their places
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,18 @@ def is_elementwise(activation: Any) -> bool:
     return not isinstance(activation, Max | Maxout | Softmax)
 
 
+@np.errstate(invalid="ignore", over="ignore")  # functions may grow beyond all bounds
 def properties_of(activation: Any) -> Properties:
     """The properties of an activation that treats every unit alone."""
-    with jax.enable_x64(True):
-        sampled = _sampled(activation, {name: jnp.asarray(z) for name, z in PLACES_OF.items()})
-        value, slope, jumps = jax.device_get(sampled)
-        gain, factor = _gain(activation, slope["normal"])
-        mean = _rounded(normal_mean(jnp.asarray(value["normal"])))
+    value, slope = (
+        dict(zip(PLACES_OF, np.split(samples, ENDS), strict=True))
+        for samples in _sampled(activation, ALL_PLACES)
+    )
+    jumps = [
+        _jumps(activation, which, samples["near"]) for which, samples in enumerate((value, slope))
+    ]
+    gain, factor = _gain(value["normal"], slope["normal"])
+    mean = _rounded(round(float(WEIGHTS @ value["normal"]), 12))
     steepness = np.abs(slope["near"])
     below, above = ((np.abs(half) < JUMP).all() for half in np.split(slope["farthest"], 2))
     trainable = bool(np.nanmax(steepness) > 0)
@@ -113,7 +121,7 @@ def properties_of(activation: Any) -> Properties:
         saturates_above=bool(above),
         flat_below=_last_flat(steepness, NEAR) if below and trainable else None,
         flat_above=_last_flat(steepness[::-1], NEAR[::-1]) if above and trainable else None,
-        kinks=tuple(sorted({round(float(z), 6) + 0.0 for z in jumps[~np.isnan(jumps)]})),
+        kinks=tuple(sorted({round(float(z), 6) + 0.0 for z in np.concatenate(jumps)})),
         identity_near_zero=bool(is_identity),
         trainable=trainable,
         can_die=any(not half.any() for half in np.split(slope["sides"], 2)),
@@ -126,9 +134,7 @@ def properties_of(activation: Any) -> Properties:
 def curve_of(activation: Any, low: float = -5, high: float = 5, points: int = 401) -> Curve:
     """Values and derivatives on a grid, for a plot."""
     z = np.linspace(low, high, points)
-    with jax.enable_x64(True):
-        both = jax.jit(lambda own, z: (own(z), own.derivative(z)))(activation, jnp.asarray(z))
-    return Curve(*(tuple(np.asarray(column).tolist()) for column in (z, *both)))
+    return Curve(*(tuple(column.tolist()) for column in (z, *_sampled(activation, z))))
 
 
 def cost_of(activation: Any, size: int = 2**20, rounds: int = 15) -> float:
@@ -150,34 +156,44 @@ def cost_of(activation: Any, size: int = 2**20, rounds: int = 15) -> float:
     return shortest[0] / shortest[1]
 
 
+def _sampled(activation: Any, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and derivatives in double precision, at up to as many places as ``ALL_PLACES``."""
+    with jax.enable_x64(True):
+        values, slopes = _both(activation, np.pad(z, (0, ALL_PLACES.size - z.size)))
+    return np.asarray(values)[: z.size], np.asarray(slopes)[: z.size]
+
+
 @jax.jit
-def _sampled(activation: Any, places: dict[str, Array]) -> tuple[Samples, Samples, Array]:
-    """Values and derivatives by name of the places, and where either jumps; NaN between jumps."""
-    functions = activation, activation.derivative
-    values, slopes = ({name: f(z) for name, z in places.items()} for f in functions)
-    jumps = [_jumps(function, places["near"]) for function in functions]
-    return values, slopes, jnp.concatenate(jumps)
+def _both(activation: Any, z: Array) -> tuple[Array, Array]:
+    return activation(z), activation.derivative(z)
 
 
-def _jumps(function: Callable[[Array], Array], z: Array) -> Array:
-    """In each interval the place where a function jumps, by halving all of them; NaN without."""
+def _jumps(activation: Any, which: int, at_ends: np.ndarray) -> np.ndarray:
+    """Where the function (0) or its derivative (1) jumps, by halving the intervals of ``NEAR``.
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = ends
+    Few intervals are left after some halvings: those with a jump, or a slope in the hundreds.
+    """
+    low, high, at_low, at_high = NEAR[:-1], NEAR[1:], at_ends[:-1], at_ends[1:]
+    for halving in range(HALVINGS):
         middle = (low + high) / 2
-        between = function(middle)
-        in_first = jnp.abs(between - function(low)) >= jnp.abs(function(high) - between)
-        return jnp.where(in_first, low, middle), jnp.where(in_first, middle, high)
+        between = _sampled(activation, middle)[which]
+        in_first = np.abs(between - at_low) >= np.abs(at_high - between)
+        low, at_low = np.where(in_first, (low, at_low), (middle, between))
+        high, at_high = np.where(in_first, (middle, between), (high, at_high))
+        if halving >= 6:
+            left = np.abs(at_high - at_low) > JUMP
+            low, high, at_low, at_high = (ends[left] for ends in (low, high, at_low, at_high))
+            if not left.any():
+                break
+    return high
 
-    low, high = jax.lax.fori_loop(0, 50, halve, (z[:-1], z[1:]))
-    return jnp.where(jnp.abs(function(high) - function(low)) > JUMP, high, jnp.nan)
 
-
-def _gain(activation: Any, slopes: np.ndarray) -> tuple[float | None, float | None]:
-    gain = float(gain_of(activation))
-    if not np.isfinite(gain):
+def _gain(values: np.ndarray, slopes: np.ndarray) -> tuple[float | None, float | None]:
+    """The gain, as ``gain_of`` has it, and what a layer of this gain passes on of a gradient."""
+    square = float(WEIGHTS @ values**2)
+    if not (0 < square < np.inf):
         return None, None
-    return _rounded(gain), _rounded(gain**2 * float(normal_mean(jnp.asarray(slopes**2))))
+    return _rounded(square**-0.5), _rounded(WEIGHTS @ slopes**2 / square)
 
 
 def _range(samples: Samples) -> tuple[float, float]:

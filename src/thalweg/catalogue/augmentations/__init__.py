@@ -1,4 +1,4 @@
-"""Augmentations: training examples changed at random in ways that leave their meaning alone.
+"""Augmentations: random changes of training examples that leave their meaning.
 
 A part of this family changes the mini-batch of every training step, on the device, with a random
 key of its own; evaluation sees the data as they are. ``augmentation`` is the contract; ``warps``

@@ -127,7 +127,7 @@ class Focal:
     """Turns attention from examples that are already right to those that are not.
 
     Formula: ℓ = −(1 − ŷ_y)^focus ln ŷ_y, ŷ = sigmoid(z) or softmax(z)
-    Numbers: focus: γ; 0 is the cross-entropy
+    Numbers: focus: γ of the paper; 0 is the cross-entropy
     Shapes: logits [batch, 1] or [batch, class]; targets integers [batch], or one-hot
         [batch, class] → [batch]
     Watch for: predicted probabilities come out less confident than the data are. The paper's α,

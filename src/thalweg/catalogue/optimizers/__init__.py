@@ -9,57 +9,44 @@ Second-order optimizers: ``newton.py`` and ``damped.py`` solve with the curvatur
 ``conjugate.py`` and ``quasi_newton.py`` search along directions that know of it.
 """
 
-from thalweg.catalogue.optimizers.adam import Adam, AdamW
-from thalweg.catalogue.optimizers.adaptive import AdaDelta, AdaGrad, RMSProp
-from thalweg.catalogue.optimizers.around import (
-    GradientAccumulation,
-    Lookahead,
-    PolyakAveraging,
-    ScheduleFree,
-    SharpnessAware,
+from thalweg.catalogue.optimizers import (
+    adam,
+    adaptive,
+    around,
+    conjugate,
+    damped,
+    descent,
+    matrices,
+    moments,
+    newton,
+    quasi_newton,
+    signs,
+    steepest,
 )
-from thalweg.catalogue.optimizers.conjugate import ConjugateGradients, NonlinearConjugateGradients
-from thalweg.catalogue.optimizers.damped import HessianFree, LevenbergMarquardt
-from thalweg.catalogue.optimizers.descent import GradientDescent, Momentum, Nesterov
-from thalweg.catalogue.optimizers.matrices import LAMB, Adafactor, Muon
-from thalweg.catalogue.optimizers.moments import AdaMax, AMSGrad, NAdam, RAdam
-from thalweg.catalogue.optimizers.newton import GaussNewton, Newton
-from thalweg.catalogue.optimizers.quasi_newton import BFGS, LBFGS
-from thalweg.catalogue.optimizers.signs import DeltaBarDelta, Lion, Rprop, SignDescent
-from thalweg.catalogue.optimizers.steepest import SteepestDescent
+from thalweg.catalogue.optimizers.adam import *
+from thalweg.catalogue.optimizers.adaptive import *
+from thalweg.catalogue.optimizers.around import *
+from thalweg.catalogue.optimizers.conjugate import *
+from thalweg.catalogue.optimizers.damped import *
+from thalweg.catalogue.optimizers.descent import *
+from thalweg.catalogue.optimizers.matrices import *
+from thalweg.catalogue.optimizers.moments import *
+from thalweg.catalogue.optimizers.newton import *
+from thalweg.catalogue.optimizers.quasi_newton import *
+from thalweg.catalogue.optimizers.signs import *
+from thalweg.catalogue.optimizers.steepest import *
 
-__all__ = [
-    "BFGS",
-    "LAMB",
-    "LBFGS",
-    "AMSGrad",
-    "AdaDelta",
-    "AdaGrad",
-    "AdaMax",
-    "Adafactor",
-    "Adam",
-    "AdamW",
-    "ConjugateGradients",
-    "DeltaBarDelta",
-    "GaussNewton",
-    "GradientAccumulation",
-    "GradientDescent",
-    "HessianFree",
-    "LevenbergMarquardt",
-    "Lion",
-    "Lookahead",
-    "Momentum",
-    "Muon",
-    "NAdam",
-    "Nesterov",
-    "Newton",
-    "NonlinearConjugateGradients",
-    "PolyakAveraging",
-    "RAdam",
-    "RMSProp",
-    "Rprop",
-    "ScheduleFree",
-    "SharpnessAware",
-    "SignDescent",
-    "SteepestDescent",
-]
+# What the modules list is the family: a part is added in one of them.
+__all__: list[str] = []
+__all__ += adam.__all__
+__all__ += adaptive.__all__
+__all__ += around.__all__
+__all__ += conjugate.__all__
+__all__ += damped.__all__
+__all__ += descent.__all__
+__all__ += matrices.__all__
+__all__ += moments.__all__
+__all__ += newton.__all__
+__all__ += quasi_newton.__all__
+__all__ += signs.__all__
+__all__ += steepest.__all__

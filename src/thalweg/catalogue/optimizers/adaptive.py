@@ -10,7 +10,7 @@ from jax import Array
 from thalweg.catalogue.optimizers.optimizer import Update, init_state, take_step
 from thalweg.part import Number, choice, number, part
 
-__all__ = ["AdaDelta", "AdaGrad", "RMSProp", "root"]
+__all__ = ["AdaDelta", "AdaGrad", "RMSProp"]  # the parts; other modules use `root` too
 
 State = dict[str, Array]
 EpsilonIn = Literal["sum", "root"]

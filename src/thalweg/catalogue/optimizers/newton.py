@@ -16,7 +16,7 @@ from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, as_is
 from thalweg.errors import SpecError
 from thalweg.part import Number, number, part
 
-__all__ = ["GaussNewton", "Newton", "composite", "directed"]
+__all__ = ["GaussNewton", "Newton"]  # the parts; other modules use `composite`, `directed` too
 
 State = dict[str, Array]
 

@@ -1,4 +1,4 @@
-"""Every source of data; text forms find a source by its ``part_name`` among these.
+"""Data: where examples come from. Text forms find a source by its ``part_name`` among these.
 
 generated.py   made by a formula: moons, circles, spirals, blobs
 small.py       tables to work through by hand

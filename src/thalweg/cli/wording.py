@@ -1,0 +1,53 @@
+"""How a part is asked for in a spec file: the lines that ``show`` and the catalogue print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thalweg.catalogue.card import card
+from thalweg.spec.writing import default_data, inline
+
+__all__ = ["PLACES", "toml_of"]
+
+# Where a part of each family stands in a spec; ``@`` is the part, on a line of its own without
+# the braces.
+PLACES = {
+    "data": "[data]\n@",
+    "networks": "[network]\n@",
+    "layers": '[network]\nsequential = { layers = [@, "dense"] }',
+    "activations": "[network]\nmlp = { activation = @ }",
+    "initializers": "[network]\nmlp = { kernel = @ }",
+    "starts": "[start]\n@",
+    "losses": "[loss]\n@",
+    "optimizers": "[optimizer]\n@",
+    "line_searches": "[optimizer]\nsteepest_descent = { search = @ }",
+    "schedules": "[optimizer]\nmomentum = { learning_rate = @ }",
+    "regularizers": "[regularizers]\n@",
+    "clipping": "[training]\nclipping = @",
+    "preprocessing": "[preprocessing]\n@",
+    "augmentations": "[augmentation]\n@",
+}
+
+# Values for fields that must be given, by name.
+GIVEN: dict[str, Any] = {
+    "path": "houses.csv",
+    "target": "price",
+    "layers": [{"dense": {"units": 16}}, {"activate": {"function": "relu"}}, "dense"],
+    "branches": [{"dense": {"units": 16}}, {"dense": {"units": 8}}],
+    "layer": {"dense": {"units": 16}},
+    "shape": [4, 4],
+}
+
+
+def toml_of(cls: type, family: str) -> str:
+    """The lines of a spec that ask for a part: required fields, and its first number."""
+    made = card(cls, family)
+    held = {field.name: GIVEN.get(field.name, 8) for field in made.fields if field.default is None}
+    for field in made.fields:
+        plain = default_data(cls, field.name)
+        if not held and field.kind == "number" and isinstance(plain, int | float):
+            held[field.name] = plain
+    place, written = PLACES[family], f"{made.name} = {inline(held)}"
+    if place.endswith("\n@"):
+        return place.replace("@", written)
+    return place.replace("@", f"{{ {written} }}" if held else f'"{made.name}"')
