@@ -49,6 +49,7 @@ from thalweg.catalogue.regularizers import (
     ProximalL1,
     StudentTActivity,
 )
+from thalweg.catalogue.regularizers.regularizer import in_place, of_layers
 from thalweg.catalogue.schedules import (
     CosineDecay,
     CosineRestarts,
@@ -217,6 +218,16 @@ def test_to_a_regularizer_of_one_layer_there_is_no_other(regularizer: Any, name:
     moved = after_step([one], tree, tree, 0.1, now)
     alone = after_step([regularizer], {own: tree[own]}, {own: tree[own]}, 0.1, now)
     jax.tree.map(np.testing.assert_array_equal, moved, {**tree, own: alone[own]})
+
+
+def test_a_layer_is_named_in_full() -> None:
+    tree = {"dense_1": {"kernel": 1}, "dense_10": {"kernel": 2}, "r": {"dense_1": {"kernel": 3}}}
+    assert of_layers(tree, None) is tree
+    assert of_layers(tree, ("dense_1",)) == {"dense_1": {"kernel": 1}}
+    assert of_layers(tree, ("r.dense_1",)) == {"r": {"dense_1": {"kernel": 3}}}
+    assert of_layers({"r.a": 4, "ra": 5}, ("r",)) == {"r.a": 4}
+    changed = {"r": {"dense_1": {"kernel": 30}}}
+    assert in_place(tree, changed) == {**tree, **changed}
 
 
 OF_ROWS = [type(r)(strength=0.5) for r in STRENGTHS if r.acts_on == "activations"]

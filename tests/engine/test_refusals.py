@@ -126,7 +126,7 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
                 Reshape(shape=(2, 1)),
                 Parallel(
                     branches=(
-                        Flatten(),
+                        Sequential(layers=(Flatten(), Dense(units=2))),
                         Sequential(layers=(Embedding(symbols=3, features=1), Flatten())),
                     )
                 ),
