@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.catalogue.rows import ROWS
 
 from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue, norm
 from thalweg.catalogue.optimizers import (
@@ -48,6 +49,7 @@ from thalweg.catalogue.regularizers import (
     ProximalL1,
     StudentTActivity,
 )
+from thalweg.catalogue.regularizers.regularizer import in_place, of_layers
 from thalweg.catalogue.schedules import (
     CosineDecay,
     CosineRestarts,
@@ -185,11 +187,47 @@ def added(regularizer: Any, parameters: Any, hidden: Any, weights: Any = None) -
     """What a regularizer adds to the objective; inputs are the activations of the first layer."""
 
     def activations_at(inputs: Any) -> Any:
-        return {"squared": inputs**2}
+        return {layer: inputs ** (2 + i) for i, layer in enumerate(hidden)}
 
     key, inputs = jax.random.key(0), hidden["a"]
     own = ([regularizer], parameters, activations_at, inputs, weights, key)
     return of_parameters(*own) + of_activations([regularizer], hidden, weights)
+
+
+@pytest.mark.parametrize("regularizer", ROWS["regularizers"], ids=repr)
+@pytest.mark.parametrize("name", ["b", "r", "r.c"])
+def test_to_a_regularizer_of_one_layer_there_is_no_other(regularizer: Any, name: str) -> None:
+    tree = {**TREE, "r": {"c": {"kernel": jnp.array([[0.3, -5.0]])}}}
+    hidden = {"b": HIDDEN["a"], "r.c": HIDDEN["b"], "a": HIDDEN["a"] / 2}
+    own = name[0]
+    within = {layer: h for layer, h in hidden.items() if layer.startswith(own)}
+    one = replace(regularizer, layers=(name,))
+    key, inputs = jax.random.key(0), HIDDEN["a"]
+
+    def penalties_of(regularizer: Any, tree: Any, hidden: Any) -> Any:
+        def activations_at(inputs: Any) -> Any:
+            return {layer: h.sum() * inputs**2 for layer, h in hidden.items()}
+
+        own = ([regularizer], tree, activations_at, inputs, None, key)
+        return of_parameters(*own) + of_activations([regularizer], hidden, None)
+
+    expected = penalties_of(regularizer, {own: tree[own]}, within)
+    assert penalties_of(one, tree, hidden) == expected
+
+    now = Progress(step=0)
+    moved = after_step([one], tree, tree, 0.1, now)
+    alone = after_step([regularizer], {own: tree[own]}, {own: tree[own]}, 0.1, now)
+    jax.tree.map(np.testing.assert_array_equal, moved, {**tree, own: alone[own]})
+
+
+def test_a_layer_is_named_in_full() -> None:
+    tree = {"dense_1": {"kernel": 1}, "dense_10": {"kernel": 2}, "r": {"dense_1": {"kernel": 3}}}
+    assert of_layers(tree, None) is tree
+    assert of_layers(tree, ("dense_1",)) == {"dense_1": {"kernel": 1}}
+    assert of_layers(tree, ("r.dense_1",)) == {"r": {"dense_1": {"kernel": 3}}}
+    assert of_layers({"r.a": 4, "ra": 5}, ("r",)) == {"r.a": 4}
+    changed = {"r": {"dense_1": {"kernel": 30}}}
+    assert in_place(tree, changed) == {**tree, **changed}
 
 
 OF_ROWS = [type(r)(strength=0.5) for r in STRENGTHS if r.acts_on == "activations"]

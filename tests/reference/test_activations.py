@@ -322,7 +322,7 @@ def test_two_pieces_mimic_rectifiers() -> None:
 
 
 def test_maxout_refuses_a_width_it_cannot_divide() -> None:
-    with pytest.raises(ValueError, match=r"Maxout\.pieces must divide .* got 3 pieces for 8"):
+    with pytest.raises(SpecError, match=r"Maxout\.pieces must divide .* got 3 pieces for 8"):
         Maxout(pieces=3)(jnp.ones((2, 8)))
 
 

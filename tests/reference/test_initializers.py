@@ -160,6 +160,22 @@ def test_zero_and_constant_are_exact() -> None:
 MANY = 1_000_000
 
 
+@every_pair
+def test_moments_of_a_million_draws_are_those_of_torch(ours: Any, theirs: Any) -> None:
+    uniform = is_uniform(ours)
+    factor = factor_of_torch(theirs, (800, 1250), uniform)
+    deviation, kurtosis = (factor / np.sqrt(3), 9 / 5) if uniform else (factor, 3)
+    draws = np.asarray(ours.sample(KEY, (1250, 800))) / deviation
+    # Four standard errors of the mean, the variance, and the fourth moment.
+    eighth = 9.0 if uniform else 105.0
+    assert abs(draws.mean()) < 4 / np.sqrt(MANY)
+    assert abs(draws.var() - 1) < 4 * np.sqrt((kurtosis - 1) / MANY)
+    assert abs((draws**4).mean() - kurtosis) < 4 * np.sqrt((eighth - kurtosis**2) / MANY)
+    for axis in (0, 1):  # units and inputs scatter as independent draws do
+        means = draws.mean(axis=axis) * np.sqrt(draws.shape[axis])
+        assert stats.kstest(means, "norm").pvalue > 1e-3
+
+
 @pytest.mark.parametrize("limit", [0.5, 2.0, 3.0])
 def test_truncated_draws_are_those_of_scipy(limit: float) -> None:
     law = stats.truncnorm(-limit, limit, scale=0.3)

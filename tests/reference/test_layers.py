@@ -312,40 +312,53 @@ def test_biased_running_variance() -> None:
     close(state["variance"], x.var(0))
 
 
+both_modes = pytest.mark.parametrize("mode", ["train", "evaluate"])
+
+
+@both_modes
 @pytest.mark.parametrize("shape", [(6, 5), (3, 4, 6, 5)], ids=str)
-def test_layer_normalization_of_examples(shape: tuple[int, ...]) -> None:
-    layer, x = LayerNormalization(epsilon=1e-3), drawn(shape)
-    y, _, _, of_inputs = run(layer, x)
-    given = torch.tensor(x, requires_grad=True)
-    expected = functional.layer_norm(given, shape[1:], eps=1e-3)
+def test_layer_normalization_of_examples(shape: tuple[int, ...], mode: Any) -> None:
+    layer, x = LayerNormalization(epsilon=1e-3, scale=SMALL, bias=SMALL), drawn(shape)
+    variables = layer.init(jax.random.key(3), jnp.asarray(x))
+    y, _, of_parameters, of_inputs = run(layer, x, mode, variables)
+    given, *own = (
+        torch.tensor(np.array(leaf), requires_grad=True)
+        for leaf in (x, variables.parameters["scale"], variables.parameters["bias"])
+    )
+    expected = functional.layer_norm(given, shape[1:], *own, eps=1e-3)
     close(y, expected.detach().numpy())
     expected.backward(torch.tensor(weights(shape)))
     close(of_inputs, given.grad.numpy())
-    assert layer.init(jax.random.key(0), x).parameters["scale"].shape == shape[1:]
+    close(of_parameters["scale"], own[0].grad.numpy())
+    close(of_parameters["bias"], own[1].grad.numpy())
 
 
-def test_normalization_of_channels() -> None:
+@both_modes
+def test_normalization_of_channels(mode: Any) -> None:
     layer = LayerNormalization(over="channels", scale=SMALL, bias=SMALL)
 
     def theirs(x: Any, scale: Any, bias: Any) -> Any:
         return functional.layer_norm(x.movedim(1, -1), (5,), scale, bias).movedim(-1, 1)
 
-    check(layer, drawn((3, 4, 6, 5)), theirs, SCALED)
+    check(layer, drawn((3, 4, 6, 5)), theirs, SCALED, mode=mode)
     check(
         RMSNormalization(scale=SMALL, epsilon=1e-4),
         drawn((3, 4, 5)),
         lambda x, scale: functional.rms_norm(x.movedim(1, -1), (5,), scale, 1e-4).movedim(-1, 1),
         {"scale": plain},
+        mode=mode,
     )
 
 
-def test_instance_and_group_normalization() -> None:
+@both_modes
+def test_instance_and_group_normalization(mode: Any) -> None:
     x = drawn((3, 4, 5, 6))
     check(
         InstanceNormalization(scale=SMALL, bias=SMALL),
         x,
         lambda x, scale, bias: functional.instance_norm(x, weight=scale, bias=bias),
         SCALED,
+        mode=mode,
     )
     for groups in (1, 2, 6):
         check(
@@ -353,9 +366,11 @@ def test_instance_and_group_normalization() -> None:
             x,
             lambda x, scale, bias, groups=groups: functional.group_norm(x, groups, scale, bias),
             SCALED,
+            mode=mode,
         )
     dense = GroupNormalization(groups=2, scale=SMALL, bias=SMALL)
-    check(dense, drawn((3, 6)), lambda x, s, b: functional.group_norm(x, 2, s, b), SCALED)
+    theirs = lambda x, s, b: functional.group_norm(x, 2, s, b)  # noqa: E731
+    check(dense, drawn((3, 6)), theirs, SCALED, mode=mode)
 
 
 # A tensor of four examples, two channels and three features, as an exercise in print has it; its

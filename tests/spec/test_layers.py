@@ -15,6 +15,7 @@ from thalweg.catalogue.layers import (
     Residual,
 )
 from thalweg.catalogue.networks import MLP, Sequential
+from thalweg.catalogue.regularizers import L2
 from thalweg.data import Digits, Moons
 from thalweg.engine.plan import check_network, jobs_of, resolve
 from thalweg.errors import SpecError
@@ -188,3 +189,18 @@ def test_a_network_must_fit_its_data(network: object, training: dict, sentence: 
         check_network(job)
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_layers_to_hold_back_are_a_tuple_and_a_sweep_is_a_list_of_them() -> None:
+    for written, held in (
+        ('["dense_0", "dense_1"]', ("dense_0", "dense_1")),
+        ('"none"', None),
+        (
+            '["none", ["dense_0"], ["dense_0", "dense_1"]]',
+            [None, ("dense_0",), ("dense_0", "dense_1")],
+        ),
+    ):
+        text = f"[data]\nmoons = {{}}\n[regularizers]\nl2 = {{ layers = {written} }}\n"
+        made = parse(text, "s")
+        assert made.regularizers == (L2(layers=held),)
+        assert parse(made.to_toml(), "s") == made

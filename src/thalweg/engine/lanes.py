@@ -111,7 +111,7 @@ def _rows_of(lane: Lane, pool: Pool, rows: Array) -> tuple[Array, Array]:
     return scaled(lane.scaling, inputs), scaled(lane.target_scaling, targets)
 
 
-def _training_batch(lane: Lane, pool: Pool, rows: Array, progress: Progress) -> Batch:
+def training_batch(lane: Lane, pool: Pool, rows: Array, progress: Progress) -> Batch:
     """The mini-batch of a step, augmented: images before preprocessing, all else after it."""
     if not lane.augmentation:
         return Batch(*_rows_of(lane, pool, rows))
@@ -152,7 +152,7 @@ def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
     return lane.rows.train[position_after_shuffle(position, shape.training_rows, lane.order, epoch)]
 
 
-def _weights(shape: Shape, step: Array, dtype: Any) -> Array | None:
+def weights_at(shape: Shape, step: Array, dtype: Any) -> Array | None:
     """Weights of the rows of a mini-batch; None where every batch is whole."""
     if shape.training_rows % shape.batch_size == 0:
         return None
@@ -178,8 +178,8 @@ def objective_at(
     taps: dict[str, Array] | None = None,
 ) -> Composite:
     """The objective on the mini-batch of a step, as a function of the parameters."""
-    batch = _training_batch(lane, pool, rows, progress)
-    weights = _weights(shape, step, batch.inputs.dtype)
+    batch = training_batch(lane, pool, rows, progress)
+    weights = weights_at(shape, step, batch.inputs.dtype)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
     regularizers = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)

@@ -1,12 +1,13 @@
 """Probes: what is seen in every layer at one step, without disturbing the run.
 
 A probe differentiates the objective of the step that is about to be taken, with taps, and keeps
-numbers only. Training itself runs the same program whether anybody looks or not.
+numbers only (``look``). Where asked to, it also tells how far that step moves the inputs of every
+layer (``shift``). Training itself runs the same program whether anybody looks or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -14,10 +15,24 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.clipping import norm
+from thalweg.catalogue.context import Context, Variables, Visit
 from thalweg.catalogue.layers.sequence import by_layer
-from thalweg.engine.lanes import Lane, Pool, Shape, State, objective_at, progress_at, rows_at
+from thalweg.catalogue.regularizers.regularizer import mean_over_rows
+from thalweg.catalogue.schedules import settled
+from thalweg.engine import streams
+from thalweg.engine.lanes import (
+    Lane,
+    Pool,
+    Shape,
+    State,
+    objective_at,
+    progress_at,
+    rows_at,
+    training_batch,
+    weights_at,
+)
 
-__all__ = ["look"]
+__all__ = ["look", "shift"]
 
 # A unit counts as saturated within this distance of a limit of its activation.
 SATURATED_WITHIN = 0.01
@@ -47,6 +62,65 @@ def look(
         if kind == "a":
             seen |= _activation(layer, value, limits.get(layer, ()))
     return seen
+
+
+def shift(
+    lane: Lane,
+    pool: Pool,
+    shape: Shape,
+    state: State,
+    moved: Any,
+    step: Array,
+    reductions: Array,
+) -> dict[str, Array]:
+    """How far a step moves the inputs of layers, ``input_shift.<layer>``, on its own mini-batch.
+
+    √(Σ_i (μ'_i − μ_i)² + (σ'_i − σ_i)²) / √(Σ_i σ_i²) over channels i, with moments before and
+    after the step: the distance of normal distributions that have them (Dowson & Landau, 1982), in
+    units of their spread. It measures what Ioffe & Szegedy (Batch Normalization, 2015) call
+    internal covariate shift: inputs that change because layers below do. The outputs are what the
+    loss reads, and count as the inputs of a layer of that name.
+
+    Args:
+        moved: parameters after the step; ``state`` is before it.
+    """
+    progress = progress_at(shape, step, reductions)
+    batch = training_batch(lane, pool, rows_at(lane, shape, step), progress)
+    weights = weights_at(shape, step, batch.inputs.dtype)
+    network, key = settled(lane.network, progress), streams.noise_key(lane.seed, step)
+
+    def moments_of(parameters: Any) -> dict[str, tuple[Array, Array]]:
+        visits: list[Visit] = []
+        context = Context("train", key, weights=weights, visits=visits)
+        variables = Variables(parameters, state.network_state)
+        outputs, _ = network.apply(variables, batch.inputs, context)
+        moved = [visit for visit in visits if _is_moved_and_acts(visit, batch.inputs)]
+        read = {visit.name: visit.input for visit in moved} | {"outputs": outputs}
+        return {name: _moments(values, weights) for name, values in read.items()}
+
+    before, after = moments_of(state.parameters), moments_of(moved)
+    seen = {}
+    for layer, (mean, deviation) in before.items():
+        mean_, deviation_ = after[layer]
+        distance = jnp.sqrt(((mean_ - mean) ** 2 + (deviation_ - deviation) ** 2).sum())
+        spread = jnp.sqrt((deviation**2).sum())
+        seen[f"input_shift.{layer}"] = distance / jnp.maximum(spread, jnp.finfo(spread.dtype).tiny)
+    return seen
+
+
+def _is_moved_and_acts(visit: Visit, inputs: Array) -> bool:
+    """Whether a layer stands behind others, and has parameters of its own or an activation."""
+    held = visit.variables.parameters.values()
+    inner = any(isinstance(value, Mapping) for value in held)
+    acts = hasattr(visit.layer, "function") or (bool(held) and not inner)
+    return acts and visit.input is not inputs
+
+
+def _moments(x: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Mean and standard deviation of every channel, over rows by their weights and over space."""
+    apart = x.reshape(len(x), -1, x.shape[-1])
+    mean = mean_over_rows(apart.mean(1), weights)
+    return mean, jnp.sqrt(mean_over_rows(((apart - mean) ** 2).mean(1), weights))
 
 
 def _activation(layer: str, value: Array, limits: tuple[float, ...]) -> dict[str, Array]:

@@ -1,19 +1,21 @@
 """What regularizers add to the objective of a step, and what they do after it.
 
 Regularizers have only the methods they need (see their contract); here is where each method has
-its say. Hidden activations are collected only where one of them reads them.
+its say, on the layers that its regularizer names. Hidden activations are collected only where one
+of them reads them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from thalweg.catalogue.regularizers.regularizer import Regularizer
+from thalweg.catalogue.regularizers.regularizer import Regularizer, in_place, of_layers
 
 __all__ = ["after_step", "hidden", "of_activations", "of_parameters", "reads_activations"]
 
@@ -50,11 +52,20 @@ def of_parameters(
     for number, regularizer in enumerate(regularizers):
         one: Any = regularizer
         if hasattr(type(one), "penalty"):
-            total = total + one.penalty(parameters)
+            total = total + one.penalty(of_layers(parameters, one.layers))
         if hasattr(type(one), "sensitivity_penalty"):
             own = jax.random.fold_in(key, number)
-            total = total + one.sensitivity_penalty(activations_at, inputs, weights, own)
+            chosen = partial(_of_layers_at, activations_at, one.layers)
+            total = total + one.sensitivity_penalty(chosen, inputs, weights, own)
     return total
+
+
+def _of_layers_at(
+    activations_at: Callable[[Array], Mapping[str, Array]],
+    layers: tuple[str, ...] | None,
+    inputs: Array,
+) -> Mapping[str, Array]:
+    return of_layers(activations_at(inputs), layers)
 
 
 def of_activations(
@@ -69,7 +80,7 @@ def of_activations(
     """
     ones: Sequence[Any] = regularizers
     return sum(
-        one.activity_penalty(activations, weights)
+        one.activity_penalty(of_layers(activations, one.layers), weights)
         for one in ones
         if hasattr(type(one), "activity_penalty")
     )
@@ -94,9 +105,12 @@ def after_step(
     ones: Sequence[Any] = regularizers
     for one in ones:
         if hasattr(type(one), "shrinkage"):
-            shrinkage = one.shrinkage(before, learning_rate)
-            parameters = jax.tree.map(jnp.subtract, parameters, shrinkage)
+            shrinkage = one.shrinkage(of_layers(before, one.layers), learning_rate)
+            chosen = of_layers(parameters, one.layers)
+            parameters = in_place(parameters, jax.tree.map(jnp.subtract, chosen, shrinkage))
     for one in ones:
         if hasattr(type(one), "project"):
-            parameters = one.project(parameters, before, learning_rate, progress)
+            chosen, old = of_layers(parameters, one.layers), of_layers(before, one.layers)
+            projected = one.project(chosen, old, learning_rate, progress)
+            parameters = in_place(parameters, projected)
     return parameters

@@ -26,6 +26,7 @@ from thalweg.data import Dataset
 from thalweg.data.split import Split, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.program import stacked
+from thalweg.engine.refusals import check_activations, check_inputs, check_layers
 from thalweg.engine.streams import order_words
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
@@ -139,8 +140,8 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     network = with_outputs(recipe.network, loss.outputs(dataset.outputs))
     targets = recipe.target_preprocessing if dataset.task == "regression" else None
     filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
-    _check_inputs(filled, dataset)
-    _check_activations(filled)
+    check_inputs(filled, dataset)
+    check_activations(filled)
     needs = any(True for _ in _plateaus(filled)) or recipe.training.early_stopping is not None
     if needs and recipe.data.split[1] == 0:
         raise SpecError(
@@ -148,46 +149,6 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"{type(recipe.data).__name__}.split a second share above 0"
         )
     return filled
-
-
-def _check_inputs(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse preprocessing and augmentation that the data or targets do not admit."""
-    shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
-    targets = recipe.target_preprocessing
-    if targets is not None and not keeps_features(targets):
-        raise SpecError(
-            "target_preprocessing must scale every target by itself, got "
-            f"{type(targets).__name__}; use Standardize or another scaling"
-        )
-    for augmentation in recipe.augmentation:
-        if augmentation.of_images and dataset.inputs.ndim != 4:
-            raise SpecError(
-                f"{type(augmentation).__name__} needs images, but the data of "
-                f"{type(recipe.data).__name__} are tables of {dataset.features} features"
-            )
-
-
-def _check_activations(recipe: Recipe) -> None:
-    """Refuse regularizers of activations that lie elsewhere than they need."""
-    functions = [layer.function for layer in _inner_layers(recipe.network)]
-    for regularizer in recipe.regularizers:
-        within = getattr(regularizer, "activations_within", None)
-        for function in functions:
-            if within is not None and tuple(function.saturates_at) != within:
-                raise SpecError(
-                    f"{type(regularizer).__name__} needs activations between {within[0]:g} and "
-                    f"{within[1]:g}, but {type(function).__name__} gives others; use Sigmoid, or "
-                    "another penalty such as MeanActivity"
-                )
-
-
-def _inner_layers(network: Any) -> Iterator[Any]:
-    """The activation layers of a network, those within layers too."""
-    layers = network.named_layers() if hasattr(network, "named_layers") else ()
-    for _, layer in layers:
-        if hasattr(layer, "function"):
-            yield layer
-        yield from _inner_layers(layer)
 
 
 def jobs_of(recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False) -> list[Job]:
@@ -234,6 +195,7 @@ def _key(job: Job) -> Any:
         training.epochs,
         training.evaluate_every,
         training.probes,
+        training.probe_also,
         training.early_stopping,
     )
 
@@ -301,7 +263,11 @@ def _cost(recipe: Recipe, shape: tuple[int, ...], batch: int) -> tuple[int, floa
 def check_network(job: Job) -> None:
     """Refuse a network that does not fit its data, batches or task, before anything is compiled."""
     recipe, dataset = job.recipe, job.dataset
-    outputs, taps = _outputs_for(recipe, (job.batch_size, *job.input_shape))
+    check_rows = getattr(recipe.preprocessing, "check_rows", None)
+    if check_rows is not None:
+        check_rows(job.sizes[0], dataset.inputs.shape[1:])
+    outputs, taps, parameters = _outputs_for(recipe, (job.batch_size, *job.input_shape))
+    check_layers(recipe, parameters, taps)
     rest = job.sizes[0] % job.batch_size
     if rest:
         _outputs_for(recipe, (rest, *job.input_shape))
@@ -318,13 +284,14 @@ def check_network(job: Job) -> None:
 
 
 def _outputs_for(recipe: Recipe, shape: tuple[int, ...]) -> Any:
-    """Shapes and types of a network's outputs and taps, for a training batch of some shape."""
+    """Shapes and types of outputs, taps and parameters, for a training batch of some shape."""
     example = jax.ShapeDtypeStruct(shape, np.float32)
 
     def forward(key: Any, x: Any) -> Any:
         variables: Variables = recipe.network.init(key, x)
         context = Context("train", key, taps={})
-        return recipe.network.apply(variables, x, context)[0], context.taps
+        outputs, _ = recipe.network.apply(variables, x, context)
+        return outputs, context.taps, variables.parameters
 
     return jax.eval_shape(forward, jax.random.key(0), example)
 

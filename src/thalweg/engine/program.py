@@ -39,7 +39,7 @@ from thalweg.engine.devices import (
     mesh,
 )
 from thalweg.engine.lanes import Lane, Pool, Shape, State
-from thalweg.engine.look import look
+from thalweg.engine.look import look, shift
 from thalweg.engine.orders import Orders, Readings
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "in_use",
     "looks",
     "predict",
+    "shifts",
     "stacked",
     "start",
     "width_for",
@@ -317,6 +318,29 @@ def looks(
     bare, state = _bare(lane, state)
     bare = bare._replace(regularizers=lane.regularizers, augmentation=lane.augmentation)
     return _looks(shape)((used, (bare, state, orders)), pool)
+
+
+@cache
+def _shifts(shape: Shape) -> Callable[..., Any]:
+    def chunk(given: Tree, pool: Pool) -> Readings:
+        lane, state, moved, written = given
+        orders = Orders.of_chunk(written)
+
+        def one(own: Lane, at: State, after: Tree, plateaus: Array) -> dict[str, Array]:
+            return shift(own, pool, shape, at, after, orders.begin, plateaus)
+
+        return Readings.of(jax.vmap(one)(lane, state, moved, orders.reductions))
+
+    return _spread(_where_used(chunk), brief_options())
+
+
+def shifts(
+    shape: Shape, used: Array, lane: Lane, state: State, after: State, orders: Array, pool: Pool
+) -> Readings:
+    """What the first step that is ordered does to the inputs of layers, [chunk, lane]."""
+    bare, state = _bare(lane, state)
+    bare = bare._replace(augmentation=lane.augmentation)
+    return _shifts(shape)((used, (bare, state, after.parameters, orders)), pool)
 
 
 @cache

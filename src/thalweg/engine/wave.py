@@ -99,6 +99,7 @@ class Wave:
     def __post_init__(self) -> None:
         self.shape = self.group.shape
         self.stopping = self.group.training.early_stopping
+        self.shifts = self.group.training.probe_also == "input_shift"
         self.calibrates = calibrates(self.jobs[0].recipe.network)
         self.restores = self.stopping is not None and self.stopping.restore_best
         self.id = wave_id(self.jobs)
@@ -124,6 +125,9 @@ class Wave:
         )
         if self.timetable.probes:
             program.looks(self.shape, unused, self.lane, self.state, orders, self.pool)
+        if self.timetable.probes and self.shifts:
+            still = self.state
+            program.shifts(self.shape, unused, self.lane, still, still, orders, self.pool)
         grid = decision_grid(self.jobs)
         if grid is not None:
             program.predict(unused, self.lane, self.state, grid.inputs)
@@ -231,6 +235,13 @@ class Wave:
         used = self.layout.used
         seen = program.looks(self.shape, used, self.lane, self.state, orders, self.pool)
         self._add_points(step, seen)
+        if self.shifts:
+            # The step is taken once more by itself; what it changed is looked at, and dropped.
+            after, _, _ = self._call(self.state, self.live, step, 1)
+            moved = program.shifts(
+                self.shape, used, self.lane, self.state, after, orders, self.pool
+            )
+            self._add_points(step, moved)
 
     def _add_points(self, step: int, seen: Readings) -> None:
         for name, values in seen.by_name(self.layout.take(seen.values)):

@@ -34,6 +34,11 @@ _QUANTITIES = {
         "Size of a step over the size of the parameters, by layer. "
         "Around 10⁻³ is usual; far less barely learns, far more is unstable.",
     ),
+    "input_shift": (
+        "Shift of layer inputs",
+        "How far one step moves the means and deviations of what a layer reads, "
+        "relative to their spread: internal covariate shift.",
+    ),
     "zero_share": ("Share of zero activations", "Share of a layer's activations that are zero."),
     "saturated_share": (
         "Share of saturated activations",

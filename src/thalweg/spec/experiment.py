@@ -64,7 +64,10 @@ class Training:
         all of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when
         to end early; evaluate_every: epochs between evaluations on the whole data; where not
         given, at most 20 evaluations that cost about a fifth of the training; probes: how many
-        times per run, at steps spaced by ratios, gradients and activations are looked at (0: never)
+        times per run, at steps spaced by ratios, gradients and activations are looked at (0:
+        never); probe_also: what else is looked at then, at more cost: ``input_shift``, how far a
+        step moves the means and deviations of the inputs of every layer, takes one more step and
+        two more forward passes
     """
 
     epochs: int = choice(default=20, low=1)
@@ -73,6 +76,7 @@ class Training:
     early_stopping: EarlyStopping | None = choice(default=None)
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)
+    probe_also: Literal["input_shift"] | None = choice(default=None)
     diverged_above: Number = number(default=1e6, above=0, scale="log")
 
 

@@ -87,7 +87,7 @@ class Reader:
         if field.free:
             return self._frozen(given, path)
         if field.several:
-            return _tuples(given)
+            return _tuples(given, (None, "none") if field.optional else ())
         if isinstance(given, list):
             return [self._value(field, item, (*path, i)) for i, item in enumerate(given)]
         if field.only is not None:
@@ -160,10 +160,11 @@ def brief(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _tuples(given: Any) -> Any:
-    """One list is a tuple, and a list of lists is a sweep over tuples."""
+def _tuples(given: Any, nothing: tuple[Any, ...]) -> Any:
+    """One list is a tuple; a list of lists, or of what stands for nothing, a sweep over tuples."""
     if not isinstance(given, list):
         return given
-    if any(isinstance(item, list) for item in given):
-        return [tuple(item) if isinstance(item, list) else item for item in given]
-    return tuple(given)
+    if not any(isinstance(item, list) or item in nothing for item in given):
+        return tuple(given)
+    held = [None if item in nothing else item for item in given]
+    return [tuple(item) if isinstance(item, list) else item for item in held]

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
 __all__ = ["Max", "Maxout", "Softmax"]
@@ -65,7 +66,7 @@ class Maxout:
         """As [..., piece, unit]."""
         width = z.shape[-1]
         if width % self.pieces:
-            raise ValueError(
+            raise SpecError(
                 f"Maxout.pieces must divide the number of pre-activations, got {self.pieces} "
                 f"pieces for {width}"
             )

@@ -22,8 +22,8 @@ class Embedding:
     Choices: symbols: how many there are, numbered from 0; features: length of a vector; kernel:
         where W starts
     Shapes: symbols [batch, ...] → [batch, ..., feature]; W [symbol, feature]
-    Watch for: inputs may be stored as floats, but must be whole numbers below ``symbols``; a symbol
-        outside has no vector and gives not-a-numbers, so the run diverges at once.
+    Watch for: inputs may be stored as floats, but must be whole numbers below ``symbols``.
+        Experiments refuse data that are not; elsewhere a symbol outside gives not-a-numbers.
     Source: Bengio et al., A Neural Probabilistic Language Model, 2003, section 2
     Example:
         >>> import jax

@@ -39,7 +39,8 @@ class Hinge:
     Shapes: scores [batch, 1] or [batch, class], targets integers [batch], or one-hot
         [batch, class] → [batch]
     Watch for: the slope is −y where y z < 1 and 0 beyond; texts that print the cases the other
-        way round move away from the solution. torch's MultiMarginLoss is ``sum`` divided by the
+        way round move away from the solution. Targets are one class each: there is no smoothing
+        of them, and Mixup mixes losses instead. torch's MultiMarginLoss is ``sum`` divided by the
         number of classes.
     Source: Cortes & Vapnik, Support-Vector Networks, 1995; Crammer & Singer, 2001
     Example:

@@ -40,13 +40,17 @@ def _principal(inputs: np.ndarray, components: int, part_name: str) -> Any:
     from sklearn.decomposition import PCA as Analysis
 
     table = as_table(inputs)
-    if components > len(table):
-        raise DataError(
-            f"{part_name}.components must be at most the number of training rows, {len(table)}, "
-            f"got {components}; the other directions are unknown"
-        )
+    _check_rows(len(table), components, part_name)
     table = np.where(np.isnan(table), np.nanmean(table, axis=0), table)
     return Analysis(components, svd_solver="full").fit(table)
+
+
+def _check_rows(rows: int, components: int, part_name: str) -> None:
+    if components > rows:
+        raise DataError(
+            f"{part_name}.components must be at most the number of training rows, {rows}, "
+            f"got {components}; the other directions are unknown"
+        )
 
 
 def _width(components: int | None, shape: Shape, part_name: str) -> int:
@@ -83,6 +87,10 @@ class PCA:
 
     def shape(self, shape: Shape) -> Shape:
         return (_width(self.components, shape, "PCA"),)
+
+    def check_rows(self, rows: int, shape: Shape) -> None:
+        """Refuse to look for more directions than so many training rows can show."""
+        _check_rows(rows, _width(self.components, shape, "PCA"), "PCA")
 
     def fit(self, inputs: np.ndarray) -> Projection:
         shape = inputs.shape[1:]
@@ -121,6 +129,10 @@ class Whiten:
     def shape(self, shape: Shape) -> Shape:
         width = _width(self.components, shape, "Whiten")
         return (width,) if self.form == "pca" else shape
+
+    def check_rows(self, rows: int, shape: Shape) -> None:
+        """Refuse to look for more directions than so many training rows can show."""
+        _check_rows(rows, _width(self.components, shape, "Whiten"), "Whiten")
 
     def fit(self, inputs: np.ndarray) -> Projection:
         shape = inputs.shape[1:]

@@ -45,6 +45,7 @@ class L1Activity:
 
     Formula: strength · Σ_layers ⟨Σ_i |h_i|⟩, the mean over examples
     Numbers: strength: weight of the penalty
+    Choices: layers: names of the layers it acts on, all where not given
     Shapes: hidden activations by layer, each [batch, ...] → scalar
     Watch for: a network may answer by small activations and large weights behind them; hold those
         back too.
@@ -56,6 +57,7 @@ class L1Activity:
     """
 
     strength: Number = number(default=1e-3, low=0, scale="log", search=(1e-5, 1))
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "activations"
 
     def activity_penalty(self, activations: Activations, weights: Array | None) -> Any:
@@ -69,6 +71,7 @@ class StudentTActivity:
 
     Formula: strength · Σ_layers ⟨Σ_i ln(1 + h_i²)⟩, the mean over examples
     Numbers: strength: weight of the penalty
+    Choices: layers: names of the layers it acts on, all where not given
     Shapes: hidden activations by layer, each [batch, ...] → scalar
     Watch for: large activations are hardly pulled at all, small ones as by L2: few, strong units.
     Source: Olshausen & Field, Emergence of Simple-Cell Receptive Field Properties, 1996; Bergstra,
@@ -80,6 +83,7 @@ class StudentTActivity:
     """
 
     strength: Number = number(default=1e-3, low=0, scale="log", search=(1e-5, 1))
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "activations"
 
     def activity_penalty(self, activations: Activations, weights: Array | None) -> Any:
@@ -93,6 +97,7 @@ class KLSparsity:
     Formula: strength · Σ_layers Σ_j [ρ ln(ρ / ρ̂_j) + (1 − ρ) ln((1 − ρ) / (1 − ρ̂_j))], with
         ρ̂_j = ⟨h_j⟩ the mean over the batch
     Numbers: strength: weight of the penalty; target: ρ
+    Choices: layers: names of the layers it acts on, all where not given
     Shapes: hidden activations by layer, each [batch, ...] → scalar
     Watch for: needs activations between 0 and 1 (sigmoid); others are refused. The mean is over
         the mini-batch, so small batches make it noisy. Means closer than 1e-6 to 0 or 1 count as
@@ -107,6 +112,7 @@ class KLSparsity:
 
     strength: Number = number(default=1e-2, low=0, scale="log", search=(1e-4, 10))
     target: Number = number(default=0.05, above=0, below=1, scale="log", search=(0.01, 0.5))
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "activations"
     activations_within = (0.0, 1.0)
 
@@ -125,6 +131,7 @@ class MeanActivity:
 
     Formula: strength · Σ_layers Σ_j (⟨h_j⟩ − target)², with ⟨h_j⟩ the mean over the batch
     Numbers: strength: weight of the penalty; target: mean activation asked for
+    Choices: layers: names of the layers it acts on, all where not given
     Shapes: hidden activations by layer, each [batch, ...] → scalar
     Watch for: a small mean is no sparsity where activations may be negative, as they may cancel.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 7.10; Lee, Ekanadham & Ng,
@@ -137,6 +144,7 @@ class MeanActivity:
 
     strength: Number = number(default=1e-2, low=0, scale="log", search=(1e-4, 10))
     target: Number = number(default=0.01, search=(0, 0.2))
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "activations"
 
     def activity_penalty(self, activations: Activations, weights: Array | None) -> Any:
@@ -150,7 +158,8 @@ class GroupActivity:
     Formula: strength · Σ_layers ⟨Σ_g ‖h_g‖₂⟩ over groups of neighbouring units, the mean over
         examples
     Numbers: strength: weight of the penalty
-    Choices: size: units of a group; the last of a layer may be smaller
+    Choices: size: units of a group; the last of a layer may be smaller; layers: names of the layers
+        it acts on, all where not given
     Shapes: hidden activations by layer, each [batch, ...] → scalar
     Watch for: with groups of one it is L1Activity. Within a group nothing asks for sparsity.
     Source: Yuan & Lin, Model Selection and Estimation in Regression with Grouped Variables, 2006,
@@ -163,6 +172,7 @@ class GroupActivity:
 
     strength: Number = number(default=1e-3, low=0, scale="log", search=(1e-5, 1))
     size: int = choice(default=4, low=1)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "activations"
 
     def activity_penalty(self, activations: Activations, weights: Array | None) -> Any:

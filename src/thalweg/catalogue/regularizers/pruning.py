@@ -35,7 +35,8 @@ class PruneBelow:
 
     Formula: w ← 0 where |w| < threshold, after that many epochs; from then on w = 0 there
     Numbers: threshold: smallest size that stays
-    Choices: after: epochs trained before; the rest of the training retrains what is left
+    Choices: after: epochs trained before; the rest of the training retrains what is left; layers:
+        names of the layers it acts on, all where not given
     Shapes: those of the parameters
     Watch for: biases stay. Nothing is removed in a run that ends earlier, and early stopping may
         bring back parameters from before. Zeros save no time on dense hardware.
@@ -50,6 +51,7 @@ class PruneBelow:
 
     threshold: Number = number(default=1e-2, low=0, scale="log", search=(1e-3, 1))
     after: int = choice(default=10, low=1)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def project(self, parameters: Any, before: Any, learning_rate: Any, progress: Any) -> Any:
@@ -67,7 +69,8 @@ class PruneShare:
         on w = 0 there
     Numbers: share: of the weights, removed
     Choices: after: epochs trained before; the rest of the training retrains what is left; over:
-        whether the smallest are looked for in every ``layer`` or in the whole ``network``
+        whether the smallest are looked for in every ``layer`` or in the whole ``network``; layers:
+        names of the layers it acts on, all where not given
     Shapes: those of the parameters
     Watch for: biases stay. Nothing is removed in a run that ends earlier, and early stopping may
         bring back parameters from before. Over the network, a layer of small weights can vanish.
@@ -83,6 +86,7 @@ class PruneShare:
     share: Number = number(default=0.5, low=0, high=1)
     after: int = choice(default=10, low=1)
     over: Literal["layer", "network"] = choice(default="layer")
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def project(self, parameters: Any, before: Any, learning_rate: Any, progress: Any) -> Any:

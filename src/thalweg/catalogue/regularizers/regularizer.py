@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["Regularizer", "held", "is_bias", "map_held", "mean_over_rows"]
+__all__ = ["Regularizer", "held", "in_place", "is_bias", "map_held", "mean_over_rows", "of_layers"]
 
 
 @runtime_checkable
 class Regularizer(Protocol):
     """A pull towards simpler networks, on their ``weights`` or their ``activations``.
 
-    ``acts_on`` is which of the two. It has at least one of these methods; a step pays only for
-    those that are there:
+    ``acts_on`` is which of the two, and ``layers`` the names of the layers it acts on, each with
+    all that is within it; None for all there are. Whoever calls the methods gives them these alone
+    (``of_layers``) and puts what comes back among the others (``in_place``). It has at least one
+    of these methods; a step pays only for those that are there:
 
     * ``penalty(parameters)``: a scalar, added to the objective;
     * ``activity_penalty(activations, weights)``: the same, from the hidden activations by layer,
@@ -34,6 +37,32 @@ class Regularizer(Protocol):
 
     @property
     def acts_on(self) -> str: ...
+
+    @property
+    def layers(self) -> tuple[str, ...] | None: ...
+
+
+def of_layers(tree: Mapping[str, Any], layers: tuple[str, ...] | None) -> Mapping[str, Any]:
+    """What lies in some layers, of parameters or activations by layer; all of it for None."""
+    return tree if layers is None else _within(tree, layers, "")
+
+
+def _within(tree: Mapping[str, Any], layers: tuple[str, ...], prefix: str) -> dict[str, Any]:
+    found = {}
+    for name, held in tree.items():
+        full = prefix + name
+        if any(f"{full}.".startswith(f"{layer}.") for layer in layers):
+            found[name] = held
+        elif isinstance(held, Mapping) and (inner := _within(held, layers, f"{full}.")):
+            found[name] = inner
+    return found
+
+
+def in_place(tree: Any, changed: Any) -> Any:
+    """A tree with what was changed of it: the inverse of ``of_layers``."""
+    if not isinstance(tree, Mapping):
+        return changed
+    return {n: in_place(held, changed[n]) if n in changed else held for n, held in tree.items()}
 
 
 def held(parameters: Any, biases: bool) -> list[Array]:

@@ -33,7 +33,8 @@ class Contractive:
     Formula: strength · Σ_layers ⟨‖∂h/∂x‖²_F⟩, the mean over examples
     Numbers: strength: weight of the penalty
     Choices: derivatives: ``exact``, one forward derivative for every input, or ``random``, one in a
-        random direction of ±1, whose square has the same mean
+        random direction of ±1, whose square has the same mean; layers: names of the layers it acts
+        on, all where not given
     Shapes: inputs [batch, ...] → scalar
     Watch for: ``exact`` costs about as many passes as there are inputs; ``random`` one, and noise.
         Tied weights keep an autoencoder from shrinking its code and growing it back. Examples
@@ -47,6 +48,7 @@ class Contractive:
 
     strength: Number = number(default=1e-3, low=0, scale="log", search=(1e-5, 1))
     derivatives: Literal["exact", "random"] = choice(default="exact")
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "activations"
 
     def sensitivity_penalty(
@@ -71,6 +73,7 @@ class NoiseConsistency:
     Formula: strength · Σ_layers ⟨‖h(x + ε) − h(x)‖²⟩, ε ~ N(0, deviation²), the mean over examples
     Numbers: strength: weight of the penalty; deviation: of the noise, in units of the inputs as
         the network sees them
+    Choices: layers: names of the layers it acts on, all where not given
     Shapes: inputs [batch, ...] → scalar
     Watch for: for small noise it is deviation² times Contractive. To denoise in the sense of an
         autoencoder, put the augmentation Noise on its inputs and leave the targets clean.
@@ -86,6 +89,7 @@ class NoiseConsistency:
 
     strength: Number = number(default=1e-1, low=0, scale="log", search=(1e-3, 10))
     deviation: Number = number(default=0.1, low=0, scale="log", search=(0.01, 1))
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "activations"
 
     def sensitivity_penalty(

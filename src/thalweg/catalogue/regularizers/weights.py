@@ -50,7 +50,8 @@ class L1:
 
     Formula: strength · Σ |w|;  subgradient strength · sgn(w), 0 at 0
     Numbers: strength: weight of the penalty
-    Choices: biases: whether biases are penalized too
+    Choices: biases: whether biases are penalized too; layers: names of the layers it acts on, all
+        where not given
     Shapes: scalar
     Watch for: subgradient steps make weights small, hardly ever exactly zero: see ProximalL1.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 7.1.2
@@ -61,6 +62,7 @@ class L1:
 
     strength: Number = number(default=1e-4, low=0, scale="log", search=(1e-6, 1e-1))
     biases: bool = choice(default=False)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def penalty(self, parameters: Any) -> Any:
@@ -73,7 +75,8 @@ class ProximalL1:
 
     Formula: w ← sgn(w) max(0, |w| − learning_rate · strength)
     Numbers: strength: weight of the penalty Σ |w| whose minimum this finds
-    Choices: biases: whether biases are moved too
+    Choices: biases: whether biases are moved too; layers: names of the layers it acts on, all where
+        not given
     Shapes: those of the parameters
     Watch for: weights become exactly zero. With plain gradient descent this is the iterative
         soft-thresholding algorithm, and its rest point the lasso's; with adaptive optimizers the
@@ -87,6 +90,7 @@ class ProximalL1:
 
     strength: Number = number(default=1e-4, low=0, scale="log", search=(1e-6, 1e-1))
     biases: bool = choice(default=False)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def project(self, parameters: Any, before: Any, learning_rate: Any, progress: Any) -> Any:
@@ -99,7 +103,8 @@ class L2:
 
     Formula: strength · factor · Σ w²;  gradient 2 · strength · factor · w
     Numbers: strength: weight of the penalty
-    Choices: factor: 1, or ½ so that the gradient is strength · w; biases: penalized too or not
+    Choices: factor: 1, or ½ so that the gradient is strength · w; biases: penalized too or not;
+        layers: names of the layers it acts on, all where not given
     Shapes: scalar
     Watch for: texts disagree about the ½, which doubles or halves every strength; compare the
         gradients. λ Σ w² and γ ‖θ‖² have factor 1, ½ α wᵀw and (λ/2) ‖θ‖² factor ½; Keras has
@@ -114,6 +119,7 @@ class L2:
     strength: Number = number(default=1e-4, low=0, scale="log", search=(1e-6, 1e-1))
     factor: float = choice(default=0.5, options=(0.5, 1.0))
     biases: bool = choice(default=False)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def penalty(self, parameters: Any) -> Any:
@@ -128,7 +134,8 @@ class ElasticNet:
     Numbers: strength: weight of the penalty; ratio: share of the absolute values, from 0 (L2) to
         1 (L1)
     Choices: absolute: whether absolute values pull by their ``subgradient`` or are handled by the
-        ``proximal`` map after the update, which makes exact zeros; biases: penalized too or not
+        ``proximal`` map after the update, which makes exact zeros; biases: penalized too or not;
+        layers: names of the layers it acts on, all where not given
     Shapes: scalar; those of the parameters for the proximal map
     Watch for: with ``proximal`` the objective shows the squares only.
     Source: Zou & Hastie, Regularization and Variable Selection via the Elastic Net, 2005, in the
@@ -143,6 +150,7 @@ class ElasticNet:
     ratio: Number = number(default=0.5, low=0, high=1)
     absolute: Literal["subgradient", "proximal"] = choice(default="subgradient")
     biases: bool = choice(default=False)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def penalty(self, parameters: Any) -> Any:
@@ -163,8 +171,8 @@ class LInfinity:
 
     Formula: strength · max |w|;  gradient strength · sgn(w) at the largest, 0 elsewhere
     Numbers: strength: weight of the penalty
-    Choices: over: whether there is one largest weight in the ``network`` or one in every
-        ``layer``; biases: penalized too or not
+    Choices: over: whether there is one largest weight in the ``network`` or one in every ``layer``;
+        biases: penalized too or not; layers: names of the layers it acts on, all where not given
     Shapes: scalar
     Watch for: weights that are equally large share the gradient. A step moves few weights, so
         strengths are larger than those of L2.
@@ -178,6 +186,7 @@ class LInfinity:
     strength: Number = number(default=1e-2, low=0, scale="log", search=(1e-4, 1))
     over: Literal["network", "layer"] = choice(default="network")
     biases: bool = choice(default=False)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def penalty(self, parameters: Any) -> Any:
@@ -193,7 +202,8 @@ class LogSumExp:
 
     Formula: strength · ln Σ e^w;  gradient strength · softmax(w)
     Numbers: strength: weight of the penalty
-    Choices: of: the ``weights`` themselves, or their ``sizes`` |w|; biases: penalized too or not
+    Choices: of: the ``weights`` themselves, or their ``sizes`` |w|; biases: penalized too or not;
+        layers: names of the layers it acts on, all where not given
     Shapes: scalar
     Watch for: of the weights it pushes all of them down, negative ones too, without end; of their
         sizes it is a smooth LInfinity. It is ln n for n zeros, not 0.
@@ -207,6 +217,7 @@ class LogSumExp:
     strength: Number = number(default=1e-2, low=0, scale="log", search=(1e-4, 1))
     of: Literal["weights", "sizes"] = choice(default="weights")
     biases: bool = choice(default=False)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def penalty(self, parameters: Any) -> Any:
@@ -220,6 +231,7 @@ class MaxNorm:
 
     Formula: w_j ← w_j min(1, limit / ‖w_j‖₂), w_j the weights into unit j
     Numbers: limit: largest length of the weights into one unit
+    Choices: layers: names of the layers it acts on, all where not given
     Shapes: those of the parameters
     Watch for: biases are left alone. Units lie along the last axis, as in dense and convolution
         kernels.
@@ -232,6 +244,7 @@ class MaxNorm:
     """
 
     limit: Number = number(default=3.0, above=0, scale="log", search=(0.5, 8))
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def project(self, parameters: Any, before: Any, learning_rate: Any, progress: Any) -> Any:
@@ -248,8 +261,9 @@ class DecoupledDecay:
 
     Formula: w ← w + Δw − λ w, with λ = strength, or learning_rate · strength
     Numbers: strength: share of a weight lost per step
-    Choices: times_learning_rate: whether the share is multiplied by the learning rate (as in
-        AdamW of the common libraries) or not (as in the paper); biases: shrunk too or not
+    Choices: times_learning_rate: whether the share is multiplied by the learning rate (as in AdamW
+        of the common libraries) or not (as in the paper); biases: shrunk too or not; layers: names
+        of the layers it acts on, all where not given
     Shapes: those of the parameters
     Watch for: equals L2 for plain gradient descent only, and not at all for Adam. A "+ λ w" in
         some lecture notes is a sign error: it lets weights grow.
@@ -262,6 +276,7 @@ class DecoupledDecay:
     strength: Number = number(default=1e-2, low=0, below=1, scale="log", search=(1e-5, 1e-1))
     times_learning_rate: bool = choice(default=True)
     biases: bool = choice(default=False)
+    layers: tuple[str, ...] | None = choice(default=None)
     acts_on = "weights"
 
     def shrinkage(self, parameters: Any, learning_rate: Any) -> Any:

@@ -1,0 +1,116 @@
+"""What is refused before anything is compiled: parts that their data or network cannot serve.
+
+``check_inputs`` and ``check_activations`` need a recipe and its data, ``check_layers`` also what
+the network makes of a batch; ``plan`` calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from thalweg.catalogue.layers import Embedding, Flatten, Parallel, Reshape
+from thalweg.catalogue.layers.sequence import by_layer
+from thalweg.catalogue.preprocessing.fitting import keeps_features, shape_after
+from thalweg.catalogue.regularizers.regularizer import of_layers
+from thalweg.data import Dataset
+from thalweg.engine import penalties
+from thalweg.errors import SpecError
+from thalweg.spec.experiment import Recipe
+
+__all__ = ["check_activations", "check_inputs", "check_layers"]
+
+
+def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse preprocessing and augmentation that the data or targets do not admit."""
+    shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
+    targets = recipe.target_preprocessing
+    if targets is not None and not keeps_features(targets):
+        raise SpecError(
+            "target_preprocessing must scale every target by itself, got "
+            f"{type(targets).__name__}; use Standardize or another scaling"
+        )
+    for augmentation in recipe.augmentation:
+        if augmentation.of_images and dataset.inputs.ndim != 4:
+            raise SpecError(
+                f"{type(augmentation).__name__} needs images, but the data of "
+                f"{type(recipe.data).__name__} are tables of {dataset.features} features"
+            )
+    for reader in _readers(recipe.network):
+        if isinstance(reader, Embedding):
+            _check_symbols(recipe, dataset, reader.symbols)
+
+
+def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int) -> None:
+    """Refuse inputs that are no symbols, or that would no longer be when the network sees them."""
+    if recipe.preprocessing is not None or recipe.augmentation:
+        raise SpecError(
+            "Embedding reads symbols as they are; leave preprocessing and augmentation out"
+        )
+    inputs = dataset.inputs
+    fit = (inputs == np.floor(inputs)) & (inputs >= 0) & (inputs < symbols)
+    if not fit.all():
+        raise SpecError(
+            f"Embedding needs whole numbers from 0 to {symbols - 1} as inputs, but the data of "
+            f"{type(recipe.data).__name__} hold {inputs[~fit][0]:g}; number the symbols from 0, "
+            "and give Embedding.symbols how many there are"
+        )
+
+
+def check_activations(recipe: Recipe) -> None:
+    """Refuse regularizers of activations that lie elsewhere than they need."""
+    functions = dict(_functions(recipe.network))
+    for regularizer in recipe.regularizers:
+        within = getattr(regularizer, "activations_within", None)
+        for function in of_layers(functions, regularizer.layers).values():
+            if within is not None and tuple(function.saturates_at) != within:
+                raise SpecError(
+                    f"{type(regularizer).__name__} needs activations between {within[0]:g} and "
+                    f"{within[1]:g}, but {type(function).__name__} gives others; use Sigmoid, or "
+                    "another penalty such as MeanActivity"
+                )
+
+
+def check_layers(recipe: Recipe, parameters: Any, taps: Mapping[str, Any]) -> None:
+    """Refuse regularizers of layers that the network does not have."""
+    of_weights = [name for name, _ in by_layer(parameters)]
+    of_activations = list(penalties.hidden(taps))
+    for regularizer in recipe.regularizers:
+        owner = type(regularizer).__name__
+        there = of_weights if regularizer.acts_on == "weights" else of_activations
+        if not there:
+            raise SpecError(
+                f"{owner} acts on hidden {regularizer.acts_on}, but "
+                f"{type(recipe.network).__name__} has none; leave it out"
+            )
+        asked = regularizer.layers
+        unknown = [name for name in asked or () if not of_layers(dict.fromkeys(there), (name,))]
+        if asked == () or unknown:
+            raise SpecError(
+                f"{owner}.layers must name some of {', '.join(there)}, "
+                f"got {unknown[0] if unknown else asked!r}"
+            )
+
+
+def _functions(network: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The activations of a network by layer, those within layers too."""
+    layers = network.named_layers() if hasattr(network, "named_layers") else ()
+    for name, layer in layers:
+        if hasattr(layer, "function"):
+            yield prefix + name, layer.function
+        yield from _functions(layer, f"{prefix}{name}.")
+
+
+def _readers(network: Any) -> Iterator[Any]:
+    """The layers that are given the inputs of a network, as they are or in another shape."""
+    layers = (
+        [layer for _, layer in network.named_layers()] if hasattr(network, "named_layers") else []
+    )
+    if isinstance(network, Parallel):
+        for branch in layers:
+            yield from _readers(branch)
+        return
+    first = next((layer for layer in layers if not isinstance(layer, Flatten | Reshape)), None)
+    yield from [network] if first is None else _readers(first)
