@@ -19,6 +19,7 @@ __all__ = [
     "CosineDecay",
     "CosineRestarts",
     "ExponentialDecay",
+    "GrowingMomentum",
     "InverseDecay",
     "OneCycle",
     "Piecewise",
@@ -269,6 +270,34 @@ class PolynomialDecay:
         left = 1 - jnp.minimum(progress.step / progress.steps, 1.0)
         initial = settle(self.initial, progress)
         return self.final + (initial - self.final) * left**self.power
+
+
+@part
+class GrowingMomentum:
+    """Rises towards a limit, fast at first: the momentum that Nesterov's rate is proved with.
+
+    Formula: β_t = limit · t / (t + delay), t steps taken before; with delay 3 and steps counted
+        from 1 it is (t − 1) / (t + 2)
+    Numbers: limit: approached, never reached; delay: steps after which half of it is reached
+    Shapes: scalar
+    Watch for: a schedule for ``momentum``, not for learning rates: the first step has none. On
+        smooth convex functions, with full gradients and learning rates up to 1 / L, Nesterov
+        falls as 1 / t² with it, and hardly faster than gradient descent with a constant 0.9. Close
+        to a minimum of known curvature it overshoots in waves; a limit below 1 calms them.
+    Source: Nesterov, A Method of Solving a Convex Programming Problem with Convergence Rate
+        O(1/k²), 1983; Su, Boyd & Candès, A Differential Equation for Modeling Nesterov's
+        Accelerated Gradient Method, 2016, equation 1 (delay 3) and section 4 (others)
+    Example:
+        >>> momentum = GrowingMomentum()
+        >>> [float(momentum.value_at(Progress(step=t))) for t in (0, 1, 3, 27)]
+        [0.0, 0.25, 0.5, 0.9]
+    """
+
+    limit: Number = number(default=1.0, low=0, high=1, search=(0.9, 1))
+    delay: Number = number(default=3.0, above=0, scale="log", search=(2, 100))
+
+    def value_at(self, progress: Progress) -> Any:
+        return settle(self.limit, progress) * progress.step / (progress.step + self.delay)
 
 
 @part
