@@ -254,21 +254,25 @@ def export(request: Request, to: Path, format: str, json: bool) -> None:
 
 @app.command(name="list")
 @click.argument("family", metavar="[FAMILY]", default="", shell_complete=_families)
+@click.option("--table", is_flag=True, help="Compare what optimizers do, keep and compute.")
 @JSON
-def list_(family: str, json: bool) -> None:
+def list_(family: str, table: bool, json: bool) -> None:
     """List the families of parts, or the parts of one.
 
     \b
     Examples:
       thalweg list
       thalweg list optimizers
+      thalweg list optimizers --table
 
     \b
-    JSON: families {family: [{name, class_name, summary}]}.
+    JSON: families {family: [{name, class_name, summary}]},
+      table [{name, formula, state, gradients, values, products, matrix}]
+      (null without --table).
     """
     from thalweg.cli import catalogue
 
-    catalogue.list_parts(family, json=json)
+    catalogue.list_parts(family, table=table, json=json)
 
 
 @app.command()

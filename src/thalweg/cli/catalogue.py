@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from thalweg.cli import output
+from thalweg.cli import optimizers, output
 from thalweg.data import inventory
 from thalweg.data.inventory import Entry
 from thalweg.errors import SpecError
@@ -18,10 +18,16 @@ from thalweg.spec.families import FAMILIES, members
 __all__ = ["fetch_data", "list_data", "list_parts", "print_schema", "show_part"]
 
 
-def list_parts(family: str, *, json: bool) -> None:
-    """Print the families, or the parts of one with their first lines."""
+def list_parts(family: str, *, table: bool = False, json: bool) -> None:
+    """Print the families, or the parts of one with their first lines.
+
+    Args:
+        table: whether to compare what optimizers do and cost.
+    """
     if family and family not in FAMILIES:
         raise SpecError(f"there is no family {family!r}{nearest(family, FAMILIES)}")
+    if table and family != "optimizers":
+        raise SpecError("--table is for optimizers: `thalweg list optimizers --table`")
     chosen = {family: FAMILIES[family]} if family else FAMILIES
     listed = {
         name: [
@@ -30,8 +36,11 @@ def list_parts(family: str, *, json: bool) -> None:
         ]
         for name, found in chosen.items()
     }
+    rows = optimizers.table(members(FAMILIES[family])) if table else None
     if json:
-        output.emit({"families": listed})
+        output.emit({"families": listed, "table": rows})
+    elif rows is not None:
+        output.say(optimizers.table_text(rows, output.width()))
     elif family:
         parts = ((part["name"], part["summary"]) for part in listed[family])
         output.say(output.entries(parts, output.width()))
