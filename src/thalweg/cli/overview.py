@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg.catalogue.curvature.dense import bytes_in_words
 from thalweg.catalogue.networks.summary import LayerSummary, Summary
 from thalweg.cli.output import roughly
 from thalweg.engine.plan import Group, summary_of
@@ -116,7 +117,7 @@ def plan_page(laboratory: Laboratory, plan: Plan, seconds: float, layers: bool) 
             ("runs", runs),
             ("recorded", f"{plan.recorded:,} of {plan.runs:,}"),
             ("programs", f"{len(plan.groups):,}{' to tune' if tuned else ''}"),
-            ("memory", f"about {_size(plan.memory)}"),
+            ("memory", f"about {bytes_in_words(plan.memory)}"),
             ("time", f"about {roughly(seconds)}" if seconds else "none: all is recorded"),
         )
     )
@@ -211,11 +212,3 @@ def plan_overview(laboratory: Laboratory, plan: Plan, seconds: float, layers: bo
         seconds=seconds,
         notes=plan.notes,
     )
-
-
-def _size(bytes: int) -> str:
-    """``640 kB``, ``12 MB``, ``3.4 GB``."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if bytes >= scale:
-            return f"{bytes / scale:.3g} {unit}"
-    return f"{bytes / 1e3:.3g} kB"

@@ -14,7 +14,8 @@ from typing import Any
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.plan import Job, check_network, check_optimizer, group, jobs_of, resolve
+from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
+from thalweg.engine.room import check_room
 from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
@@ -136,7 +137,7 @@ class Laboratory:
         groups = group([trial.job for trial in trials])
         for members in groups:
             check_network(members.jobs[0])
-            check_optimizer(members.jobs[0])
+            check_room(members)
         self._check_metric()
         reporting = 0
         if design is not None and design.asked.tune:

@@ -16,7 +16,7 @@ from thalweg.catalogue.networks.summary import cost as cost_of_program
 from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers.optimizer import Optimizer
 
-__all__ = ["Cost", "State", "cost"]
+__all__ = ["Cost", "State", "cost", "forms_matrix"]
 
 STEPS = 4
 START = jnp.linspace(-1.0, 1.0, 16).reshape(4, 4)
@@ -77,7 +77,7 @@ def cost(optimizer: Optimizer) -> Cost:
             step = optimizer.step(objective, parameters, state, jnp.asarray(count))
             parameters, state = step.parameters, step.state
     counted = (counts[name] / STEPS for name in ("value", "gradient", "product"))
-    return Cost(_state(optimizer), _forms_matrix(optimizer), *counted)
+    return Cost(_state(optimizer), forms_matrix(optimizer), *counted)
 
 
 def _begun(optimizer: Optimizer, side: int) -> tuple[Any, Any]:
@@ -95,7 +95,8 @@ def _state(optimizer: Optimizer) -> State:
     return State(*(round(term) for term in terms.tolist()))
 
 
-def _forms_matrix(optimizer: Optimizer) -> bool:
+def forms_matrix(optimizer: Optimizer) -> bool:
+    """Whether a step computes with a matrix of P by P numbers, for P parameters."""
     side = 16
     parameter, state = _begun(optimizer, side)
     bowl = Composite(lambda w: (w, None), lambda w: jnp.vdot(w, w))
