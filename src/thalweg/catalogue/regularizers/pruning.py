@@ -37,8 +37,9 @@ class PruneBelow:
     Numbers: threshold: smallest size that stays
     Choices: after: epochs trained before; the rest of the training retrains what is left
     Shapes: those of the parameters
-    Watch for: biases stay. Nothing is removed in a run that ends earlier, and early stopping may
-        bring back parameters from before. Zeros save no time on dense hardware.
+    Watch for: biases, scales of normalizations and slopes of activations stay. Nothing is removed
+        in a run that ends earlier, and early stopping may bring back parameters from before.
+        Zeros save no time on dense hardware.
     Source: Han, Pool, Tran & Dally, Learning both Weights and Connections, 2015, section 3
     Example:
         >>> from thalweg.catalogue.schedules import Progress
@@ -69,8 +70,9 @@ class PruneShare:
     Choices: after: epochs trained before; the rest of the training retrains what is left; over:
         whether the smallest are looked for in every ``layer`` or in the whole ``network``
     Shapes: those of the parameters
-    Watch for: biases stay. Nothing is removed in a run that ends earlier, and early stopping may
-        bring back parameters from before. Over the network, a layer of small weights can vanish.
+    Watch for: biases, scales of normalizations and slopes of activations stay. Nothing is removed
+        in a run that ends earlier, and early stopping may bring back parameters from before.
+        Over the network, a layer of small weights can vanish.
     Source: Han, Pool, Tran & Dally, Learning both Weights and Connections, 2015, section 3
     Example:
         >>> from thalweg.catalogue.schedules import Progress
