@@ -21,6 +21,7 @@ __all__ = [
     "ExponentialDecay",
     "GrowingMomentum",
     "InverseDecay",
+    "Manual",
     "OneCycle",
     "Piecewise",
     "PolynomialDecay",
@@ -41,12 +42,14 @@ class Progress(NamedTuple):
         steps: steps planned in all.
         reductions: for each patience in use, how often the validation loss has by now failed to
             improve for that many evaluations in a row.
+        factors: by name, what somebody who looks on has made of an initial value, as a factor.
     """
 
     step: Any
     steps_per_epoch: int = 1
     steps: int = 1
     reductions: Mapping[int, Any] = {}  # never written to
+    factors: Mapping[str, Any] = {}  # never written to
 
     @property
     def epoch(self) -> Any:
@@ -298,6 +301,35 @@ class GrowingMomentum:
 
     def value_at(self, progress: Progress) -> Any:
         return settle(self.limit, progress) * progress.step / (progress.step + self.delay)
+
+
+@part
+class Manual:
+    """Changes when somebody who looks on asks for it.
+
+    Formula: α = initial · factor, factor 1 until asked
+    Numbers: initial: value until asked
+    Choices: name: under which it is asked for, ``thalweg adjust learning_rate=0.01``, in another
+        terminal, or by the keys that ``thalweg run`` shows; schedules of one name move together
+    Shapes: scalar
+    Watch for: the run keeps its identity: the record and the report say which runs were adjusted,
+        when, and by what factor, and that Piecewise with ``per = "step"`` does the same again. It
+        takes effect between two calls of the program, some tenths of a second.
+    Source: standard; Goodfellow, Bengio & Courville, Deep Learning, 2016, section 8.3.1 (rates are
+        best chosen by looking at learning curves)
+    Example:
+        >>> schedule = Manual(initial=0.5)
+        >>> schedule.value_at(Progress(step=9)), schedule.value_at(
+        ...     Progress(step=10, factors={"learning_rate": 0.1})
+        ... )
+        (0.5, 0.05)
+    """
+
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1), constant=True)
+    name: str = choice(default="learning_rate")
+
+    def value_at(self, progress: Progress) -> Any:
+        return self.initial * progress.factors.get(self.name, 1.0)
 
 
 @part

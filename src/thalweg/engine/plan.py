@@ -261,13 +261,21 @@ def _has_missing(dataset: Dataset) -> bool:
 def _group(jobs: list[Job]) -> Group:
     first = jobs[0]
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
-    shape = Shape(first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences)
+    adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
+    shape = Shape(
+        first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences, adjustable
+    )
     return Group(shape, tuple(jobs), *_cost(first.recipe, first.input_shape, first.batch_size))
 
 
 def _plateaus(value: Any) -> Iterator[Any]:
     """Every plateau schedule in a tree of parts."""
     return (held for held in _within(value) if isinstance(held, schedules.ReduceOnPlateau))
+
+
+def manual_schedules(value: Any) -> Iterator[schedules.Manual]:
+    """Every schedule in a tree of parts that is adjusted by hand."""
+    return (held for held in _within(value) if isinstance(held, schedules.Manual))
 
 
 def calibrates(network: Any) -> bool:
