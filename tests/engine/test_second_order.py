@@ -26,6 +26,7 @@ from thalweg.catalogue.optimizers import (
     PolyakAveraging,
 )
 from thalweg.catalogue.regularizers import L2
+from thalweg.catalogue.schedules import StepDecay
 from thalweg.engine import program, room, streams
 from thalweg.engine.plan import group
 from thalweg.errors import SpecError
@@ -114,7 +115,7 @@ def test_memory_is_that_of_what_is_kept_and_of_the_matrices(optimizer: Any) -> N
 
 
 def test_what_does_not_fit_this_machine_is_refused(monkeypatch: Any) -> None:
-    (members,) = group(made([Newton()]))
+    (members,) = group(made([Newton(learning_rate=StepDecay())]))
     room.check_room(members)
     monkeypatch.setattr(room, "_memory", lambda: 10_000)
     with pytest.raises(SpecError, match=r"Newton on 21 parameters would take .* kB, where this "):

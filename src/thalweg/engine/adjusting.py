@@ -27,11 +27,13 @@ class Adjusting:
 
     Attributes:
         factors: float32 [run, name].
+        latest: the factor that was changed last.
     """
 
     def __init__(self, jobs: Sequence[Job], names: tuple[str, ...], record: Record) -> None:
         self.names = names
         self.factors = np.ones((len(jobs), len(names)), np.float32)
+        self.latest = 1.0
         self._runs = [job.id for job in jobs]
         self._initial = [
             {s.name: float(s.initial) for s in manual_schedules(job.recipe)} for job in jobs
@@ -71,6 +73,7 @@ class Adjusting:
             else:
                 factor = request.value / self._initial[run][request.name]
             self.factors[run, column] = factor
+            self.latest = factor
             self._unwritten.append(
                 Adjustment(
                     self._runs[run],

@@ -13,6 +13,7 @@ from functools import lru_cache
 from thalweg.catalogue.curvature.dense import bytes_in_words
 from thalweg.catalogue.optimizers.cost import forms_matrix
 from thalweg.catalogue.optimizers.optimizer import Optimizer
+from thalweg.catalogue.schedules import Progress, settled
 from thalweg.engine.devices import mesh
 from thalweg.engine.plan import Group
 from thalweg.engine.program import width_for
@@ -68,7 +69,9 @@ def needed(members: Group) -> int:
     return room.lanes * _lane_bytes(members) + computed
 
 
-_forms_matrix = lru_cache(maxsize=256)(forms_matrix)
+@lru_cache(maxsize=256)
+def _forms_matrix(optimizer: Optimizer) -> bool:
+    return forms_matrix(settled(optimizer, Progress(step=0)))
 
 
 def check_room(members: Group) -> None:

@@ -49,11 +49,13 @@ class Progress:
         finished: ids and outcomes of runs that ended since the last progress.
         steps: run-steps taken since then.
         finals: final metrics of the runs that ended, in the order of ``finished``.
+        factor: what manual schedules stand at, in the run that was adjusted last.
     """
 
     steps: int
     finished: tuple[tuple[str, str], ...] = ()
     finals: tuple[dict[str, float], ...] = ()
+    factor: float = 1.0
 
 
 def _bounds(jobs: Sequence[Job], first: np.ndarray) -> np.ndarray:
@@ -158,7 +160,7 @@ class Wave:
                 clock = time.perf_counter()
                 # A large state takes long to write; it is written the less often.
                 due = clock + max(WRITE_EVERY, 50 * (clock - now))
-            yield Progress(taken)
+            yield Progress(taken, factor=self.adjusting.latest)
         yield self._finish()
 
     def _resume(self, checkpoint: Checkpoint) -> int:

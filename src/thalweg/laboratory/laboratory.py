@@ -155,6 +155,7 @@ class Laboratory:
             reporting=reporting,
             recorded=recorded,
             notes=self._notes(),
+            adjusted=self._adjusted(trials),
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -170,6 +171,13 @@ class Laboratory:
         with Record.open(self.project) as record:
             outcomes = record.outcomes([trial.job.id for trial in trials])
         return sum(outcomes.get(trial.job.id) in FINAL for trial in trials)
+
+    def _adjusted(self, trials: Sequence[Trial]) -> int:
+        """How many of them the record has as adjusted by hand."""
+        if not (self.project / "record.sqlite").exists():
+            return 0
+        with Record.open(self.project) as record:
+            return len(record.adjusted(trial.job.id for trial in trials))
 
     def _reported(self) -> list[Trial]:
         """The runs to be reported, where all that tune are recorded as this experiment's."""

@@ -40,6 +40,7 @@ class Plan:
         reporting: runs that the reporting phase adds once tuning has chosen.
         recorded: how many of all runs the record has already; those of the reporting phase are
             known once tuning has ended.
+        adjusted: how many of the recorded trials were adjusted by hand.
         notes: what was inferred: task, loss, losses of rows.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     reporting: int
     recorded: int
     notes: tuple[str, ...] = ()
+    adjusted: int = 0
 
     @property
     def runs(self) -> int:

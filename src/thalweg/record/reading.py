@@ -19,6 +19,7 @@ __all__ = [
     "array_places",
     "checkpoint_row",
     "checkpoint_rows",
+    "read_adjusted",
     "read_answered",
     "read_experiment",
     "read_experiments",
@@ -125,6 +126,14 @@ def _adjustments(connection: sqlite3.Connection, experiment: int) -> dict[int, l
         ):
             found[key].append(Adjustment(*row))
     return found
+
+
+def read_adjusted(connection: sqlite3.Connection) -> set[str]:
+    """Ids of all runs that were adjusted by hand."""
+    if not _has_adjustments(connection):
+        return set()
+    query = "select id from run where key in (select run from adjustment)"
+    return {id for (id,) in connection.execute(query)}
 
 
 def read_answered(connection: sqlite3.Connection) -> set[str]:

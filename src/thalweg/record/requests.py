@@ -17,7 +17,7 @@ from pathlib import Path
 
 from thalweg.errors import RecordError
 
-__all__ = ["Request", "ask", "forget", "pending", "take", "withdraw"]
+__all__ = ["Request", "ask", "forget", "is_waiting", "pending", "take", "withdraw"]
 
 WAITING, TAKEN = ".json", ".taken"
 
@@ -96,6 +96,11 @@ def _read(path: Path) -> Request | None:
     except FileNotFoundError:
         return None
     return Request(**{**held, "runs": tuple(held["runs"])})
+
+
+def is_waiting(project: Path, request: Request) -> bool:
+    """Whether nobody has taken a request yet."""
+    return (_folder(project) / (request.id + WAITING)).exists()
 
 
 def take(project: Path, request: Request) -> bool:

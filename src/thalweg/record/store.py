@@ -194,6 +194,11 @@ class Record:
         with self._snapshot() as connection:
             return reading.read_experiment(connection, id)
 
+    def adjusted(self, runs: Iterable[str]) -> set[str]:
+        """Those of the runs that were adjusted by hand."""
+        with self._snapshot() as connection:
+            return reading.read_adjusted(connection) & set(runs)
+
     def answered(self) -> set[str]:
         """Ids of the requests from which adjustments by hand came."""
         with self._snapshot() as connection:
