@@ -146,6 +146,7 @@ from thalweg.catalogue.optimizers import (
     ScheduleFree,
     SharpnessAware,
     SignDescent,
+    Sophia,
     SteepestDescent,
 )
 from thalweg.catalogue.preprocessing import (
@@ -430,6 +431,7 @@ ROWS: dict[str, list[Any]] = {
             for after in ("wait", "move")
         ],
         SignDescent(learning_rate=0.13),
+        Sophia(learning_rate=0.1, gamma=3, epsilon=1, weight_decay=0.1, every=2),
         LAMB(learning_rate=0.1, weight_decay=0.1, epsilon=1e-3),
         Adafactor(learning_rate=0.2, smallest=2.0, limit=0.5),
         Muon(learning_rate=0.1, weight_decay=0.1),

@@ -178,9 +178,10 @@ def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
 def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> None:
     """Change a number of runs that train now.
 
-    The runs train in another terminal, on the same --project. The number must be a manual schedule, such as learning_rate = { manual = { initial = 0.1 } }.
-    It is set (learning_rate=0.01) or multiplied (learning_rate=x0.5). The record keeps every
-    change with its step; the report shows them.
+    The runs train in another terminal, on the same --project. The number must be a manual
+    schedule, such as learning_rate = { manual = { initial = 0.1 } }; it is set
+    (learning_rate=0.01) or multiplied (learning_rate=x0.5). The record keeps every change with
+    its step, and the report shows them.
 
     \b
     Examples:

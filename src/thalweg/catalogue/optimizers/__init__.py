@@ -26,6 +26,7 @@ from thalweg.catalogue.optimizers.moments import AdaMax, AMSGrad, NAdam, RAdam
 from thalweg.catalogue.optimizers.newton import GaussNewton, Newton
 from thalweg.catalogue.optimizers.quasi_newton import BFGS, LBFGS
 from thalweg.catalogue.optimizers.signs import DeltaBarDelta, Lion, Rprop, SignDescent
+from thalweg.catalogue.optimizers.sophia import Sophia
 from thalweg.catalogue.optimizers.steepest import SteepestDescent
 
 __all__ = [
@@ -61,5 +62,6 @@ __all__ = [
     "ScheduleFree",
     "SharpnessAware",
     "SignDescent",
+    "Sophia",
     "SteepestDescent",
 ]
