@@ -146,6 +146,7 @@ from thalweg.catalogue.optimizers import (
     ScheduleFree,
     SharpnessAware,
     SignDescent,
+    Sophia,
     SteepestDescent,
 )
 from thalweg.catalogue.preprocessing import (
@@ -180,7 +181,9 @@ from thalweg.catalogue.schedules import (
     CosineDecay,
     CosineRestarts,
     ExponentialDecay,
+    GrowingMomentum,
     InverseDecay,
+    Manual,
     OneCycle,
     Piecewise,
     PolynomialDecay,
@@ -278,6 +281,8 @@ ROWS: dict[str, list[Any]] = {
         CosineDecay(initial=0.3, final=0.1),
         *[CosineRestarts(initial=0.3, final=0.1, length=3, per=per) for per in ("epoch", "step")],
         CosineRestarts(initial=0.3, final=0.1, length=3, growth=2, per="step"),
+        GrowingMomentum(limit=0.9, delay=4),
+        Manual(initial=0.3),
         *[OneCycle(peak=0.3, start=0.2, end=0.1, shape=shape) for shape in ("cosine", "linear")],
         *[Piecewise(initial=0.3, at=(2, 5), factors=(2, 0.1), per=p) for p in ("epoch", "step")],
         PolynomialDecay(initial=0.3, final=0.1, power=2),
@@ -426,6 +431,7 @@ ROWS: dict[str, list[Any]] = {
             for after in ("wait", "move")
         ],
         SignDescent(learning_rate=0.13),
+        Sophia(learning_rate=0.1, gamma=3, epsilon=1, weight_decay=0.1, every=2),
         LAMB(learning_rate=0.1, weight_decay=0.1, epsilon=1e-3),
         Adafactor(learning_rate=0.2, smallest=2.0, limit=0.5),
         Muon(learning_rate=0.1, weight_decay=0.1),

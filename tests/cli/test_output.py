@@ -13,8 +13,10 @@ import click
 import pytest
 
 from thalweg import __version__
+from thalweg.catalogue.optimizers import Adam, Newton
 from thalweg.cli import output
 from thalweg.cli.app import app
+from thalweg.cli.optimizers import table, table_text
 from thalweg.spec.families import FAMILIES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -125,6 +127,7 @@ def assert_shaped(value: Any, shape: Any) -> None:
         "export spec.toml --to tables",
         "list",
         "list optimizers",
+        pytest.param("list optimizers --table", marks=pytest.mark.slow),
         "show adam",
         "show MLP",
         "show tanh",
@@ -184,6 +187,25 @@ def test_no_line_is_wider_than_the_terminal(command, columns, thalweg, project, 
     code = ("Array(", ">>>", " = {")
     prose = [line for line in ran.out.splitlines() if not any(sign in line for sign in code)]
     assert [line for line in prose if len(line) > columns and "pytest" not in line] == []
+
+
+def test_optimizers_are_compared_at_any_width():
+    rows = table({"nonlinear_conjugate_gradients": Newton, "adam": Adam})
+    wide = table_text(rows, 80).splitlines()
+    assert wide[0].split() == ["optimizer", "state", "gradients", "values", "products", "matrix"]
+    assert wide[1].split()[1:] == ["0", "1", "0", "P", "P", "×", "P"]
+    assert wide[2] == "    θ ← θ − η (H + δI)⁻¹ g"
+    assert wide[3].split() == ["adam", "2", "P", "1", "0", "0", "–"]
+    narrow = table_text(rows, 40)
+    assert "state 2 P, gradients 1, values 0," in narrow
+    assert max(map(len, [*wide, *narrow.splitlines()])) <= 80
+    assert max(map(len, narrow.splitlines())) <= 40
+
+
+def test_only_optimizers_are_compared(thalweg):
+    ran = thalweg("list", "losses", "--table")
+    assert ran.code == 2
+    assert "--table is for optimizers" in ran.err
 
 
 @pytest.mark.parametrize("columns", [40, 80])

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from thalweg.cli import progress
 from thalweg.cli.progress import Tally, followed
 from thalweg.engine.wave import Progress
 
 
-def tally(reporting: int = 0, higher_is_better: bool = True) -> tuple[Tally, list[float]]:
+def tally(
+    reporting: int = 0, higher_is_better: bool = True, adjustable: tuple[str, ...] = ()
+) -> tuple[Tally, list[float]]:
     """Of two programs with two runs each, of 100 and 300 steps; and the clock's hand."""
     groups = tuple(
         SimpleNamespace(
             jobs=[SimpleNamespace(id=f"{name}{i}") for i in range(2)],
-            shape=SimpleNamespace(steps=steps),
+            shape=SimpleNamespace(steps=steps, adjustable=adjustable),
         )
         for name, steps in (("a", 100), ("b", 300))
     )
@@ -122,3 +125,15 @@ def test_lines_every_few_seconds():
         "0 of 4 runs · about 69 s left · 10 run-steps/s\n"
     )
     assert "\x1b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_keys_are_named_where_somebody_can_press_them(there, monkeypatch):
+    monkeypatch.setattr(progress, "interactive", lambda: there)
+    seen, _ = tally(adjustable=("learning_rate",))
+    seen.add(Progress(20, factor=0.25))
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(seen)
+    line = "keys: - halves and + doubles learning_rate (now × 0.25)"
+    assert (captured.get().splitlines()[-1].strip() == line) == there

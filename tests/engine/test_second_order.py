@@ -16,9 +16,19 @@ from thalweg.catalogue.activations import Tanh
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.objective import Composite
-from thalweg.catalogue.optimizers import LBFGS, LevenbergMarquardt, Newton
+from thalweg.catalogue.optimizers import (
+    BFGS,
+    LBFGS,
+    Adam,
+    LevenbergMarquardt,
+    Momentum,
+    Newton,
+    PolyakAveraging,
+)
 from thalweg.catalogue.regularizers import L2
-from thalweg.engine import streams
+from thalweg.catalogue.schedules import StepDecay
+from thalweg.engine import program, room, streams
+from thalweg.engine.plan import group
 from thalweg.errors import SpecError
 
 NETWORK = MLP(hidden=(5,), activation=Tanh())
@@ -84,5 +94,29 @@ def test_a_large_network_is_refused_before_anything_is_compiled(tmp_path: Path) 
         optimizer=Newton(),
         training=Training(epochs=1, batch_size="full"),
     )
-    with pytest.raises(SpecError, match=r"Newton needs a matrix of 1,000,995 by .* bytes, where"):
+    with pytest.raises(SpecError, match=r"Newton on 1,000,995 parameters would take 4\.01 TB"):
         Laboratory(experiment, tmp_path).plan()
+
+
+OPTIMIZERS = [Adam(), BFGS(), LBFGS(memory=4), Newton(), PolyakAveraging(inner=Momentum())]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_memory_is_that_of_what_is_kept_and_of_the_matrices(optimizer: Any) -> None:
+    (members,) = group(made([optimizer]))
+    job, lanes = members.jobs[0], room.capacity(members).lanes
+    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
+    state = program.start([(job.recipe.network, optimizer, 0)], example)
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    assert 4 * (members.parameters + members.kept) == held
+    matrices = room.needed(members) - 4 * lanes * held
+    has_matrix = isinstance(optimizer, BFGS | Newton)
+    assert (matrices > 4 * members.parameters**2) == has_matrix
+
+
+def test_what_does_not_fit_this_machine_is_refused(monkeypatch: Any) -> None:
+    (members,) = group(made([Newton(learning_rate=StepDecay())]))
+    room.check_room(members)
+    monkeypatch.setattr(room, "_memory", lambda: 10_000)
+    with pytest.raises(SpecError, match=r"Newton on 21 parameters would take .* kB, where this "):
+        room.check_room(members)

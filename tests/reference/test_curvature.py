@@ -171,10 +171,10 @@ def test_empirical_fisher_is_of_the_observed_scores() -> None:
 def test_a_matrix_that_does_not_fit_is_refused() -> None:
     shapes = {"kernel": jax.ShapeDtypeStruct((1000, 999), np.float32), "bias": np.zeros(1000, "f4")}
     with pytest.raises(
-        SpecError, match=r"Newton needs .* 1,000,000 parameters, 4,000,000,000,000 b"
+        SpecError, match=r"Newton on 1,000,000 parameters would take 4 TB for each matrix"
     ):
         curvature.require_room(shapes, "Newton")
-    with pytest.raises(SpecError, match="6,272 bytes, where at most 6,000"):
+    with pytest.raises(SpecError, match=r"6\.27 kB for .* at most 6 kB"):
         curvature.dense(lambda v: v, parameters(), largest=6000)
     assert curvature.dense(lambda v: v, parameters(), largest=6272).shape == (28, 28)
 

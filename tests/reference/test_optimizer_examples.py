@@ -18,6 +18,7 @@ from thalweg.catalogue.optimizers import (
     RMSProp,
 )
 from thalweg.catalogue.regularizers import L2, DecoupledDecay
+from thalweg.catalogue.schedules import GrowingMomentum, Progress, settled
 
 BOWL = np.array([4.0, 1.0])
 
@@ -60,6 +61,40 @@ def sizes(rule: Any, slopes: Any) -> np.ndarray:
 
 
 # ----------------------------------------------------------------------------- momentum, Nesterov
+
+
+@pytest.mark.parametrize(
+    ("rule", "slope"),
+    [
+        (GradientDescent(learning_rate=1.0), -0.51),
+        (Momentum(learning_rate=1.0, momentum=0.9), -0.64),
+        (Nesterov(learning_rate=1.0, momentum=0.9), -0.59),
+        (Nesterov(learning_rate=1.0, momentum=GrowingMomentum()), -1.09),
+    ],
+)
+def test_nesterov_needs_growing_momentum_on_the_worst_function(rule: Any, slope: float) -> None:
+    # The quadratic of Nesterov's lower bound in 400 dimensions, its largest curvature L = 1, and
+    # steps of 1 / L: how fast the gap closes, as a slope in logarithms over steps 40 to 180.
+    size, steps = 400, np.arange(1, 181)
+    matrix = 0.25 * (2 * np.eye(size) - np.eye(size, k=1) - np.eye(size, k=-1))
+    right = 0.25 * np.eye(size)[0]
+    lowest = -0.5 * right @ np.linalg.solve(matrix, right)
+
+    def objective(x: Any) -> Any:
+        return 0.5 * x @ (matrix @ x) - right @ x, None
+
+    @jax.jit
+    def gaps(rule: Any) -> Any:
+        def advance(held: Any, count: Any) -> Any:
+            step = settled(rule, Progress(count - 1)).step(objective, *held, count)
+            return (step.parameters, step.state), objective(step.parameters)[0] - lowest
+
+        begin = jnp.zeros(size)
+        return jax.lax.scan(advance, (begin, rule.start(begin)), jnp.asarray(steps))[1]
+
+    late = steps >= 40
+    fitted = np.polyfit(np.log(steps[late]), np.log(np.asarray(gaps(rule))[late]), 1)[0]
+    assert fitted == pytest.approx(slope, abs=0.005)
 
 
 def test_sums_over_all_gradients_are_the_recursions() -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from thalweg.catalogue.activations import PReLU
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers import Dropout
+from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam
 from thalweg.catalogue.optimizers.optimizer import init_state, take_step
 from thalweg.catalogue.regularizers import (
@@ -21,7 +23,11 @@ from thalweg.catalogue.regularizers import (
     ElasticNet,
     LInfinity,
     LogSumExp,
+    MaxNorm,
+    PruneBelow,
+    PruneShare,
 )
+from thalweg.catalogue.schedules import Progress
 from thalweg.engine.penalties import after_step
 
 torch = pytest.importorskip("torch")
@@ -127,6 +133,70 @@ def test_a_hundred_steps_with_decay_are_those_of_torch_with_two_groups() -> None
     # The paper's form is torch's at strength / learning rate.
     paper = DecoupledDecay(strength=0.2 * RATE, times_learning_rate=False)
     jax.tree.map(close, trained(paper), expected)
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_slopes_of_prelu_do_not_decay(biases: bool) -> None:
+    # As torch asks for, by a group of parameters without decay.
+    network = MLP(hidden=(4,), activation=PReLU(), outputs=2)
+    start = network.init(KEY, jnp.asarray(INPUTS)).parameters
+    regularizer, rule = DecoupledDecay(strength=0.2, biases=biases), Adam(learning_rate=RATE)
+
+    def objective(parameters: Any) -> Any:
+        outputs, _ = network.apply(Variables(parameters, {}), INPUTS, Context("train"))
+        return jnp.mean((outputs - VALUES) ** 2), None
+
+    def advance(held: Any, count: Any) -> Any:
+        step = take_step(rule, objective, *held, count)
+        return (after_step([regularizer], step.parameters, held[0], RATE, None), step.state), None
+
+    counts = jnp.arange(1, STEPS + 1)
+    (ours, _), _ = jax.lax.scan(advance, (start, init_state(rule, start)), counts)
+
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.PReLU(4), torch.nn.Linear(4, 2)
+    ).double()
+    named = dict(theirs.named_parameters())
+    places = {
+        "0.weight": ("dense_0", "kernel"),
+        "0.bias": ("dense_0", "bias"),
+        "1.weight": ("activation_0", "slope"),
+        "2.weight": ("dense_1", "kernel"),
+        "2.bias": ("dense_1", "bias"),
+    }
+
+    def of_ours(name: str, parameters: Any) -> np.ndarray:
+        layer, kind = places[name]
+        return np.asarray(parameters[layer][kind]).T
+
+    with torch.no_grad():
+        for name, tensor in named.items():
+            tensor.copy_(torch.tensor(of_ours(name, start)))
+    decays = ("0.weight", "2.weight", *(("0.bias", "2.bias") if biases else ()))
+    groups = [
+        {"params": [t], "weight_decay": 0.2 if n in decays else 0.0} for n, t in named.items()
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=RATE)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        torch.mean((theirs(torch.tensor(INPUTS)) - torch.tensor(VALUES)) ** 2).backward()
+        optimizer.step()
+    for name, tensor in named.items():
+        close(of_ours(name, ours), tensor.detach().numpy())
+
+
+@pytest.mark.parametrize(
+    "regularizer",
+    [PruneShare(share=1.0, after=1), PruneBelow(threshold=9.0, after=1), MaxNorm(limit=1e-3)],
+    ids=repr,
+)
+def test_what_is_done_to_weights_is_not_done_to_slopes(regularizer: Any) -> None:
+    w = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2), "scale": jnp.ones(2)}
+    given = {**w, "slope": jnp.ones(2)}
+    made = regularizer.project(given, given, RATE, Progress(step=0))
+    assert (np.abs(made["kernel"]) < 1e-3).all()
+    for name in ("bias", "scale", "slope"):
+        assert (made[name] == 1).all()
 
 
 @pytest.mark.parametrize("regularizer", REGULARIZERS, ids=repr)

@@ -18,6 +18,7 @@ from thalweg.catalogue.schedules import (
     CosineDecay,
     CosineRestarts,
     ExponentialDecay,
+    GrowingMomentum,
     InverseDecay,
     OneCycle,
     Piecewise,
@@ -133,6 +134,8 @@ PAIRS: list[tuple[Any, Any]] = [
         )
         for growth, per in ((1, "step"), (2, "step"), (3, "step"), (1, "epoch"))
     ],
+    (GrowingMomentum(), printed((TIMES + 1 - 1) / (TIMES + 1 + 2))),
+    (GrowingMomentum(limit=0.9, delay=50), printed(0.9 * TIMES / (TIMES + 50))),
     *[
         (
             PolynomialDecay(initial=RATE, power=power),

@@ -327,7 +327,7 @@ def test_gauss_newton_needs_to_see_the_outputs() -> None:
 @pytest.mark.parametrize("rule", [Newton(), GaussNewton(), LevenbergMarquardt(), BFGS()], ids=repr)
 def test_a_million_parameters_are_refused_before_any_work(rule: Any) -> None:
     shape = jax.ShapeDtypeStruct((1_000_000,), np.float32)
-    with pytest.raises(SpecError, match=rf"{type(rule).__name__} needs .*4,000,000,000,000 bytes"):
+    with pytest.raises(SpecError, match=rf"{type(rule).__name__} on 1,000,000 .* take 4 TB"):
         jax.eval_shape(partial(type(rule).start, rule), shape)
 
 

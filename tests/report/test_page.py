@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from tests.report.conftest import DictCurves
 
-from thalweg.record.tables import Experiment, Run
+from thalweg.record.tables import Adjustment, Experiment, Run
 from thalweg.report import build, to_html, to_markdown, to_text
 from thalweg.report.aggregate import MOST_POINTS, quantile, summarise
 from thalweg.report.groups import Group
@@ -22,6 +23,7 @@ from thalweg.report.parts import (
     HeatPanel,
     IntervalPanel,
     LinePanel,
+    Page,
     Paragraph,
     Table,
     Verdict,
@@ -484,3 +486,19 @@ def test_a_run_in_training_says_nothing_about_later_steps(make) -> None:
     runs = (Run("a", {}, 0, "finished"), Run("b", {}, 1, "training"), Run("c", {}, 2))
     found = summarise("loss", Group("g", runs, 0), curves, math.inf)
     assert list(found.median) == [2, 2, 1]
+
+
+def test_runs_adjusted_by_hand_are_named():
+    made = Adjustment("a", 1200, "learning_rate", 0.125, "keyboard", "2026-01-01T00:00:00Z", "r")
+    runs = (Run("a", {}, 0, "finished", adjustments=(made,)), Run("b", {}, 1, "finished"))
+    page = build(Experiment("e", "", {}, None, {}, runs), None, DictCurves())
+    section = next(s for s in page.sections if s.heading == "Adjusted by hand")
+    text = to_text(Page("", (section,)), 80)
+    assert "1 run of 2 was adjusted by hand" in text
+    assert "learning_rate" in text
+    assert "1,200" in text
+    assert "0.125" in text
+    again = next(s for s in page.sections if s.heading == "Reproduce it")
+    assert "but those adjusted by hand" in again.parts[0].text
+    page = build(Experiment("e", "", {}, None, {}, runs[1:]), None, DictCurves())
+    assert "Adjusted by hand" not in [s.heading for s in page.sections]

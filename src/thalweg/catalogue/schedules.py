@@ -19,7 +19,9 @@ __all__ = [
     "CosineDecay",
     "CosineRestarts",
     "ExponentialDecay",
+    "GrowingMomentum",
     "InverseDecay",
+    "Manual",
     "OneCycle",
     "Piecewise",
     "PolynomialDecay",
@@ -40,12 +42,14 @@ class Progress(NamedTuple):
         steps: steps planned in all.
         reductions: for each patience in use, how often the validation loss has by now failed to
             improve for that many evaluations in a row.
+        factors: by name, what somebody who looks on has made of an initial value, as a factor.
     """
 
     step: Any
     steps_per_epoch: int = 1
     steps: int = 1
     reductions: Mapping[int, Any] = {}  # never written to
+    factors: Mapping[str, Any] = {}  # never written to
 
     @property
     def epoch(self) -> Any:
@@ -269,6 +273,63 @@ class PolynomialDecay:
         left = 1 - jnp.minimum(progress.step / progress.steps, 1.0)
         initial = settle(self.initial, progress)
         return self.final + (initial - self.final) * left**self.power
+
+
+@part
+class GrowingMomentum:
+    """Rises towards a limit, fast at first: the momentum that Nesterov's rate is proved with.
+
+    Formula: β_t = limit · t / (t + delay), t steps taken before; with delay 3 and steps counted
+        from 1 it is (t − 1) / (t + 2)
+    Numbers: limit: approached, never reached; delay: steps after which half of it is reached
+    Shapes: scalar
+    Watch for: a schedule for ``momentum``, not for learning rates: the first step has none. On
+        smooth convex functions, with full gradients and learning rates up to 1 / L, Nesterov
+        falls as 1 / t² with it, and hardly faster than gradient descent with a constant 0.9. Close
+        to a minimum of known curvature it overshoots in waves; a limit below 1 calms them.
+    Source: Nesterov, A Method of Solving a Convex Programming Problem with Convergence Rate
+        O(1/k²), 1983; Su, Boyd & Candès, A Differential Equation for Modeling Nesterov's
+        Accelerated Gradient Method, 2016, equation 1 (delay 3) and section 4 (others)
+    Example:
+        >>> momentum = GrowingMomentum()
+        >>> [float(momentum.value_at(Progress(step=t))) for t in (0, 1, 3, 27)]
+        [0.0, 0.25, 0.5, 0.9]
+    """
+
+    limit: Number = number(default=1.0, low=0, high=1, search=(0.9, 1))
+    delay: Number = number(default=3.0, above=0, scale="log", search=(2, 100))
+
+    def value_at(self, progress: Progress) -> Any:
+        return settle(self.limit, progress) * progress.step / (progress.step + self.delay)
+
+
+@part
+class Manual:
+    """Changes when somebody who looks on asks for it.
+
+    Formula: α = initial · factor, factor 1 until asked
+    Numbers: initial: value until asked
+    Choices: name: under which it is asked for, ``thalweg adjust learning_rate=0.01``, in another
+        terminal, or by the keys that ``thalweg run`` shows; schedules of one name move together
+    Shapes: scalar
+    Watch for: the run keeps its identity: the record and the report say which runs were adjusted,
+        when, and by what factor, and that Piecewise with ``per = "step"`` does the same again. It
+        takes effect between two calls of the program, some tenths of a second.
+    Source: standard; Goodfellow, Bengio & Courville, Deep Learning, 2016, section 8.3.1 (rates are
+        best chosen by looking at learning curves)
+    Example:
+        >>> schedule = Manual(initial=0.5)
+        >>> schedule.value_at(Progress(step=9)), schedule.value_at(
+        ...     Progress(step=10, factors={"learning_rate": 0.1})
+        ... )
+        (0.5, 0.05)
+    """
+
+    initial: Number = number(default=0.1, low=0, scale="log", search=(1e-4, 1), constant=True)
+    name: str = choice(default="learning_rate")
+
+    def value_at(self, progress: Progress) -> Any:
+        return self.initial * progress.factors.get(self.name, 1.0)
 
 
 @part

@@ -157,6 +157,46 @@ def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
 
 
 @app.command()
+@click.argument("change", metavar="NAME=VALUE")
+@click.option(
+    "--run",
+    "runs",
+    metavar="ID",
+    multiple=True,
+    help="Only runs whose id begins so; repeatable.",
+)
+@_path(
+    "--project",
+    metavar="DIR",
+    help="Folder of the record.",
+    default=".thalweg",
+    show_default=True,
+    envvar="THALWEG_PROJECT",
+    show_envvar=True,
+)
+@JSON
+def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> None:
+    """Change a number of runs that train now.
+
+    The runs train in another terminal, on the same --project. The number must be a manual
+    schedule, such as learning_rate = { manual = { initial = 0.1 } }; it is set
+    (learning_rate=0.01) or multiplied (learning_rate=x0.5). The record keeps every change with
+    its step, and the report shows them.
+
+    \b
+    Examples:
+      thalweg adjust learning_rate=0.01
+      thalweg adjust learning_rate=x0.5 --run 3f2a
+
+    \b
+    JSON: request, name, value, times.
+    """
+    from thalweg.cli import adjust as asking
+
+    asking.adjust(project, change, runs, json=json)
+
+
+@app.command()
 @click.option("--yes", is_flag=True, help="Plan more than 10,000 runs, too.")
 @click.option("--layers", is_flag=True, help="Show the layers of every network, too.")
 @on_experiment()
@@ -173,7 +213,8 @@ def plan(request: Request, yes: bool, layers: bool, json: bool) -> None:
 
     \b
     JSON: question, counted_only, runs, runs_to_tune, runs_to_report, recorded,
-      configurations, duplicates, seeds {tune, report}, steps, varied, differ_in,
+      adjusted (by hand, of those recorded), configurations, duplicates,
+      seeds {tune, report}, steps, varied, differ_in,
       programs [{runs, steps, batch_size, parameters, choices,
         layers (null without --layers) [{name, kind, output, parameters,
         neurons, multiply_adds}]}],
@@ -254,21 +295,25 @@ def export(request: Request, to: Path, format: str, json: bool) -> None:
 
 @app.command(name="list")
 @click.argument("family", metavar="[FAMILY]", default="", shell_complete=_families)
+@click.option("--table", is_flag=True, help="Compare what optimizers do, keep and compute.")
 @JSON
-def list_(family: str, json: bool) -> None:
+def list_(family: str, table: bool, json: bool) -> None:
     """List the families of parts, or the parts of one.
 
     \b
     Examples:
       thalweg list
       thalweg list optimizers
+      thalweg list optimizers --table
 
     \b
-    JSON: families {family: [{name, class_name, summary}]}.
+    JSON: families {family: [{name, class_name, summary}]},
+      table [{name, formula, state, gradients, values, products, matrix}]
+      (null without --table).
     """
     from thalweg.cli import catalogue
 
-    catalogue.list_parts(family, json=json)
+    catalogue.list_parts(family, table=table, json=json)
 
 
 @app.command()

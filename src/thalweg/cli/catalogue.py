@@ -18,17 +18,33 @@ if TYPE_CHECKING:
 __all__ = ["fetch_data", "list_data", "list_parts", "print_schema", "show_part"]
 
 
-def list_parts(family: str, *, json: bool) -> None:
-    """Print the families, or the parts of one with their first lines."""
+def list_parts(family: str, *, table: bool = False, json: bool) -> None:
+    """Print the families, or the parts of one with their first lines.
+
+    Args:
+        table: whether to compare what optimizers do and cost.
+    """
     known = families()
     if family and family not in known:
         from thalweg.part import nearest
 
         raise SpecError(f"there is no family {family!r}{nearest(family, known)}")
+    if table and family != "optimizers":
+        raise SpecError("--table is for optimizers: `thalweg list optimizers --table`")
     chosen = {family: known[family]} if family else known
+    rows = None
+    if table:
+        from thalweg.cli.optimizers import compared
+        from thalweg.spec.families import FAMILIES, members
+
+        rows = compared(members(FAMILIES[family]))
     if json:
         listed = {name: [part._asdict() for part in held.parts] for name, held in chosen.items()}
-        output.emit({"families": listed})
+        output.emit({"families": listed, "table": rows})
+    elif rows is not None:
+        from thalweg.cli.optimizers import table_text
+
+        output.say(table_text(rows, output.width()))
     elif family:
         parts = ((part.name, part.summary) for part in known[family].parts)
         output.say(output.lines(parts, output.width()))

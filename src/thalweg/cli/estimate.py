@@ -6,7 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from thalweg.engine import devices
-from thalweg.engine.train import STEP_FLOPS, capacity, program_id
+from thalweg.engine.room import capacity
+from thalweg.engine.train import STEP_FLOPS, program_id
 from thalweg.laboratory import FINAL, Plan
 from thalweg.record.store import Record
 

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from thalweg.cli import output
+from thalweg.cli.adjust import keyboard
 from thalweg.cli.estimate import estimated_seconds
 from thalweg.cli.overview import Overview, plan_overview, plan_page
 from thalweg.cli.progress import Tally, followed
@@ -98,9 +99,14 @@ def _agree(runs: int, yes: bool) -> None:
 def _train(laboratory: Laboratory, tally: Tally) -> None:
     """Train to the end, or until interrupted."""
     try:
-        with closing(laboratory.run()) as training, followed(tally) as add:
+        with (
+            closing(laboratory.run()) as training,
+            followed(tally) as add,
+            keyboard(laboratory.project, tally.adjustable) as listen,
+        ):
             for progress in training:
                 add(progress)
+                listen()
     except KeyboardInterrupt:
         print(
             f"\ninterrupted with {len(tally.outcomes):,} of {count(tally.total, 'run')} done; "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from thalweg.catalogue.curvature.dense import bytes_in_words
 from thalweg.catalogue.networks.summary import LayerSummary, Summary
 from thalweg.cli.output import roughly
 from thalweg.engine.plan import Group, summary_of
@@ -44,6 +45,7 @@ class Overview:
         counted_only: the plan is so large that it was not made: what follows ``runs`` is None.
         runs: all; where counted only, an upper bound without the reporting phase after tuning.
         recorded: runs that need not be trained; of those to report, once tuning has ended.
+        adjusted: runs of the first phase that are recorded and were adjusted by hand.
         steps: run-steps of the first phase.
         varied: paths that take several values; differ_in: those that need several programs.
         seconds: that the rest will take, roughly.
@@ -56,6 +58,7 @@ class Overview:
     runs_to_tune: int | None = None
     runs_to_report: int | None = None
     recorded: int | None = None
+    adjusted: int | None = None
     configurations: int | None = None
     duplicates: int | None = None
     seeds: Mapping[str, int] | None = None
@@ -114,9 +117,9 @@ def plan_page(laboratory: Laboratory, plan: Plan, seconds: float, layers: bool) 
             ("configurations", f"{plan.points:,}{duplicates}; {varied}"),
             ("seeds", seeds),
             ("runs", runs),
-            ("recorded", f"{plan.recorded:,} of {plan.runs:,}"),
+            ("recorded", f"{plan.recorded:,} of {plan.runs:,}{_by_hand(plan)}"),
             ("programs", f"{len(plan.groups):,}{' to tune' if tuned else ''}"),
-            ("memory", f"about {_size(plan.memory)}"),
+            ("memory", f"about {bytes_in_words(plan.memory)}"),
             ("time", f"about {roughly(seconds)}" if seconds else "none: all is recorded"),
         )
     )
@@ -128,6 +131,10 @@ def plan_page(laboratory: Laboratory, plan: Plan, seconds: float, layers: bool) 
         inferred = tuple(Paragraph(note) for note in plan.notes)
         sections.append(Section("Inferred", inferred))
     return Page(laboratory.experiment.question or "Training runs", tuple(sections))
+
+
+def _by_hand(plan: Plan) -> str:
+    return f", {plan.adjusted:,} of them adjusted by hand" if plan.adjusted else ""
 
 
 def _programs(plan: Plan) -> tuple[Part, ...]:
@@ -187,6 +194,7 @@ def plan_overview(laboratory: Laboratory, plan: Plan, seconds: float, layers: bo
         runs_to_tune=len(plan.trials) if tuning else 0,
         runs_to_report=plan.reporting if tuning else len(plan.trials),
         recorded=plan.recorded,
+        adjusted=plan.adjusted,
         configurations=plan.points,
         duplicates=plan.duplicates,
         seeds={
@@ -211,11 +219,3 @@ def plan_overview(laboratory: Laboratory, plan: Plan, seconds: float, layers: bo
         seconds=seconds,
         notes=plan.notes,
     )
-
-
-def _size(bytes: int) -> str:
-    """``640 kB``, ``12 MB``, ``3.4 GB``."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if bytes >= scale:
-            return f"{bytes / scale:.3g} {unit}"
-    return f"{bytes / 1e3:.3g} kB"

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.text import Text
 
-from thalweg.cli.output import roughly, takes_control_codes
+from thalweg.cli.output import interactive, roughly, takes_control_codes
 from thalweg.engine.wave import Progress
 from thalweg.laboratory import Plan
 from thalweg.report.words import count, short
@@ -46,6 +46,7 @@ class Tally:
     outcomes: dict[str, str] = field(default_factory=dict, init=False)
     recorded: int = field(default=0, init=False)
     best: tuple[str, float] | None = field(default=None, init=False)
+    factor: float = field(default=1.0, init=False)
 
     def __post_init__(self) -> None:
         self._planned = {j.id: g.shape.steps for g in self.plan.groups for j in g.jobs}
@@ -62,6 +63,7 @@ class Tally:
         if progress.finished and not progress.finals:  # these were in the record
             self.recorded += len(new)
             return
+        self.factor = progress.factor
         self._in_flight = 0 if progress.finished else self._in_flight + progress.steps
         self._steps += progress.steps
         now = self.clock()
@@ -80,6 +82,11 @@ class Tally:
             return
         known = self.best[1] if self.best is not None and self.best[0] == metric else value
         self.best = metric, (max if self.higher_is_better else min)(known, value)
+
+    @property
+    def adjustable(self) -> tuple[str, ...]:
+        """Names of the manual schedules that runs have."""
+        return tuple(dict.fromkeys(n for g in self.plan.groups for n in g.shape.adjustable))
 
     @property
     def total(self) -> int:
@@ -127,6 +134,9 @@ class Tally:
         yield ProgressBar(total=self.total, completed=len(self.outcomes), width=width)
         yield Segment.line()
         yield Text(" · ".join(self.facts()))
+        if self.adjustable and interactive():
+            now = f" (now × {short(self.factor)})" if self.factor != 1 else ""
+            yield Text(f"keys: - halves and + doubles {', '.join(self.adjustable)}{now}")
 
 
 @contextmanager

@@ -44,6 +44,7 @@ class Shape:
         steps: steps planned.
         task: ``binary``, ``multiclass`` or ``regression``.
         patiences: patiences of the plateau schedules in use.
+        adjustable: names of the manual schedules in use.
     """
 
     batch_size: int
@@ -51,6 +52,7 @@ class Shape:
     steps: int
     task: str
     patiences: tuple[int, ...] = ()
+    adjustable: tuple[str, ...] = ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -161,10 +163,15 @@ def weights_at(shape: Shape, step: Array, dtype: Any) -> Array | None:
     return (position < shape.training_rows).astype(dtype)
 
 
-def progress_at(shape: Shape, step: Array, reductions: Array) -> Progress:
-    """Where a run is at a step; ``reductions`` int32 [patience]."""
-    counts = {patience: reductions[i] for i, patience in enumerate(shape.patiences)}
-    return Progress(step, shape.steps_per_epoch, shape.steps, counts)
+def progress_at(shape: Shape, step: Array, told: Array) -> Progress:
+    """Where a run is at a step; ``told`` as in ``Orders``, of one run."""
+    counts = {patience: told[i] for i, patience in enumerate(shape.patiences)}
+    written = told[len(shape.patiences) :]
+    factors = {
+        name: lax.bitcast_convert_type(written[i], jnp.float32)
+        for i, name in enumerate(shape.adjustable)
+    }
+    return Progress(step, shape.steps_per_epoch, shape.steps, counts, factors)
 
 
 def objective_at(
@@ -220,19 +227,19 @@ def objective_at(
 
 
 def train_step(
-    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, rows: Array, reductions: Array
+    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, rows: Array, told: Array
 ) -> tuple[State, Array]:
     """One optimizer step, with what regularizers do to parameters after it.
 
     Args:
         step: number of steps before this one.
         rows: row numbers of the mini-batch.
-        reductions: plateaus so far, int32 [patience].
+        told: what the host says of the run, as in ``Orders``.
 
     Returns:
         The state after the step, and the objective before it.
     """
-    progress = progress_at(shape, step, reductions)
+    progress = progress_at(shape, step, told)
     clip = as_is
     if lane.clipping is not None:
         clip = partial(settled(lane.clipping, progress).clip, parameters=state.parameters)

@@ -39,7 +39,7 @@ SATURATED_WITHIN = 0.01
 
 
 def look(
-    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, reductions: Array
+    lane: Lane, pool: Pool, shape: Shape, state: State, step: Array, told: Array
 ) -> dict[str, Array]:
     """Scalars by name, ``<quantity>.<layer>``.
 
@@ -48,7 +48,7 @@ def look(
     outputs), ``saturated_share`` (outputs close to a limit), ``dead_units`` (share of units that
     are zero on the whole mini-batch).
     """
-    rows, progress = rows_at(lane, shape, step), progress_at(shape, step, reductions)
+    rows, progress = rows_at(lane, shape, step), progress_at(shape, step, told)
     objective = objective_at(lane, pool, shape, state.network_state, step, rows, progress, {})
     gradient, (_, taps) = jax.grad(objective, has_aux=True)(state.parameters)
     seen: dict[str, Array] = {}

@@ -27,23 +27,24 @@ class Orders(NamedTuple):
         live: bool [lane], the lanes that take steps.
         begin: the first step.
         count: the number of steps.
-        reductions: plateaus so far, int32 [lane, patience].
+        told: what schedules must know, int32 [lane, patience and name]: plateaus so far for each
+            patience, then the factor of each manual schedule, a float32 as its bits.
     """
 
     live: HostOrDevice
     begin: HostOrDevice
     count: HostOrDevice
-    reductions: HostOrDevice
+    told: HostOrDevice
 
     def written(self) -> np.ndarray:
-        """As one array for the devices, int32 [run, 3 + patience]; ``count`` one or for each."""
+        """As one array for the devices, int32 [run, 3 + told]; ``count`` one or for each."""
         runs = len(self.live)
         begin, count = (np.broadcast_to(value, runs) for value in (self.begin, self.count))
-        return np.column_stack([self.live, begin, count, self.reductions]).astype(np.int32)
+        return np.column_stack([self.live, begin, count, self.told]).astype(np.int32)
 
     @classmethod
     def of_chunk(cls, written: jax.Array) -> Orders:
-        """Read what was written, [lane, 3 + patience]; padding is zero, and what counts for the
+        """Read what was written, [lane, 3 + told]; padding is zero, and what counts for the
         chunk as a whole is its largest."""
         return cls(written[:, 0] == 1, written[:, 1].max(), written[:, 2].max(), written[:, 3:])
 

@@ -98,6 +98,7 @@ class Group:
         shape: what is compiled in.
         jobs: the runs, in the order of the plan.
         parameters: trained numbers per run.
+        kept: numbers that the optimizer keeps per run.
         flops: floating-point operations of one step of one run, roughly.
         epochs, evaluate_every, probes: of the training all of them share.
     """
@@ -105,6 +106,7 @@ class Group:
     shape: Shape
     jobs: tuple[Job, ...]
     parameters: int
+    kept: int
     flops: float
 
     @property
@@ -221,14 +223,21 @@ def _has_missing(dataset: Dataset) -> bool:
 def _group(jobs: list[Job]) -> Group:
     first = jobs[0]
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
-    shape = Shape(first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences)
-    parameters, flops = _cost(first.recipe, first.input_shape, first.batch_size)
-    return Group(shape, tuple(jobs), parameters, flops)
+    adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
+    shape = Shape(
+        first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences, adjustable
+    )
+    return Group(shape, tuple(jobs), *_cost(first.recipe, first.input_shape, first.batch_size))
 
 
 def _plateaus(value: Any) -> Iterator[Any]:
     """Every plateau schedule in a tree of parts."""
     return (held for held in _within(value) if isinstance(held, schedules.ReduceOnPlateau))
+
+
+def manual_schedules(value: Any) -> Iterator[schedules.Manual]:
+    """Every schedule in a tree of parts that is adjusted by hand."""
+    return (held for held in _within(value) if isinstance(held, schedules.Manual))
 
 
 def calibrates(network: Any) -> bool:
@@ -246,18 +255,26 @@ def _within(value: Any) -> Iterator[Any]:
         yield from _within(inner)
 
 
-def _cost(recipe: Recipe, shape: tuple[int, ...], batch: int) -> tuple[int, float]:
-    """Trained numbers of a network, and operations of one training step, from shapes alone.
+def _cost(recipe: Recipe, shape: tuple[int, ...], batch: int) -> tuple[int, int, float]:
+    """Trained numbers of a network, numbers that the optimizer keeps, and operations of one
+    training step, from shapes alone.
 
     A step costs about three forward passes (forward, and two products backward), a forward pass
     two operations per product, or per weight where that is more.
+
+    Raises:
+        SpecError: the optimizer refuses so many parameters.
     """
     example = jax.ShapeDtypeStruct((1, *shape), np.float32)
     variables = jax.eval_shape(lambda key: recipe.network.init(key, example), jax.random.key(0))
-    count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables.parameters))
+    kept = jax.eval_shape(recipe.optimizer.start, variables.parameters)
+    trained, held = (
+        sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+        for tree in (variables.parameters, kept)
+    )
     forward = partial(recipe.network.apply, context=Context("evaluate"))
     products = cost(forward, variables, example).multiply_adds
-    return count, 6.0 * max(count, products) * batch
+    return trained, held, 6.0 * max(trained, products) * batch
 
 
 def check_network(job: Job) -> None:
@@ -300,17 +317,6 @@ def summary_of(job: Job) -> Summary:
     """The network of a run, layer by layer."""
     example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
     return summary(job.recipe.network, example)
-
-
-def check_optimizer(job: Job) -> None:
-    """Refuse an optimizer whose state or matrices would not fit, before anything is compiled."""
-    recipe = job.recipe
-    example = jax.ShapeDtypeStruct((2, *job.input_shape), np.float32)
-
-    def begin(key: Any) -> Any:
-        return recipe.optimizer.start(recipe.network.init(key, example).parameters)
-
-    jax.eval_shape(begin, jax.random.key(0))
 
 
 def scalings(job: Job) -> tuple[Fitted | None, Affine | None]:

@@ -179,7 +179,7 @@ BLOCK = 16
 
 def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
     lane, state, written = given
-    live, begin, count, reductions = Orders.of_chunk(written)
+    live, begin, count, told = Orders.of_chunk(written)
     # One step more is begun than is taken, for the objective of the state that the last one left;
     # a chunk without live runs takes no time.
     begun = jnp.where(live.any(), count + 1, 0)
@@ -187,8 +187,8 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
     def draw(own: Lane, first: Array) -> Array:
         return jax.vmap(partial(lane_functions.rows_at, own, shape))(first + jnp.arange(BLOCK))
 
-    def one(own: Lane, rows: Array, at: State, plateaus: Array, step: Array) -> Any:
-        return lane_functions.train_step(own, pool, shape, at, step, rows, plateaus)
+    def one(own: Lane, rows: Array, at: State, told: Array, step: Array) -> Any:
+        return lane_functions.train_step(own, pool, shape, at, step, rows, told)
 
     def stretch(first: Array, end: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
         def block(number: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
@@ -198,7 +198,7 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
             def body(i: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
                 state, objectives = carried
                 moved, value = jax.vmap(one, (0, 0, 0, 0, None))(
-                    lane, rows[:, i], state, reductions, begin + start + i
+                    lane, rows[:, i], state, told, begin + start + i
                 )
                 moves = live & (start + i < count)
                 return chosen(moves, moved, state), objectives.at[start + i].set(value)
@@ -303,10 +303,10 @@ def _looks(shape: Shape) -> Callable[..., Any]:
         lane, state, written = given
         orders = Orders.of_chunk(written)
 
-        def one(own: Lane, at: State, plateaus: Array) -> dict[str, Array]:
-            return look(own, pool, shape, at, orders.begin, plateaus)
+        def one(own: Lane, at: State, told: Array) -> dict[str, Array]:
+            return look(own, pool, shape, at, orders.begin, told)
 
-        return Readings.of(jax.vmap(one)(lane, state, orders.reductions))
+        return Readings.of(jax.vmap(one)(lane, state, orders.told))
 
     return _spread(_where_used(chunk), brief_options())
 

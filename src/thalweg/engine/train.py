@@ -11,7 +11,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,33 +20,23 @@ import numpy as np
 
 from thalweg.engine import devices, program
 from thalweg.engine.compilation import compile_seconds, made_ahead
-from thalweg.engine.devices import EVERYWHERE, mesh, put
+from thalweg.engine.devices import EVERYWHERE, put
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
 from thalweg.engine.plan import Group, Job, group, stack_lanes
+from thalweg.engine.room import Room, capacity
 from thalweg.engine.timetable import timetable
 from thalweg.engine.wave import Progress, Wave
 from thalweg.record.store import Record
 from thalweg.record.tables import Checkpoint, Program
 
-__all__ = ["capacity", "train"]
+__all__ = ["train"]
 
-# Bytes that the states of one wave may take, and the most lanes of a wave.
-MEMORY = 2**28
-MOST_LANES = 128
 # Floating-point operations of one call of a program, roughly: some tenths of a second on two
 # cores, long enough that the host's part is small and short enough to follow on a screen.
 CALL_FLOPS = 3e10
 # What one step of one lane costs beside its arithmetic, in the same unit.
 STEP_FLOPS = 6e5
-
-
-@dataclass(frozen=True)
-class Room:
-    """How many lanes a program has, and how many of them make a chunk."""
-
-    width: int
-    lanes: int
 
 
 class _Planned(NamedTuple):
@@ -86,26 +76,6 @@ def _waves(members: Group, waiting: dict[str, Checkpoint]) -> Iterator[_Planned]
     rest, lanes = list(by_id.values()), capacity(members).lanes
     for begin in range(0, len(rest), lanes):
         yield _Planned(members, rest[begin : begin + lanes])
-
-
-def capacity(members: Group) -> Room:
-    """Lanes and chunk width of a program.
-
-    The width depends on the network alone, as a run's numbers depend on it. Lanes without runs
-    cost little, so there are few sizes, and programs of one size share what is compiled; but their
-    states are moved with every call, so a few runs do not get the lanes of many.
-    """
-    width = program.width_for(members.flops)
-    # Parameters, gradients, optimizer state, best parameters, and the copy that a call makes.
-    lane_bytes = 4 * 12 * members.parameters
-    at_once = width * mesh().size
-    fitting = max(1, min(MEMORY // max(lane_bytes, 1), MOST_LANES) // at_once)
-    # At least two chunks a device where two fit: a loop over one would be compiled as no loop, and
-    # then to other bits.
-    chunks = 2
-    while chunks < fitting and chunks * at_once < len(members.jobs):
-        chunks *= 2
-    return Room(width, at_once * min(chunks, fitting))
 
 
 def call_length(members: Group, runs: int) -> int:

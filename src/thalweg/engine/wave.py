@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 from thalweg.engine import program
+from thalweg.engine.adjusting import Adjusting
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
 from thalweg.engine.lanes import Lane, Pool, State
@@ -48,11 +49,13 @@ class Progress:
         finished: ids and outcomes of runs that ended since the last progress.
         steps: run-steps taken since then.
         finals: final metrics of the runs that ended, in the order of ``finished``.
+        factor: what manual schedules stand at, in the run that was adjusted last.
     """
 
     steps: int
     finished: tuple[tuple[str, str], ...] = ()
     finals: tuple[dict[str, float], ...] = ()
+    factor: float = 1.0
 
 
 def _bounds(jobs: Sequence[Job], first: np.ndarray) -> np.ndarray:
@@ -106,6 +109,7 @@ class Wave:
         runs = len(self.jobs)
         self.curves = Curves([job.id for job in self.jobs])
         self.monitor = Monitor(runs, self.shape.patiences)
+        self.adjusting = Adjusting(self.jobs, self.shape.adjustable, self.record)
         self.live = np.ones(runs, bool)
         self.outcome = np.full(runs, "training", dtype="<U8")
         self.reached = np.zeros(runs, np.int32)  # steps of the state a run ends with
@@ -144,6 +148,7 @@ class Wave:
         for begin_, count in self.timetable.calls(begin, self.longest):
             if not self.live.any():
                 break
+            self.adjusting.listen(begin_, self.live)
             if begin_ in self.timetable.probes:
                 self._probe(begin_)
             taken = self._advance(begin_, count)
@@ -153,12 +158,13 @@ class Wave:
             now = time.perf_counter()
             self._seconds += max(0.0, now - clock - (compile_seconds(own=True) - compiled))
             clock, compiled = now, compile_seconds(own=True)
+            due = 0.0 if self.adjusting.unwritten() else due
             if now > due and end < self.timetable.steps and self.live.any():
                 self._write(end)
                 clock = time.perf_counter()
                 # A large state takes long to write; it is written the less often.
                 due = clock + max(WRITE_EVERY, 50 * (clock - now))
-            yield Progress(taken)
+            yield Progress(taken, factor=self.adjusting.latest)
         yield self._finish()
 
     def _resume(self, checkpoint: Checkpoint) -> int:
@@ -168,6 +174,8 @@ class Wave:
         if self.best is not None:
             self.best = self._filled(self.best, arrays, "best")
         self.monitor.restore(arrays)
+        if self.adjusting.names:
+            self.adjusting.factors = arrays["factors"].copy()
         self.live, self.reached = arrays["live"].astype(bool), arrays["reached"].copy()
         self.bound = arrays["bound"].copy()
         self.outcome = np.array(checkpoint.extra["outcome"], dtype="<U8")
@@ -200,8 +208,8 @@ class Wave:
         return program.advance(self.shape, self.lane, state, orders, self.pool)
 
     def _orders(self, live: np.ndarray, begin: int, count: int | np.ndarray) -> jax.Array:
-        written = Orders(live, begin, count, self.monitor.reductions).written()
-        return self.layout.masked(written)
+        told = np.column_stack([self.monitor.reductions, self.adjusting.told()])
+        return self.layout.masked(Orders(live, begin, count, told).written())
 
     def _roll_back(self, before: State, begin: int, diverged: np.ndarray, good: np.ndarray) -> None:
         """Take each diverged run from the state before the call to its last good step.
@@ -304,6 +312,8 @@ class Wave:
         if self.best is not None:
             arrays |= self._named(self.best, "best")
         arrays |= {"live": self.live, "reached": self.reached, "bound": self.bound}
+        if self.adjusting.names:
+            arrays["factors"] = self.adjusting.factors
         extra = {"outcome": self.outcome.tolist()}
         runs = tuple(job.id for job in self.jobs)
         # A run that has ended within a wave is only final in the record when the wave is, for its
@@ -318,7 +328,9 @@ class Wave:
             series=self.curves.take(),
             program=self.program.id,
             checkpoint=checkpoint,
+            adjustments=self.adjusting.unwritten(),
         )
+        self.adjusting.written()
 
     def _finish(self) -> Progress:
         """Final metrics and parameters of every run, into the record."""
@@ -353,7 +365,9 @@ class Wave:
             program=self.program.id,
             finished_checkpoint=self.id,
             arrays=ArraysUpdate(runs, arrays),
+            adjustments=self.adjusting.unwritten(),
         )
+        self.adjusting.written()
         for update in decision_arrays(self.jobs, self.layout, self.lane, final):
             self.record.write(arrays=update)
         ended = tuple((u.run, u.outcome) for u in updates)

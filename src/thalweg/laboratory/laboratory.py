@@ -14,7 +14,8 @@ from typing import Any
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.plan import Job, check_network, check_optimizer, group, jobs_of, resolve
+from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
+from thalweg.engine.room import check_room
 from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
@@ -136,7 +137,7 @@ class Laboratory:
         groups = group([trial.job for trial in trials])
         for members in groups:
             check_network(members.jobs[0])
-            check_optimizer(members.jobs[0])
+            check_room(members)
         self._check_metric()
         reporting = 0
         if design is not None and design.asked.tune:
@@ -154,6 +155,7 @@ class Laboratory:
             reporting=reporting,
             recorded=recorded,
             notes=self._notes(),
+            adjusted=self._adjusted(trials),
         )
 
     def _notes(self) -> tuple[str, ...]:
@@ -169,6 +171,13 @@ class Laboratory:
         with Record.open(self.project) as record:
             outcomes = record.outcomes([trial.job.id for trial in trials])
         return sum(outcomes.get(trial.job.id) in FINAL for trial in trials)
+
+    def _adjusted(self, trials: Sequence[Trial]) -> int:
+        """How many of them the record has as adjusted by hand."""
+        if not (self.project / "record.sqlite").exists():
+            return 0
+        with Record.open(self.project) as record:
+            return len(record.adjusted(trial.job.id for trial in trials))
 
     def _reported(self) -> list[Trial]:
         """The runs to be reported, where all that tune are recorded as this experiment's."""

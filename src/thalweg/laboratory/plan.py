@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from thalweg.engine.plan import Group, Job
-from thalweg.engine.train import capacity
+from thalweg.engine.room import needed
 from thalweg.spec.expand import Point
 
 __all__ = ["FIRST_TUNING_SEED", "Phase", "Plan", "Trial"]
@@ -40,6 +40,7 @@ class Plan:
         reporting: runs that the reporting phase adds once tuning has chosen.
         recorded: how many of all runs the record has already; those of the reporting phase are
             known once tuning has ended.
+        adjusted: how many of the recorded trials were adjusted by hand.
         notes: what was inferred: task, loss, losses of rows.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     reporting: int
     recorded: int
     notes: tuple[str, ...] = ()
+    adjusted: int = 0
 
     @property
     def runs(self) -> int:
@@ -65,6 +67,5 @@ class Plan:
     @property
     def memory(self) -> int:
         """Bytes that the largest wave and the data need, roughly."""
-        waves = [capacity(g).lanes * 4 * 14 * g.parameters for g in self.groups]
         data = {id(t.job.dataset): t.job.dataset.inputs.nbytes for t in self.trials}
-        return max(waves, default=0) + sum(data.values())
+        return max(map(needed, self.groups), default=0) + sum(data.values())

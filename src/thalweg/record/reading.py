@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from thalweg.errors import RecordError
-from thalweg.record.tables import Experiment, Outcome, Program, Run
+from thalweg.record.tables import Adjustment, Experiment, Outcome, Program, Run
 
 __all__ = [
     "SPLITS",
@@ -18,6 +19,8 @@ __all__ = [
     "array_places",
     "checkpoint_row",
     "checkpoint_rows",
+    "read_adjusted",
+    "read_answered",
     "read_experiment",
     "read_experiments",
     "read_outcomes",
@@ -86,6 +89,7 @@ def _read_members(connection: sqlite3.Connection, experiment: int) -> Iterable[R
         (experiment,),
     ).fetchall()
     layers = _layers(connection, experiment)
+    adjustments = _adjustments(connection, experiment)
     for key, id, spec, seed, outcome, step, steps, program, seconds, finals, phase, factors in rows:
         yield Run(
             id=id,
@@ -100,7 +104,43 @@ def _read_members(connection: sqlite3.Connection, experiment: int) -> Iterable[R
             phase=phase,
             factors=json.loads(factors),
             layers=layers.get(key, ()),
+            adjustments=tuple(adjustments[key]),
         )
+
+
+def _has_adjustments(connection: sqlite3.Connection) -> bool:
+    query = "select count(*) from sqlite_master where name = 'adjustment'"
+    return connection.execute(query).fetchone() == (1,)
+
+
+def _adjustments(connection: sqlite3.Connection, experiment: int) -> dict[int, list[Adjustment]]:
+    """What was changed by hand of each run, in order."""
+    found: dict[int, list[Adjustment]] = defaultdict(list)
+    if _has_adjustments(connection):
+        for key, *row in connection.execute(
+            "select run.key, run.id, adjustment.step, name, factor, origin, time, request "
+            "from adjustment join run on run.key = adjustment.run "
+            "where run.key in (select run from member where experiment = ?) "
+            "order by adjustment.key",
+            (experiment,),
+        ):
+            found[key].append(Adjustment(*row))
+    return found
+
+
+def read_adjusted(connection: sqlite3.Connection) -> set[str]:
+    """Ids of all runs that were adjusted by hand."""
+    if not _has_adjustments(connection):
+        return set()
+    query = "select id from run where key in (select run from adjustment)"
+    return {id for (id,) in connection.execute(query)}
+
+
+def read_answered(connection: sqlite3.Connection) -> set[str]:
+    """Ids of the requests from which adjustments by hand came."""
+    if not _has_adjustments(connection):
+        return set()
+    return {id for (id,) in connection.execute("select distinct request from adjustment")}
 
 
 def _layers(connection: sqlite3.Connection, experiment: int) -> dict[int, tuple[str, ...]]:

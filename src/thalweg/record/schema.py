@@ -17,7 +17,7 @@ from pathlib import Path
 
 from thalweg.errors import RecordError
 
-__all__ = ["FORMAT_VERSION", "connected", "explained", "no_record"]
+__all__ = ["ADJUSTMENTS", "FORMAT_VERSION", "connected", "explained", "no_record"]
 
 FORMAT_VERSION = 1  # kept in the file as `pragma user_version`
 APPLICATION_ID = 0x54686C77  # "Thlw": tells a record from any other SQLite file
@@ -88,6 +88,20 @@ create table array_file (
     names text not null
 );
 create index array_file_by_cohort on array_file (cohort);
+"""
+
+# Made when the first run is adjusted by hand: most records never have it.
+ADJUSTMENTS = """
+create table if not exists adjustment (
+    key integer primary key,                -- grows: the order in which they were made
+    run integer not null references run,
+    step integer not null,
+    name text not null,
+    factor real not null,
+    origin text not null,
+    time text not null,
+    request text not null
+)
 """
 
 

@@ -20,6 +20,7 @@ from thalweg.errors import RecordError
 from thalweg.record import files, reading, writing
 from thalweg.record.schema import connected, explained, no_record
 from thalweg.record.tables import (
+    Adjustment,
     ArraysUpdate,
     Checkpoint,
     Experiment,
@@ -112,6 +113,7 @@ class Record:
         checkpoint: Checkpoint | None = None,
         finished_checkpoint: str | None = None,
         arrays: ArraysUpdate | None = None,
+        adjustments: Iterable[Adjustment] = (),
     ) -> None:
         """Record progress: all of it or, where that fails, nothing.
 
@@ -122,13 +124,14 @@ class Record:
             checkpoint: state of a wave of lanes at the end of these stretches.
             finished_checkpoint: id of a checkpoint that is no longer needed.
             arrays: arrays of runs.
+            adjustments: what was changed by hand since the last write.
 
         Raises:
             RecordError: nothing was recorded, and the sentence says why.
         """
         self._check_writable()
-        updates, series = tuple(updates), tuple(series)
-        runs = [item.run for item in (*updates, *series)]
+        updates, series, adjustments = tuple(updates), tuple(series), tuple(adjustments)
+        runs = [item.run for item in (*updates, *series, *adjustments)]
         runs += () if checkpoint is None else checkpoint.runs
         runs += () if arrays is None else writing.checked_runs(arrays)
         touched: list[str] = []  # files that may have no place in the record afterwards
@@ -137,6 +140,7 @@ class Record:
                 keys = writing.run_keys(connection, runs)
                 writing.update_runs(connection, keys, updates, program)
                 writing.append_series(connection, keys, self._cohorts, series)
+                writing.put_adjustments(connection, keys, adjustments)
                 if finished_checkpoint is not None:
                     touched += writing.drop_checkpoint(connection, finished_checkpoint)
                 if checkpoint is not None:
@@ -189,6 +193,16 @@ class Record:
         """
         with self._snapshot() as connection:
             return reading.read_experiment(connection, id)
+
+    def adjusted(self, runs: Iterable[str]) -> set[str]:
+        """Those of the runs that were adjusted by hand."""
+        with self._snapshot() as connection:
+            return reading.read_adjusted(connection) & set(runs)
+
+    def answered(self) -> set[str]:
+        """Ids of the requests from which adjustments by hand came."""
+        with self._snapshot() as connection:
+            return reading.read_answered(connection)
 
     def series(self, name: str, runs: Iterable[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """One curve of many runs.

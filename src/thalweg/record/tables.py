@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 __all__ = [
+    "Adjustment",
     "ArraysUpdate",
     "Checkpoint",
     "Experiment",
@@ -31,6 +32,29 @@ __all__ = [
 
 # waiting: nothing recorded yet; training: some chunks recorded; the other three are final.
 Outcome = Literal["waiting", "training", "finished", "diverged", "stopped"]
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """One change by hand of a number that a run was trained with.
+
+    Args:
+        run: id of the run.
+        step: steps taken before it.
+        name: of the number, as its ``Manual`` schedule has it.
+        factor: what the schedule's initial value is multiplied by from then on.
+        origin: who asked: ``keyboard``, or a command.
+        time: when it was asked for; ISO 8601, UTC.
+        request: id of the request.
+    """
+
+    run: str
+    step: int
+    name: str
+    factor: float
+    origin: str
+    time: str
+    request: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +74,8 @@ class Run:
         phase: ``tune`` or ``report``, within the experiment through which it was read.
         factors: what varies in that experiment, by path: ``{"optimizer": "adam", ...}``.
         layers: names of the layers that have series, in the order of the network.
+        adjustments: what was changed by hand while it was trained, in that order; without them
+            the spec alone does not give the run again.
     """
 
     id: str
@@ -64,6 +90,7 @@ class Run:
     phase: Literal["tune", "report"] = "report"
     factors: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from thalweg.errors import RecordError
+from thalweg.record.schema import ADJUSTMENTS
 from thalweg.record.tables import (
+    Adjustment,
     ArraysUpdate,
     Checkpoint,
     Experiment,
@@ -30,6 +32,7 @@ __all__ = [
     "checked_runs",
     "drop_checkpoint",
     "name_arrays",
+    "put_adjustments",
     "put_checkpoint",
     "put_experiment",
     "put_programs",
@@ -194,6 +197,30 @@ def update_runs(
                 "program": program,
             }
             for update in updates
+        ],
+    )
+
+
+def put_adjustments(
+    connection: sqlite3.Connection, keys: Mapping[str, int], adjustments: Sequence[Adjustment]
+) -> None:
+    """Add what was changed by hand."""
+    if adjustments:
+        connection.execute(ADJUSTMENTS)
+    _insert(
+        connection,
+        "adjustment",
+        [
+            {
+                "run": keys[made.run],
+                "step": int(made.step),
+                "name": made.name,
+                "factor": float(made.factor),
+                "origin": made.origin,
+                "time": made.time,
+                "request": made.request,
+            }
+            for made in adjustments
         ],
     )
 

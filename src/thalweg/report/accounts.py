@@ -9,10 +9,10 @@ from typing import Any
 from thalweg.record.tables import Run
 from thalweg.report.groups import View, level_of
 from thalweg.report.parts import Code, Facts, Paragraph, Section, Table
-from thalweg.report.words import count, duration
+from thalweg.report.words import count, duration, short
 from thalweg.statistics.intervals import wilson
 
-__all__ = ["budget", "environment", "outcomes", "reproduction"]
+__all__ = ["adjusted", "budget", "environment", "outcomes", "reproduction"]
 
 MOST_ROWS = 40
 
@@ -62,6 +62,28 @@ def _outcome_row(name: str, runs: Sequence[Run], alpha: float) -> tuple[str, ...
         f"{counts['waiting'] + counts['training']:,}",
         words,
     )
+
+
+def adjusted(view: View) -> Section | None:
+    """What was changed by hand while runs trained: without it their specs do not say all."""
+    made = [(run, one) for run in view.experiment.runs for one in run.adjustments]
+    if not made:
+        return None
+    runs = len({run.id for run, _ in made})
+    text = (
+        f"{count(runs, 'run')} of {len(view.experiment.runs):,} "
+        f"{'was' if runs == 1 else 'were'} adjusted by hand. The same is done again by "
+        'Piecewise(per = "step") with these steps and factors in the place of Manual.'
+    )
+    rows = tuple(
+        (run.id[:12], one.name, f"{one.step:,}", short(one.factor, 6), one.origin, one.time)
+        for run, one in made[:MOST_ROWS]
+    )
+    columns = ("run", "number", "from step", "initial value times", "asked by", "at")
+    parts: list[Any] = [Paragraph(text, "warning"), Table(columns, rows, "llrrll")]
+    if len(made) > MOST_ROWS:
+        parts.append(Paragraph(f"{len(made) - MOST_ROWS} more left out.", "note"))
+    return Section("Adjusted by hand", tuple(parts))
 
 
 def budget(view: View) -> Section | None:
@@ -122,7 +144,11 @@ def _flat(held: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 
 def reproduction(view: View, source: str) -> Section:
     """The specification that gives these results again."""
-    text = Paragraph("Running this specification again repeats every run above, seeds included.")
+    by_hand = any(run.adjustments for run in view.experiment.runs)
+    but = " but those adjusted by hand" if by_hand else ""
+    text = Paragraph(
+        f"Running this specification again repeats every run above{but}, seeds included."
+    )
     source = source or str(view.experiment.environment.get("source", ""))
     if source:
         return Section("Reproduce it", (text, Code(source.strip("\n"), "toml")), folded=True)

@@ -8,7 +8,7 @@ nothing to show is left out.
 from __future__ import annotations
 
 from thalweg.record.tables import Experiment
-from thalweg.report.accounts import budget, environment, outcomes, reproduction
+from thalweg.report.accounts import adjusted, budget, environment, outcomes, reproduction
 from thalweg.report.contexts import across_contexts
 from thalweg.report.contrasts import pairs, time_to_target, tuning
 from thalweg.report.decisions import boundaries
@@ -49,6 +49,7 @@ def build(
         tuning(seen),
         pairs(seen),
         outcomes(seen),
+        adjusted(seen),
         budget(seen),
         environment(seen),
         reproduction(seen, source),

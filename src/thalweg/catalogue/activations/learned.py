@@ -32,8 +32,9 @@ class PReLU:
     Numbers: slope: where every a starts
     Choices: shared: an a for every ``unit``, or one for the whole ``layer``
     Shapes: [..., unit] → the same; a [unit] or []
-    Watch for: penalties and weight decay pull a towards 0, that is to ReLU; the paper leaves it
-        out of them. Called without parameters it is the function it starts as.
+    Watch for: weight decay would pull a towards 0, that is to ReLU. As in the paper, regularizers
+        leave a alone; decay inside an optimizer (AdamW, LAMB, Lion, Muon) does not. Called without
+        parameters it is the function it starts as.
     Source: He, Zhang, Ren & Sun, Delving Deep into Rectifiers, 2015, equations 1 and 3
     Example:
         >>> z = jnp.array([[-1.0, 2.0]])

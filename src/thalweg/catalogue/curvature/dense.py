@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from thalweg.catalogue.curvature.products import Product
 from thalweg.errors import SpecError
 
-__all__ = ["LARGEST", "dense", "require_room"]
+__all__ = ["LARGEST", "bytes_in_words", "dense", "require_room"]
 
 # Bytes of one matrix: 23,000 parameters in single precision. Solving with it takes a minute by
 # then, so that more memory would not help.
@@ -21,6 +21,13 @@ LARGEST = 2**31
 
 # Columns computed together: enough for wide products, few enough to keep activations small.
 COLUMNS = 32
+
+
+def bytes_in_words(size: float) -> str:
+    """``640 kB``, ``12 MB``, ``3.4 GB``, ``4 TB``."""
+    units = ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)
+    unit, scale = next((one for one in reversed(units) if size >= one[1]), units[0])
+    return f"{size / scale:.3g} {unit}"
 
 
 def require_room(parameters: Any, owner: str, largest: int = LARGEST) -> None:
@@ -39,9 +46,10 @@ def require_room(parameters: Any, owner: str, largest: int = LARGEST) -> None:
     size = count * count * max((leaf.dtype.itemsize for leaf in leaves), default=0)
     if size > largest:
         raise SpecError(
-            f"{owner} needs a matrix of {count:,} by {count:,} parameters, {size:,} bytes, where "
-            f"at most {largest:,} are allowed; use a smaller network, or LBFGS, HessianFree or "
-            "NonlinearConjugateGradients, which keep no such matrix"
+            f"{owner} on {count:,} parameters would take {bytes_in_words(size)} for each matrix of "
+            f"parameters by parameters, where at most {bytes_in_words(largest)} are allowed; use a "
+            "smaller network, or LBFGS, HessianFree or NonlinearConjugateGradients, which keep no "
+            "such matrix"
         )
 
 

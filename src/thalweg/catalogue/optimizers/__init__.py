@@ -21,6 +21,7 @@ from thalweg.catalogue.optimizers import (
     newton,
     quasi_newton,
     signs,
+    sophia,
     steepest,
 )
 from thalweg.catalogue.optimizers.adam import *
@@ -34,6 +35,7 @@ from thalweg.catalogue.optimizers.moments import *
 from thalweg.catalogue.optimizers.newton import *
 from thalweg.catalogue.optimizers.quasi_newton import *
 from thalweg.catalogue.optimizers.signs import *
+from thalweg.catalogue.optimizers.sophia import *
 from thalweg.catalogue.optimizers.steepest import *
 
 # What the modules list is the family: a part is added in one of them.
@@ -49,4 +51,5 @@ __all__ += moments.__all__
 __all__ += newton.__all__
 __all__ += quasi_newton.__all__
 __all__ += signs.__all__
+__all__ += sophia.__all__
 __all__ += steepest.__all__

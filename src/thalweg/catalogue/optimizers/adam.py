@@ -84,8 +84,9 @@ class AdamW:
     Formula: Adam's step, then θ ← θ − η λ θ, both from the same θ
     Numbers: learning_rate: η; beta1: β₁; beta2: β₂; epsilon: ε; weight_decay: λ
     Shapes: those of the parameters; two arrays of state each
-    Watch for: every parameter decays, biases too, as in torch and optax. For decay without the
-        factor η, or without biases, combine Adam with the regularizer DecoupledDecay.
+    Watch for: every parameter decays, biases and the slopes of PReLU too, as in torch and optax.
+        For decay without the factor η, or of weights alone, combine Adam with the regularizer
+        DecoupledDecay.
     Source: Loshchilov & Hutter, Decoupled Weight Decay Regularization, 2019, algorithm 2
     Example:
         >>> rule, w = AdamW(learning_rate=0.1, weight_decay=0.5), jnp.array([2.0])

@@ -92,7 +92,8 @@ class Nesterov:
         where momentum has come to rest, and what is evaluated and reported differs
     Shapes: those of the parameters; one array of state per parameter
     Watch for: torch and optax implement the stored point. The 1/t² rate is for smooth convex
-        functions, the full gradient and a growing β; with mini-batch noise it is lost.
+        functions, the full gradient and a β that grows, as GrowingMomentum does (in the lookahead
+        form: the other takes this step's β for the next one's); with mini-batch noise it is lost.
     Source: Nesterov, 1983; Sutskever et al., 2013, equations 3–4; Bengio, Boulanger-Lewandowski
         & Pascanu, Advances in Optimizing Recurrent Networks, 2013, equation 7
     Example:

@@ -38,8 +38,9 @@ class PruneBelow:
     Choices: after: epochs trained before; the rest of the training retrains what is left; layers:
         names of the layers it acts on, all where not given
     Shapes: those of the parameters
-    Watch for: biases stay. Nothing is removed in a run that ends earlier, and early stopping may
-        bring back parameters from before. Zeros save no time on dense hardware.
+    Watch for: biases, scales of normalizations and slopes of activations stay. Nothing is removed
+        in a run that ends earlier, and early stopping may bring back parameters from before.
+        Zeros save no time on dense hardware.
     Source: Han, Pool, Tran & Dally, Learning both Weights and Connections, 2015, section 3
     Example:
         >>> from thalweg.catalogue.schedules import Progress
@@ -72,8 +73,9 @@ class PruneShare:
         whether the smallest are looked for in every ``layer`` or in the whole ``network``; layers:
         names of the layers it acts on, all where not given
     Shapes: those of the parameters
-    Watch for: biases stay. Nothing is removed in a run that ends earlier, and early stopping may
-        bring back parameters from before. Over the network, a layer of small weights can vanish.
+    Watch for: biases, scales of normalizations and slopes of activations stay. Nothing is removed
+        in a run that ends earlier, and early stopping may bring back parameters from before.
+        Over the network, a layer of small weights can vanish.
     Source: Han, Pool, Tran & Dally, Learning both Weights and Connections, 2015, section 3
     Example:
         >>> from thalweg.catalogue.schedules import Progress

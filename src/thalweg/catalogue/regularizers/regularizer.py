@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["Regularizer", "held", "in_place", "is_bias", "map_held", "mean_over_rows", "of_layers"]
+__all__ = ["Regularizer", "held", "in_place", "is_held", "map_held", "mean_over_rows", "of_layers"]
 
 
 @runtime_checkable
@@ -66,23 +66,28 @@ def in_place(tree: Any, changed: Any) -> Any:
 
 
 def held(parameters: Any, biases: bool) -> list[Array]:
-    """The leaves a regularizer holds back: all, or all but biases."""
+    """The leaves that regularizers hold back: the weights, and biases where asked for."""
     leaves = jax.tree_util.tree_leaves_with_path(parameters)
-    return [leaf for path, leaf in leaves if biases or not is_bias(path)]
+    return [leaf for path, leaf in leaves if is_held(path, biases)]
 
 
 def map_held(function: Any, biases: bool, parameters: Any, *others: Any) -> Any:
     """Parameters with a function applied to the leaves that are held back, the others as are."""
 
     def one(path: Any, leaf: Array, *rest: Array) -> Array:
-        return function(leaf, *rest) if biases or not is_bias(path) else leaf
+        return function(leaf, *rest) if is_held(path, biases) else leaf
 
     return jax.tree_util.tree_map_with_path(one, parameters, *others)
 
 
-def is_bias(path: Any) -> bool:
-    """Whether a parameter is a bias, or the scale of a normalization, which is treated like one."""
-    return getattr(path[-1], "key", None) in ("bias", "scale")
+def is_held(path: Any, biases: bool) -> bool:
+    """Whether regularizers hold a parameter back, told by its name.
+
+    A ``bias``, and the ``scale`` of a normalization, which is treated like one, are held where
+    asked for. A ``slope``, which an activation learns, never is: 0 is nothing special for it.
+    """
+    name = getattr(path[-1], "key", None)
+    return name != "slope" and (biases or name not in ("bias", "scale"))
 
 
 def mean_over_rows(values: Array, weights: Array | None) -> Array:

@@ -1,5 +1,9 @@
 """Regularizers of weights: penalties (L1, L2, ElasticNet, LInfinity, LogSumExp), what is done to
-weights beside the gradient (ProximalL1, DecoupledDecay), and a bound on them (MaxNorm)."""
+weights beside the gradient (ProximalL1, DecoupledDecay), and a bound on them (MaxNorm).
+
+Weights are all parameters but biases, scales of normalizations, and slopes that activations
+learn. ``biases = true`` has biases and scales held back too; slopes (of PReLU) never are.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from thalweg.catalogue.regularizers.regularizer import held, is_bias, map_held
+from thalweg.catalogue.regularizers.regularizer import held, is_held, map_held
 from thalweg.part import Number, choice, number, part
 
 __all__ = [
@@ -50,10 +54,11 @@ class L1:
 
     Formula: strength · Σ |w|;  subgradient strength · sgn(w), 0 at 0
     Numbers: strength: weight of the penalty
-    Choices: biases: whether biases are penalized too; layers: names of the layers it acts on, all
-        where not given
+    Choices: biases: whether biases, and scales of normalizations, are penalized too; layers: names
+        of the layers it acts on, all where not given
     Shapes: scalar
     Watch for: subgradient steps make weights small, hardly ever exactly zero: see ProximalL1.
+        Slopes that activations learn (PReLU) are never penalized.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 7.1.2
     Example:
         >>> float(L1(strength=0.1).penalty({"kernel": jnp.array([[1.0, -2.0]])}).round(4))
@@ -109,7 +114,8 @@ class L2:
     Watch for: texts disagree about the ½, which doubles or halves every strength; compare the
         gradients. λ Σ w² and γ ‖θ‖² have factor 1, ½ α wᵀw and (λ/2) ‖θ‖² factor ½; Keras has
         factor 1, scikit-learn's MLPClassifier factor ½ and strength = alpha / rows of a batch.
-        With Adam it is not weight decay: see DecoupledDecay.
+        With Adam it is not weight decay: see DecoupledDecay. Slopes that activations learn
+        (PReLU) are never penalized.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 7.1.1
     Example:
         >>> float(L2(strength=0.1).penalty({"kernel": jnp.array([[1.0, -2.0]])}).round(4))
@@ -233,8 +239,8 @@ class MaxNorm:
     Numbers: limit: largest length of the weights into one unit
     Choices: layers: names of the layers it acts on, all where not given
     Shapes: those of the parameters
-    Watch for: biases are left alone. Units lie along the last axis, as in dense and convolution
-        kernels.
+    Watch for: biases, scales and slopes are left alone. Units lie along the last axis, as in
+        dense and convolution kernels.
     Source: Srivastava et al., Dropout, 2014, section 5.1
     Example:
         >>> parameters = {"kernel": jnp.array([[3.0, 0.3], [4.0, 0.4]])}
@@ -265,8 +271,9 @@ class DecoupledDecay:
         of the common libraries) or not (as in the paper); biases: shrunk too or not; layers: names
         of the layers it acts on, all where not given
     Shapes: those of the parameters
-    Watch for: equals L2 for plain gradient descent only, and not at all for Adam. A "+ λ w" in
-        some lecture notes is a sign error: it lets weights grow.
+    Watch for: slopes that activations learn (PReLU) never shrink. Equals L2 for plain gradient
+        descent only, and not at all for Adam. A "+ λ w" in some lecture notes is a sign error: it
+        lets weights grow.
     Source: Loshchilov & Hutter, Decoupled Weight Decay Regularization, 2019, algorithm 2
     Example:
         >>> DecoupledDecay(strength=0.1).shrinkage({"kernel": jnp.array([[2.0]])}, 0.5)
@@ -282,6 +289,6 @@ class DecoupledDecay:
     def shrinkage(self, parameters: Any, learning_rate: Any) -> Any:
         share = self.strength * (learning_rate if self.times_learning_rate else 1.0)
         return jax.tree_util.tree_map_with_path(
-            lambda path, w: share * w if self.biases or not is_bias(path) else jnp.zeros_like(w),
+            lambda path, w: share * w if is_held(path, self.biases) else jnp.zeros_like(w),
             parameters,
         )
