@@ -11,9 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
+from thalweg.engine.kept import said
 from thalweg.engine.plan import Job, check_network, check_optimizer, group, jobs_of, resolve
 from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
@@ -119,9 +122,13 @@ class Laboratory:
         return jobs_of(resolve(recipe, dataset), dataset, seeds, pictured=phase == "report")
 
     @property
-    def _first_phase(self) -> Phase:
+    def _phases(self) -> tuple[Phase, ...]:
         asked = self.experiment.compare
-        return "tune" if asked is not None and asked.tune else "report"
+        return ("tune", "report") if asked is not None and asked.tune else ("report",)
+
+    @property
+    def _first_phase(self) -> Phase:
+        return self._phases[0]
 
     # ---------------------------------------------------------------------------------------- plan
 
@@ -286,10 +293,9 @@ class Laboratory:
         """The recorded runs, as the comparison sees them: once in each context."""
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
         met = self._target_steps(runs, design.asked.target)
-        phases: tuple[Phase, ...] = ("tune", "report") if design.asked.tune else ("report",)
         return [
             observation
-            for phase in phases
+            for phase in self._phases
             for trial in self._trials(phase)
             if (run := runs.get(trial.job.id)) is not None
             for observation in design.observations(
@@ -341,6 +347,35 @@ class Laboratory:
             target=design.asked.target,
             context_order=design.contexts,
         )
+
+    # --------------------------------------------------------------------------------- predictions
+
+    def predict(
+        self, inputs: np.ndarray | str = "test", runs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """What recorded runs say, with the parameters that the record keeps of them.
+
+        Args:
+            inputs: [row, feature, ...] as they come from the data; or the name of a split, for the
+                rows of it that each run has.
+            runs: ids of runs of this experiment; all that have ended where not given.
+
+        Returns:
+            By run, float32 probabilities [row, class], or in regression values [row, target] in
+            their units. A run that diverged speaks as it last did before.
+
+        Raises:
+            DataError: the inputs have another shape than those of the data.
+            RecordError: a run is not of this experiment, or has not ended.
+        """
+        jobs = {trial.job.id: trial.job for phase in self._phases for trial in self._trials(phase)}
+        if runs is None:
+            runs = [run.id for run in self.record().runs if run.outcome in FINAL and run.id in jobs]
+        for run in runs:
+            if run not in jobs:
+                raise RecordError(f"run {run} is not one of this experiment")
+        with Record.open(self.project) as record:
+            return {run: said(jobs[run], record.arrays(run), inputs) for run in runs}
 
     # -------------------------------------------------------------------------------------- report
 
