@@ -113,7 +113,6 @@ def test_rows_of_any_number_are_predicted_alike(tmp_path: Path) -> None:
 
 def test_what_cannot_be_predicted_is_refused(tmp_path: Path) -> None:
     laboratory = ran(tmp_path, data=Wine(), seeds=1)
-    (run,) = laboratory.predict()
     with pytest.raises(DataError, match=r"shape \[row, 13\], got \(4, 2\)"):
         laboratory.predict(np.zeros((4, 2)))
     with pytest.raises(DataError, match="one of train, validation, test, got 'tets'"):

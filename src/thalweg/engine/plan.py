@@ -46,6 +46,7 @@ class Job:
         dataset: what it trains on.
         seed: of its random streams.
         pictured: whether its decision boundary is to be kept.
+        split_seed: of the split, where that is not its own.
     """
 
     id: str
@@ -54,11 +55,13 @@ class Job:
     dataset: Dataset
     seed: int
     pictured: bool = False
+    split_seed: int | None = None
 
     @property
     def split(self) -> Split:
         """Which rows it trains, validates and tests on."""
-        return _split(self.dataset, self.recipe.data.split, self.seed)
+        seed = self.seed if self.split_seed is None else self.split_seed
+        return _split(self.dataset, self.recipe.data.split, seed)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -190,13 +193,22 @@ def _inner_layers(network: Any) -> Iterator[Any]:
         yield from _inner_layers(layer)
 
 
-def jobs_of(recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False) -> list[Job]:
-    """The runs of a resolved recipe, one per seed; the first is pictured where asked for."""
+def jobs_of(
+    recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False, together: int = 1
+) -> list[Job]:
+    """The runs of a resolved recipe, one per seed; the first is pictured where asked for.
+
+    Args:
+        together: so many seeds in turn share the split of the first of them.
+    """
     made = []
-    for seed in seeds:
-        spec = run_spec(recipe, dataset.fingerprint, seed) if not made else made[0].spec
-        spec = {**spec, "seed": seed}
-        made.append(Job(run_id(spec), spec, recipe, dataset, seed, pictured and not made))
+    shared = run_spec(recipe, dataset.fingerprint, seeds.start)
+    for number, seed in enumerate(seeds):
+        first = seed - number % together
+        split = {} if first == seed else {"split": first}
+        spec = {**shared, "seed": seed, **split}
+        shown = pictured and not made
+        made.append(Job(run_id(spec), spec, recipe, dataset, seed, shown, split.get("split")))
     return made
 
 

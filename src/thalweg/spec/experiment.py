@@ -26,7 +26,7 @@ from thalweg.part import Number, choice, number, part
 if TYPE_CHECKING:
     from thalweg.laboratory import Laboratory
 
-__all__ = ["Compare", "EarlyStopping", "Experiment", "Recipe", "Seeds", "Training"]
+__all__ = ["Compare", "EarlyStopping", "Ensemble", "Experiment", "Recipe", "Seeds", "Training"]
 
 RECIPE_FIELDS = (
     "data",
@@ -125,6 +125,21 @@ class Compare:
 
 
 @part
+class Ensemble:
+    """Averages the predictions of runs that differ in nothing but their seed.
+
+    The reported seeds of every configuration are taken in turn, so many for each ensemble, and its
+    predictions on the test rows are the mean of those of its members. Where test rows are drawn by
+    seed, the members of one ensemble share the split of the first of them, so that none was
+    trained on rows that another is tested on.
+
+    Choices: size: runs in an ensemble
+    """
+
+    size: int = choice(default=3, low=2, high=1000)
+
+
+@part
 class Experiment:
     """A question, a recipe with things to vary, and what is to be compared.
 
@@ -138,7 +153,8 @@ class Experiment:
         left alone); augmentation: how training examples are changed at random; training: how long,
         and in what portions; cases: named alternatives that change several fields together, as
         tables of changes; vary: groups of changes tried one group at a time around the base; zip:
-        groups of paths whose lists advance together; compare: what is to be decided; seeds: seeds
+        groups of paths whose lists advance together; compare: what is to be decided; ensemble: how
+        many runs are averaged, where ensembles are to be judged beside single runs; seeds: seeds
         of every run where nothing is compared
     """
 
@@ -157,6 +173,7 @@ class Experiment:
     vary: tuple[Any, ...] = choice(default=())
     zip: tuple[Any, ...] = choice(default=())
     compare: Compare | None = choice(default=None)
+    ensemble: Ensemble | None = choice(default=None)
     seeds: int = choice(default=1, low=1, high=1000)
 
     @classmethod
@@ -183,6 +200,11 @@ class Experiment:
     def recipe(self) -> Recipe:
         """The recipe of an experiment whose fields hold one value each."""
         return Recipe(**{name: getattr(self, name) for name in RECIPE_FIELDS})
+
+    @property
+    def report_seeds(self) -> int:
+        """How many seeds every reported configuration has."""
+        return self.compare.seeds.report if self.compare else self.seeds
 
     # The verbs below need the engine, which lies above this package; they are here because an
     # experiment is what a user has in hand.
