@@ -23,7 +23,7 @@ from thalweg.catalogue.networks.summary import Summary, cost, summary
 from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
 from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
 from thalweg.data import Dataset
-from thalweg.data.split import Split, split_rows
+from thalweg.data.split import Split, bootstrapped, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.program import stacked
 from thalweg.engine.streams import order_words
@@ -61,7 +61,8 @@ class Job:
     def split(self) -> Split:
         """Which rows it trains, validates and tests on."""
         seed = self.seed if self.split_seed is None else self.split_seed
-        return _split(self.dataset, self.recipe.data.split, seed)
+        split = _split(self.dataset, self.recipe.data.split, seed)
+        return split if self.recipe.training.resample is None else _bootstrapped(split, self.seed)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -90,6 +91,11 @@ class Job:
 def _split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Split:
     # Data sets hash by identity, so runs that share one share its splits too.
     return split_rows(dataset, shares, seed)
+
+
+@lru_cache(maxsize=4096)
+def _bootstrapped(split: Split, seed: int) -> Split:
+    return bootstrapped(split, seed)
 
 
 @dataclass(frozen=True)

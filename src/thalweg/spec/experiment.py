@@ -62,15 +62,19 @@ class Training:
         its first one, or this number if the first is below 1
     Choices: epochs: passes over the training data; batch_size: examples a step, ``"full"`` for
         all of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when
-        to end early; evaluate_every: epochs between evaluations on the whole data; where not
-        given, at most 20 evaluations that cost about a fifth of the training; probes: how many
-        times per run, at steps spaced by ratios, gradients and activations are looked at (0: never)
+        to end early; resample: ``"bootstrap"`` trains every run on as many rows, drawn from its
+        training rows with replacement by its seed, and takes training metrics on these (bagging,
+        where an ensemble averages the runs); evaluate_every: epochs between evaluations on the
+        whole data; where not given, at most 20 evaluations that cost about a fifth of the
+        training; probes: how many times per run, at steps spaced by ratios, gradients and
+        activations are looked at (0: never)
     """
 
     epochs: int = choice(default=20, low=1)
     batch_size: int | Literal["full"] = choice(default=32, low=1)
     clipping: Clipping | None = choice(default=None)
     early_stopping: EarlyStopping | None = choice(default=None)
+    resample: Literal["bootstrap"] | None = choice(default=None)
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)
     diverged_above: Number = number(default=1e6, above=0, scale="log")
