@@ -188,7 +188,7 @@ from thalweg.catalogue.schedules import (
     StepDecay,
     Warmup,
 )
-from thalweg.catalogue.starts import OutputBias, UnitVariance
+from thalweg.catalogue.starts import FromRun, OutputBias, UnitVariance
 
 SEARCHES = [
     Backtracking(longest=2, sufficient=0.4, shrink=0.7),
@@ -248,7 +248,7 @@ ROWS: dict[str, list[Any]] = {
         Uniform(bound=0.2),
         Zero(),
     ],
-    "starts": [OutputBias(), UnitVariance(deviation=0.5)],
+    "starts": [FromRun(run="0123456789abcdef"), OutputBias(), UnitVariance(deviation=0.5)],
     "losses": [
         AbsoluteError(),
         BinaryCrossEntropy(smoothing=0.1),

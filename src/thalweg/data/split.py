@@ -55,6 +55,7 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
         DataError: a part would be without rows or without a class.
     """
     _check_shares(fractions, "split")
+    dataset = dataset.divided_like or dataset
     if dataset.fixed_test and fractions[2]:
         raise SpecError(
             f"split must give 0 to the test set, got {fractions}; the data come with an official "

@@ -1,6 +1,6 @@
 """What the record keeps of a trained run, and what is made of it again: its predictions.
 
-``named`` gives arrays their names when training ends, ``said`` finds them by these names.
+Arrays have their names from ``Variables.named`` and ``named_fitted``, and are found again by them.
 """
 
 from __future__ import annotations
@@ -21,26 +21,16 @@ from thalweg.engine.plan import Job, is_scaled
 from thalweg.engine.program import stacked
 from thalweg.errors import DataError, RecordError
 
-__all__ = ["named", "named_fitted", "said"]
+__all__ = ["named_fitted", "said"]
 
 SPLITS = ("train", "validation", "test")
 Arrays = Mapping[str, np.ndarray]
-
-
-def named(parameters: Any, state: Any) -> dict[str, Any]:
-    """The leaves of parameters and network state by name: ``parameters.dense_0.kernel``."""
-    held = {"parameters": parameters, "state": state}
-    return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(held)}
 
 
 def named_fitted(prefix: str, fitted: Any) -> dict[str, Any]:
     """What preprocessing was fitted to, by the names of its fields."""
     leaves = jax.tree_util.tree_leaves_with_path(fitted)
     return {f"{prefix}.{path[-1].name}": leaf for path, leaf in leaves}
-
-
-def _name(path: Any) -> str:
-    return ".".join(str(key.key) for key in path)
 
 
 def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
@@ -90,14 +80,11 @@ def _restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
     recipe = job.recipe
     example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
     blank: Variables = jax.eval_shape(recipe.network.init, jax.random.key(0), example)
-    names = {"parameters": blank.parameters, "state": blank.state}
-    missing = [name for name in named(*blank) if name not in kept]
-    if missing:
+    if not kept.keys() >= blank.named().keys():
         raise RecordError(
             f"the record has no parameters of run {job.id} (seed {job.seed}), which has not ended "
             "yet; `thalweg run` goes on with it"
         )
-    held = jax.tree_util.tree_map_with_path(lambda path, _: kept[_name(path)], names)
     of_inputs = of_targets = None
     if is_scaled(job):
         made: Any = Affine if recipe.preprocessing is None else recipe.preprocessing.fitted
@@ -106,7 +93,7 @@ def _restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
         of_targets = recipe.target_preprocessing.fitted(**_fitted("target_preprocessing", kept))
     network, loss = jax.tree.map(lambda leaf: leaf[0], stacked([(recipe.network, recipe.loss)]))
     lane = Lane(network, loss, None, (), None, None, None, None, of_inputs, of_targets)  # type: ignore[arg-type]
-    return lane, State(held["parameters"], held["state"], ())
+    return lane, State(*blank.replaced(kept), ())
 
 
 def _fitted(prefix: str, kept: Arrays) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from thalweg.catalogue.networks.outputs import with_outputs
 from thalweg.catalogue.networks.summary import Summary, cost, summary
 from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
 from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
+from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
@@ -47,6 +48,7 @@ class Job:
         seed: of its random streams.
         pictured: whether its decision boundary is to be kept.
         split_seed: of the split, where that is not its own.
+        recorded: what the runs it starts from ended with: by id, arrays by name.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Job:
     seed: int
     pictured: bool = False
     split_seed: int | None = None
+    recorded: Recorded = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def split(self) -> Split:

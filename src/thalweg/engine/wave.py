@@ -17,10 +17,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from thalweg.catalogue.context import Variables
 from thalweg.engine import program
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
-from thalweg.engine.kept import named, named_fitted
+from thalweg.engine.kept import named_fitted
 from thalweg.engine.lanes import Lane, Pool, State
 from thalweg.engine.layout import Layout
 from thalweg.engine.monitor import Monitor
@@ -330,7 +331,7 @@ class Wave:
         ]
         used = program.in_use(self.lane, final)
         arrays = {
-            **named(used.parameters, used.network_state),
+            **Variables(used.parameters, used.network_state).named(),
             **named_fitted("preprocessing", self.lane.scaling),
             **named_fitted("target_preprocessing", self.lane.target_scaling),
         }

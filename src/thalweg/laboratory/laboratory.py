@@ -25,6 +25,7 @@ from thalweg.errors import RecordError, SpecError
 from thalweg.laboratory.design import Design, settings
 from thalweg.laboratory.ensembles import ensemble_levels
 from thalweg.laboratory.plan import FIRST_TUNING_SEED, Phase, Plan, Trial
+from thalweg.laboratory.pretraining import pretrained
 from thalweg.part import replace
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
@@ -70,6 +71,8 @@ class Laboratory:
     source: str = ""
     _datasets: dict[Any, Dataset] = field(default_factory=dict, init=False, repr=False)
     _made: dict[Phase, list[Trial]] = field(default_factory=dict, init=False, repr=False)
+    _pretraining: dict[str, dict[int, str]] = field(default_factory=dict, init=False, repr=False)
+    _after: tuple[str, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         devices.prepare()
@@ -128,7 +131,25 @@ class Laboratory:
         recipe = _with_validation(recipe) if phase == "tune" else recipe
         dataset, reports = self._dataset(recipe), phase == "report"
         together = self._sharing(recipe) if reports else 1
-        return jobs_of(resolve(recipe, dataset), dataset, seeds, reports, together)
+        jobs = jobs_of(resolve(recipe, dataset), dataset, seeds, reports, together)
+        return pretrained(jobs, self.project, self._runs_by_seed)
+
+    def _runs_by_seed(self, file: str) -> dict[int, str]:
+        """The reported runs of another spec file, of which each seed must have one."""
+        if file in self._after:
+            raise SpecError(f"FromRun.run: the runs of {file} would start from themselves")
+        if file not in self._pretraining:
+            other = Laboratory(Experiment.from_file(file), self.project)
+            other._after = (*self._after, file)
+            trials = other._reported() if "tune" in other._phases else other._trials("report")
+            runs = {trial.job.seed: trial.job.id for trial in trials}
+            if len(runs) < len(trials) or not runs:
+                raise SpecError(
+                    f"FromRun.run: {file} must have one run of every seed, not "
+                    f"{len(trials)} of {len(runs)} seeds; leave one configuration in it"
+                )
+            self._pretraining[file] = runs
+        return self._pretraining[file]
 
     def _sharing(self, recipe: Recipe) -> int:
         """How many reported seeds share a split: members of an ensemble, if it is drawn by seed."""

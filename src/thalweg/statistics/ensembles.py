@@ -114,7 +114,7 @@ def gains(
         confidence: coverage of the intervals, which are over ensembles.
     """
     of_ensembles = [
-        scores(np.mean(members, axis=0, dtype=np.float64), own)
+        scores(np.stack(members).mean(axis=0, dtype=np.float64), own)
         for members, own in zip(said, targets, strict=True)
     ]
     of_members = [
