@@ -13,8 +13,8 @@ from thalweg import Experiment, Laboratory, Training
 from thalweg.catalogue.layers import BatchNormalization
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam, GradientDescent, ScheduleFree
-from thalweg.catalogue.preprocessing import MinMax, Standardize, Whiten
-from thalweg.data import CSV, BreastCancer, Diabetes, Wine
+from thalweg.catalogue.preprocessing import MinMax, SparseCode, Standardize, Whiten
+from thalweg.data import CSV, BreastCancer, Diabetes, Digits, Wine
 from thalweg.errors import DataError, RecordError
 
 TRAINING = Training(epochs=4, batch_size=16, probes=0)
@@ -45,6 +45,10 @@ CLASSIFIERS: dict[str, dict[str, Any]] = {
         "network": MLP(
             hidden=(8,), normalization=BatchNormalization(statistics="population"), dropout=0.2
         ),
+    },
+    "images as sparse codes": {
+        "data": Digits(flat=False),
+        "preprocessing": SparseCode(atoms=32, nonzeros=6, dictionary="rows"),
     },
     "an optimizer that is evaluated elsewhere": {"data": Wine(), "optimizer": ScheduleFree()},
 }

@@ -154,6 +154,7 @@ from thalweg.catalogue.preprocessing import (
     MaxAbs,
     MinMax,
     Robust,
+    SparseCode,
     Standardize,
     Whiten,
 )
@@ -335,6 +336,7 @@ ROWS: dict[str, list[Any]] = {
         MinMax(low=-1, high=1),
         PCA(components=2),
         Robust(),
+        *[SparseCode(atoms=3, dictionary=d) for d in ("learned", "rows")],
         Standardize(),
         *[Whiten(floor=0.1, form=form) for form in ("pca", "zca")],
     ],
