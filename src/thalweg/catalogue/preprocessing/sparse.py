@@ -71,7 +71,7 @@ class SparseCode:
         & Sapiro, Online Dictionary Learning for Sparse Coding, 2009
     Example:
         >>> x = np.array([[3.0, 0.0], [0.0, 2.0], [-3.0, 0.0], [0.0, -2.0]])
-        >>> coding = SparseCode(atoms=2, nonzeros=1, dictionary="rows").fit(x)
+        >>> coding = SparseCode(atoms=4, nonzeros=1, dictionary="rows").fit(x)
         >>> jnp.count_nonzero(coding.apply(jnp.asarray(x)), axis=1)
         Array([1, 1, 1, 1], dtype=int32)
     """
