@@ -29,13 +29,14 @@ if TYPE_CHECKING:
         starts,
     )
     from thalweg.laboratory import Laboratory
-    from thalweg.spec import Compare, EarlyStopping, Experiment, Recipe, Seeds, Training
+    from thalweg.spec import Compare, EarlyStopping, Ensemble, Experiment, Recipe, Seeds, Training
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Compare",
     "EarlyStopping",
+    "Ensemble",
     "Experiment",
     "Laboratory",
     "Recipe",

@@ -155,6 +155,7 @@ from thalweg.catalogue.preprocessing import (
     MaxAbs,
     MinMax,
     Robust,
+    SparseCode,
     Standardize,
     Whiten,
 )
@@ -191,7 +192,7 @@ from thalweg.catalogue.schedules import (
     StepDecay,
     Warmup,
 )
-from thalweg.catalogue.starts import OutputBias, UnitVariance
+from thalweg.catalogue.starts import FromRun, OutputBias, UnitVariance
 
 SEARCHES = [
     Backtracking(longest=2, sufficient=0.4, shrink=0.7),
@@ -251,7 +252,7 @@ ROWS: dict[str, list[Any]] = {
         Uniform(bound=0.2),
         Zero(),
     ],
-    "starts": [OutputBias(), UnitVariance(deviation=0.5)],
+    "starts": [FromRun(run="0123456789abcdef"), OutputBias(), UnitVariance(deviation=0.5)],
     "losses": [
         AbsoluteError(),
         BinaryCrossEntropy(smoothing=0.1),
@@ -340,6 +341,7 @@ ROWS: dict[str, list[Any]] = {
         MinMax(low=-1, high=1),
         PCA(components=2),
         Robust(),
+        *[SparseCode(atoms=3, dictionary=d) for d in ("learned", "rows")],
         Standardize(),
         *[Whiten(floor=0.1, form=form) for form in ("pca", "zca")],
     ],

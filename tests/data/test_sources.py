@@ -48,11 +48,11 @@ def test_names_in_spec_files():
     assert sorted(part_name(getattr(sources, name)) for name in sources.__all__) == [
         *("blobs", "breast_cancer", "circles", "csv", "diabetes", "digits", "houses"),
         *("insurance_13", "insurance_15", "iris", "line_5", "mnist", "moons", "parquet"),
-        *("six_points", "spirals", "wine"),
+        *("reconstruction", "six_points", "spirals", "wine"),
     ]
 
 
-@pytest.mark.parametrize("module", ["bundled", "files", "generated", "mnist", "small"])
+@pytest.mark.parametrize("module", ["bundled", "derived", "files", "generated", "mnist", "small"])
 def test_examples_run(module):
     result = doctest.testmod(importlib.import_module(f"thalweg.data.sources.{module}"))
     assert result.attempted > 0
@@ -262,3 +262,29 @@ def test_digits_as_images():
     np.testing.assert_array_equal(images.inputs[..., 0] * 16, datasets.load_digits().images)
     assert images.feature_names == ()
     assert images.inputs.max() == 1
+
+
+# ----------------------------------------------------------------------------------------- derived
+
+
+def test_reconstruction_has_inputs_as_targets_and_the_rows_of_the_other_split():
+    shares = (0.1, 0.6, 0.3)
+    plain, derived = data.Digits(flat=False).load(), data.Reconstruction().of.load()
+    made = data.Reconstruction(of=data.Digits(flat=False), split=shares).load()
+    assert made.task == "regression"
+    assert made.inputs.shape == (1797, 8, 8, 1)
+    np.testing.assert_array_equal(made.targets, derived.inputs)
+    for seed in range(3):
+        one, other = (data.split_rows(each, shares, seed) for each in (plain, made))
+        for name in ("train", "validation", "test"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert made.fingerprint != plain.fingerprint
+
+
+def test_reconstruction_has_one_split_and_no_gaps(tmp_path):
+    with pytest.raises(SpecError, match=r"leave Digits\.split out"):
+        data.Reconstruction(of=data.Digits(split=(0.5, 0.0, 0.5)))
+    table = tmp_path / "gaps.csv"
+    table.write_text("a,b,y\n" + "1,,0\n2,3,1\n" * 10)
+    with pytest.raises(DataError, match="without missing values"):
+        data.Reconstruction(of=data.CSV(path=str(table), target="y")).load()

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from thalweg.errors import SpecError
 from thalweg.part import Declaration, Range, declarations
-from thalweg.spec import Compare, EarlyStopping, Experiment, Recipe, Seeds, Training
+from thalweg.spec import Compare, EarlyStopping, Ensemble, Experiment, Recipe, Seeds, Training
 from thalweg.spec.families import FAMILIES, fields, members
 
-OWN = [Compare, EarlyStopping, Experiment, Recipe, Seeds, Training]
+OWN = [Compare, EarlyStopping, Ensemble, Experiment, Recipe, Seeds, Training]
 PARTS = [cls for family in FAMILIES.values() for cls in members(family).values()]
 
 SPLITS = [(0.7, 0.0, 0.3), (0.6, 0.2, 0.2), (1.0, 0.0, 0.0)]
@@ -48,7 +48,7 @@ def _made(cls: type, values: dict[str, Any]) -> Any:
 
 def _values(cls: type, name: str, swept: bool) -> st.SearchStrategy[Any]:
     one = _one(cls, name, swept)
-    if not swept or cls in (Compare, Seeds, EarlyStopping):
+    if not swept or cls in (Compare, Seeds, EarlyStopping, Ensemble):
         return one
     if cls is Experiment and name not in declarations(Recipe):
         return one
@@ -62,6 +62,8 @@ def _one(cls: type, name: str, swept: bool) -> st.SearchStrategy[Any]:
         return st.sampled_from(SPLITS)
     if cls is Experiment and name in ("cases", "vary", "zip"):
         return st.just(())
+    if cls is Experiment and name == "ensemble":  # its size divides the seeds
+        return st.none()
     if field.number:
         found = _floats(declared)
         if field.parts:

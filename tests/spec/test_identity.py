@@ -17,7 +17,7 @@ from thalweg.catalogue.regularizers import L1, L2
 from thalweg.catalogue.schedules import CosineDecay
 from thalweg.data import Moons
 from thalweg.part import Range, replace
-from thalweg.spec import Compare, Experiment, Recipe, Seeds, Training
+from thalweg.spec import Compare, Ensemble, Experiment, Recipe, Seeds, Training
 from thalweg.spec.identity import experiment_id, run_id, run_spec
 from thalweg.spec.text import parse, to_data
 
@@ -99,6 +99,7 @@ CHANGES: list[dict[str, Any]] = [
     {"training": Training(epochs=21)},
     {"training": Training(batch_size="full")},
     {"compare": Compare(factor="case")},
+    {"ensemble": Ensemble(size=2), "seeds": 2},
     {"seeds": 2},
     {"cases": ({"name": "a"}, {"name": "b"})},
     {"vary": ({"training": {"epochs": 3}},)},

@@ -31,6 +31,20 @@ class Variables(NamedTuple):
     parameters: Any
     state: Any
 
+    def named(self) -> dict[str, Any]:
+        """Every array by name: ``parameters.dense_0.kernel``, ``state.normalization_0.mean``."""
+        return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(self)}
+
+    def replaced(self, arrays: Mapping[str, Any]) -> Variables:
+        """With the arrays that are given by name in place of its own."""
+        return jax.tree_util.tree_map_with_path(
+            lambda path, own: arrays.get(_name(path), own), self
+        )
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
 
 class Visit(NamedTuple):
     """One layer as a pass ran through it.

@@ -1,12 +1,15 @@
-"""Starts: changes to what initializers drew, after a look at the training data.
+"""Starts: changes to what initializers drew, after a look at training data or at other runs.
 
-A part of this family is given the variables of a run before its first step, and the run's training
-rows as the network sees them. It is applied once per run, outside of programs.
+A part of this family is given the variables of a run before its first step, the run's training
+rows as the network sees them, and what recorded runs ended with, where it names any. It is applied
+once per run, outside of programs.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jax import Array
@@ -15,9 +18,13 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.errors import SpecError
-from thalweg.part import Number, choice, number, part
+from thalweg.part import Number, choice, nearest, number, part
 
-__all__ = ["OutputBias", "UnitVariance"]
+__all__ = ["FromRun", "OutputBias", "UnitVariance"]
+
+# What recorded runs ended with: by id, their arrays by name.
+Recorded: TypeAlias = Mapping[str, Mapping[str, np.ndarray]]
+NOTHING: Recorded = MappingProxyType({})
 
 
 @runtime_checkable
@@ -31,7 +38,13 @@ class Start(Protocol):
     def check_loss(self, loss: Loss) -> None: ...
 
     def adapt(
-        self, variables: Variables, network: Network, loss: Loss, inputs: Any, targets: Any
+        self,
+        variables: Variables,
+        network: Network,
+        loss: Loss,
+        inputs: Any,
+        targets: Any,
+        recorded: Recorded = NOTHING,
     ) -> Variables: ...
 
 
@@ -55,6 +68,76 @@ def _with(parameters: Any, layer: str, changed: dict[str, Any]) -> Any:
     first, _, rest = layer.partition(".")
     own = _with(parameters[first], rest, changed) if rest else {**parameters[first], **changed}
     return {**parameters, first: own}
+
+
+@part
+class FromRun:
+    """Starts layers where a recorded run ended, so that training goes on from pretraining.
+
+    Formula: θ_l ← θ_l of the other run, and its running averages, for every layer l that is named
+    Choices: run: id of the other run; or a spec file, ``"pretraining.toml"``, of which every run
+        takes the run of its own seed; layers: names of the layers, all where none is named
+    Shapes: those of the layers, which must be the same in both runs
+    Watch for: the layers know inputs as they were scaled there, so give the same preprocessing.
+        Runs of one seed have the same test rows if the data and the test share are the same; by
+        id, the other run may have been trained on rows that this one is tested on.
+    Source: Hinton & Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks, 2006
+    Example:
+        >>> import jax
+        >>> from thalweg.catalogue.losses import SquaredError
+        >>> from thalweg.catalogue.networks import MLP
+        >>> network, x = MLP(hidden=(3,), outputs=1), np.ones((4, 2), "f")
+        >>> drawn = network.init(jax.random.key(0), x)
+        >>> kept = {"ab12": {**drawn.named(), "parameters.dense_0.bias": np.arange(3.0)}}
+        >>> start = FromRun(run="ab12", layers=("dense_0",))
+        >>> start.adapt(drawn, network, SquaredError(), x, x, kept).parameters["dense_0"]["bias"]
+        array([0., 1., 2.], dtype=float32)
+    """
+
+    run: str = choice()
+    layers: tuple[str, ...] = choice(default=())
+
+    @property
+    def file(self) -> str:
+        """The spec file, where one is named."""
+        return self.run if self.run.endswith(".toml") else ""
+
+    def check_loss(self, loss: Loss) -> None:
+        """Any will do: the layers need not have been trained by the same."""
+
+    def adapt(
+        self,
+        variables: Variables,
+        network: Network,
+        loss: Loss,
+        inputs: Any,
+        targets: Any,
+        recorded: Recorded = NOTHING,
+    ) -> Variables:
+        own, kept = variables.named(), recorded[self.run]
+        for layer in self.layers:
+            if not any(_is_within(name, layer) for name in own):
+                tail = nearest(layer, variables.parameters)
+                raise SpecError(f"FromRun: there is no layer {layer!r} here{tail}")
+        layers = self.layers or tuple(variables.parameters)
+        wanted = [name for name in own if any(_is_within(name, layer) for layer in layers)]
+        for name in wanted:
+            _, _, short = name.partition(".")
+            if name not in kept:
+                there = {key.split(".")[1] for key in kept if key.startswith("parameters.")}
+                layers = ", ".join(sorted(there))
+                raise SpecError(f"FromRun: run {self.run} has no {short}; its layers are {layers}")
+            if np.shape(kept[name]) != own[name].shape:
+                raise SpecError(
+                    f"FromRun: {short} has shape {own[name].shape} here, but "
+                    f"{np.shape(kept[name])} in run {self.run}; name the layers that agree"
+                )
+        return variables.replaced({n: np.asarray(kept[n], own[n].dtype) for n in wanted})
+
+
+def _is_within(name: str, layer: str) -> bool:
+    """Whether an array is one of a layer."""
+    return name.partition(".")[2].startswith(f"{layer}.")
 
 
 @part
@@ -83,7 +166,13 @@ class OutputBias:
             raise SpecError(f"OutputBias knows no best constant for {type(loss).__name__}")
 
     def adapt(
-        self, variables: Variables, network: Network, loss: Loss, inputs: Any, targets: Any
+        self,
+        variables: Variables,
+        network: Network,
+        loss: Loss,
+        inputs: Any,
+        targets: Any,
+        recorded: Recorded = NOTHING,
     ) -> Variables:
         self.check_loss(loss)
         best: Any = loss
@@ -133,7 +222,13 @@ class UnitVariance:
         """Any will do: it looks at inputs alone."""
 
     def adapt(
-        self, variables: Variables, network: Network, loss: Loss, inputs: Any, targets: Any
+        self,
+        variables: Variables,
+        network: Network,
+        loss: Loss,
+        inputs: Any,
+        targets: Any,
+        recorded: Recorded = NOTHING,
     ) -> Variables:
         x = inputs[: self.rows]
         for layer in _seen(network, variables, x)[1]:

@@ -149,7 +149,8 @@ def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
     \b
     JSON: experiment, question, project, notes, metric,
       runs {total, finished, diverged, stopped},
-      comparison (as in `thalweg compare`, or null), report (a path, or null).
+      comparison (as in `thalweg compare`, or null), ensembles (or null),
+      report (a path, or null).
     """
     from thalweg.cli import experiment
 
@@ -237,7 +238,10 @@ def compare(request: Request, json: bool) -> None:
     \b
     JSON: factor, metric, higher_is_better, margin, alpha, tuned,
       contexts [{label, levels, pairs, verdict, survival, log_rank_p, tuning,
-      warnings}], verdict, budget; null for numbers that do not exist.
+      warnings}], verdict, budget, ensembles {size, alpha, shared_split, levels
+      [{level, configuration, context, seeds, diverged, gains [{metric,
+      higher_is_better, members, ensembles, gain, values}]}]} (null where the
+      spec asks for none); null for numbers that do not exist.
     """
     from thalweg.cli import experiment
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -24,6 +24,7 @@ from thalweg.laboratory import FINAL, Laboratory, Plan
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment
 from thalweg.report import figure_png, figure_svg, to_html, to_markdown, to_text
+from thalweg.report.averages import averaged
 from thalweg.report.contexts import across_contexts
 from thalweg.report.contrasts import pairs
 from thalweg.report.findings import ranking, verdict
@@ -31,6 +32,7 @@ from thalweg.report.groups import view
 from thalweg.report.parts import Figure, Page, Section
 from thalweg.report.words import count, duration
 from thalweg.statistics.comparison import Comparison
+from thalweg.statistics.ensembles import Ensembles
 
 __all__ = ["compare", "export", "plan", "report", "run"]
 
@@ -54,17 +56,17 @@ def run(request: Request, *, report: Path | None, yes: bool, json: bool) -> None
     begin = time.monotonic()
     _train(laboratory, tally)
     seconds = time.monotonic() - begin
-    recorded, comparison = laboratory.record(), laboratory.compare()
+    found = _found(laboratory)
     if not json:
         new = len(tally.outcomes) - tally.recorded
         trained = f"trained {count(new, 'run')} in {duration(seconds)}; " if new else ""
         output.note(f"{trained}the record is {request.project}")
-        output.say(f"\n{_text(recorded, comparison)}")
+        output.say(f"\n{_text(found)}")
     if report is not None:
         with output.writing(report):
             laboratory.report(report)
     if json:
-        output.emit(_outcome(laboratory, recorded, comparison, planned.notes, report))
+        output.emit(_outcome(laboratory, found, planned.notes, report))
     elif report is not None:
         output.say(f"\nThe report is {report}")
 
@@ -116,13 +118,22 @@ def _train(laboratory: Laboratory, tally: Tally) -> None:
         raise click.exceptions.Exit(130) from None
 
 
+class _Found(NamedTuple):
+    """What is recorded, and what follows from it."""
+
+    recorded: Experiment
+    comparison: Comparison | None
+    ensembles: Ensembles | None
+
+
+def _found(laboratory: Laboratory) -> _Found:
+    return _Found(laboratory.record(), laboratory.compare(), laboratory.ensembles())
+
+
 def _outcome(
-    laboratory: Laboratory,
-    recorded: Experiment,
-    comparison: Comparison | None,
-    notes: tuple[str, ...],
-    report: Path | None,
+    laboratory: Laboratory, found: _Found, notes: tuple[str, ...], report: Path | None
 ) -> dict[str, Any]:
+    recorded = found.recorded
     outcomes = Counter(run.outcome for run in recorded.runs)
     return {
         "experiment": recorded.id,
@@ -134,16 +145,22 @@ def _outcome(
             "total": len(recorded.runs),
             **{outcome: outcomes[outcome] for outcome in FINAL},
         },
-        "comparison": comparison,
+        "comparison": found.comparison,
+        "ensembles": found.ensembles,
         "report": report,
     }
 
 
-def _text(recorded: Experiment, comparison: Comparison | None, *more: Callable[..., Any]) -> str:
-    """Verdict and ranking, and what other sections are asked for."""
-    seen = view(recorded, comparison)
-    sections = (make(seen) for make in (verdict, ranking, *more))
-    title = recorded.question or "Training runs"
+def _text(found: _Found, *more: Callable[..., Any]) -> str:
+    """Verdict, ranking and ensembles, and what other sections are asked for."""
+    seen = view(found.recorded, found.comparison)
+    sections = (
+        verdict(seen),
+        ranking(seen),
+        averaged(seen, found.ensembles),
+        *(make(seen) for make in more),
+    )
+    title = found.recorded.question or "Training runs"
     page = Page(title, tuple(s for s in sections if isinstance(s, Section)))
     return to_text(page, output.width()).rstrip("\n")
 
@@ -188,11 +205,11 @@ def compare(request: Request, *, json: bool) -> None:
             'the spec asks for no comparison; add a [compare] table, such as factor = "optimizer"'
         )
     laboratory.plan()  # finds what is wrong with the spec before the record is asked
-    comparison = laboratory.compare()
+    found = _found(laboratory)
     if json:
-        output.emit(comparison)
+        output.emit({**output.plain(found.comparison), "ensembles": found.ensembles})
     else:
-        output.say(_text(laboratory.record(), comparison, across_contexts, pairs))
+        output.say(_text(found, across_contexts, pairs))
 
 
 def report(

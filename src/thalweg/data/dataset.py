@@ -52,6 +52,7 @@ class Dataset:
         class_names: one for each class; empty for regression.
         fixed_test: this many of the last rows are an official test set.
         notes: what was inferred or left out, to be shown to the user.
+        divided_like: another data set, of as many rows, whose split this one has.
 
     Raises:
         DataError: where arrays and meaning do not agree.
@@ -64,6 +65,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     fixed_test: int = 0
     notes: tuple[str, ...] = ()
+    divided_like: Dataset | None = None
 
     def __post_init__(self) -> None:
         target_type = np.float32 if self.task == "regression" else np.int32
@@ -95,6 +97,8 @@ class Dataset:
         digest = hashlib.sha256(json.dumps(meaning + shapes).encode())
         digest.update(self.inputs.data)
         digest.update(self.targets.data)
+        if self.divided_like is not None:
+            digest.update(self.divided_like.fingerprint.encode())
         return digest.hexdigest()
 
     def _check_inputs(self) -> None:

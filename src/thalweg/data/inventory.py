@@ -19,7 +19,7 @@ from thalweg.part import declarations, part_name
 
 __all__ = ["Entry", "inventory"]
 
-_SHAPES = re.compile(r"inputs \[(\w+), (\w+)\], targets \[[^]]*\]: (\w+)")
+_SHAPES = re.compile(r"inputs \[(\w+), (\w+)\], targets \[\w+(?:, (\w+))?\]: (\w+)")
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ def inventory() -> list[Entry]:
 def _entry(cls: Any) -> Entry:
     card = inspect.getdoc(cls) or ""
     origin, licence = _section(card, "Source").split(" Licence: ")
-    task, rows, features = "", None, None
+    task, rows, features, outputs = "", None, None, 1
     if shapes := _SHAPES.search(_section(card, "Shapes")):
-        rows, features = (_count(cls, word) for word in shapes.group(1, 2))
-        task = shapes[3]
+        rows, features, outputs = (_count(cls, word or "1") for word in shapes.group(1, 2, 3))
+        task = shapes[4]
     return Entry(
         name=part_name(cls),
         summary=card.splitlines()[0],
         task=task,
         rows=rows,
         features=features,
-        size=4 * rows * (features + 1) if rows and features else None,
+        size=4 * rows * (features + outputs) if rows and features else None,
         source=origin.rstrip("."),
         licence=licence.rstrip("."),
         available=_availability(cls),

@@ -2,6 +2,8 @@
 
 Sizes depend on the number of rows and the shares alone; the seed decides which rows. The test rows
 are drawn first, so they stay the same when the share for validation changes.
+
+``bootstrapped`` draws the training rows of a split anew, with replacement.
 """
 
 from __future__ import annotations
@@ -13,18 +15,21 @@ import numpy as np
 from thalweg.data.dataset import Dataset, Shares, Source
 from thalweg.errors import DataError, SpecError
 
-__all__ = ["Split", "check_shares", "split_rows"]
+__all__ = ["Split", "bootstrapped", "check_shares", "split_rows"]
 
 PARTS = ("training", "validation", "test")
 
-# The number that sets this use of a run's seed apart from every other use; changing it changes
-# every recorded split.
-STREAM = 1
+# The numbers that set these uses of a run's seed apart from every other use, those of
+# ``thalweg.engine.streams`` included; changing one changes what is recorded.
+STREAM, BOOTSTRAP_STREAM = 1, 6
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Row numbers, int32 and ascending; ``validation`` and ``test`` may be empty."""
+    """Row numbers, int32 and ascending; ``validation`` and ``test`` may be empty.
+
+    Training rows that were drawn with replacement are there as often as they were drawn.
+    """
 
     train: np.ndarray
     validation: np.ndarray
@@ -50,6 +55,7 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
         DataError: a part would be without rows or without a class.
     """
     _check_shares(fractions, "split")
+    dataset = dataset.divided_like or dataset
     if dataset.fixed_test and fractions[2]:
         raise SpecError(
             f"split must give 0 to the test set, got {fractions}; the data come with an official "
@@ -72,6 +78,22 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
             if len(rows) and len(np.unique(labels[rows])) < dataset.outputs:
                 raise _too_small(dataset, fractions)
     return Split(train, validation, test)
+
+
+def bootstrapped(split: Split, seed: int) -> Split:
+    """A split with as many training rows, drawn from its own with replacement.
+
+    About 1/e of them are not drawn; they are in no part. Validation and test rows stay.
+
+    Args:
+        split: which rows there are.
+        seed: the run's seed.
+    """
+    count = len(split.train)
+    random = np.random.PCG64(np.random.SeedSequence((seed, BOOTSTRAP_STREAM)))
+    # 64 random bits, so that the remainder favours no row that one could tell.
+    drawn = random.random_raw(count) % np.uint64(count)
+    return Split(split.train[np.sort(drawn)], split.validation, split.test)
 
 
 def _draw(

@@ -48,7 +48,7 @@ def decision_arrays(
     Yields, per run: ``decision_grid`` uint8 [row, column, class], probability times 255, rows by
     second input ascending; ``decision_extent`` float32 [4], x from, x to, y from, y to;
     ``decision_points`` float32 [row, 2], ``decision_labels`` int32 [row] and ``decision_split``
-    uint8 [row] (0 training, 1 validation, 2 test) of the data.
+    uint8 [row] (0 training, 1 validation, 2 test, 3 none of them) of the data.
     """
     grid = decision_grid(jobs)
     if grid is None:
@@ -57,8 +57,9 @@ def decision_arrays(
     for run, job in enumerate(jobs):
         if not job.pictured:
             continue
-        split = np.full(len(job.dataset.inputs), 0, np.uint8)
-        split[job.split.validation], split[job.split.test] = 1, 2
+        split = np.full(len(job.dataset.inputs), 3, np.uint8)
+        for part, rows in enumerate((job.split.train, job.split.validation, job.split.test)):
+            split[rows] = part
         probabilities = np.clip(np.nan_to_num(outputs[run]), 0, 1)
         arrays = {
             "decision_grid": np.round(probabilities * 255).astype(np.uint8).reshape(GRID, GRID, -1),

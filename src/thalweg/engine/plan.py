@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
@@ -22,8 +22,9 @@ from thalweg.catalogue.networks.outputs import with_outputs
 from thalweg.catalogue.networks.summary import Summary, cost, summary
 from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
 from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
+from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
-from thalweg.data.split import Split, split_rows
+from thalweg.data.split import Split, bootstrapped, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.program import stacked
 from thalweg.engine.refusals import check_activations, check_inputs, check_layers
@@ -47,6 +48,8 @@ class Job:
         dataset: what it trains on.
         seed: of its random streams.
         pictured: whether its decision boundary is to be kept.
+        split_seed: of the split, where that is not its own.
+        recorded: what the runs it starts from ended with: by id, arrays by name.
     """
 
     id: str
@@ -55,11 +58,15 @@ class Job:
     dataset: Dataset
     seed: int
     pictured: bool = False
+    split_seed: int | None = None
+    recorded: Recorded = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def split(self) -> Split:
         """Which rows it trains, validates and tests on."""
-        return _split(self.dataset, self.recipe.data.split, self.seed)
+        seed = self.seed if self.split_seed is None else self.split_seed
+        split = _split(self.dataset, self.recipe.data.split, seed)
+        return split if self.recipe.training.resample is None else _bootstrapped(split, self.seed)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -88,6 +95,11 @@ class Job:
 def _split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Split:
     # Data sets hash by identity, so runs that share one share its splits too.
     return split_rows(dataset, shares, seed)
+
+
+@lru_cache(maxsize=4096)
+def _bootstrapped(split: Split, seed: int) -> Split:
+    return bootstrapped(split, seed)
 
 
 @dataclass(frozen=True)
@@ -153,13 +165,22 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     return filled
 
 
-def jobs_of(recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False) -> list[Job]:
-    """The runs of a resolved recipe, one per seed; the first is pictured where asked for."""
+def jobs_of(
+    recipe: Recipe, dataset: Dataset, seeds: range, pictured: bool = False, together: int = 1
+) -> list[Job]:
+    """The runs of a resolved recipe, one per seed; the first is pictured where asked for.
+
+    Args:
+        together: so many seeds in turn share the split of the first of them.
+    """
     made = []
-    for seed in seeds:
-        spec = run_spec(recipe, dataset.fingerprint, seed) if not made else made[0].spec
-        spec = {**spec, "seed": seed}
-        made.append(Job(run_id(spec), spec, recipe, dataset, seed, pictured and not made))
+    shared = run_spec(recipe, dataset.fingerprint, seeds.start)
+    for number, seed in enumerate(seeds):
+        first = seed - number % together
+        split = {} if first == seed else {"split": first}
+        spec = {**shared, "seed": seed, **split}
+        shown = pictured and not made
+        made.append(Job(run_id(spec), spec, recipe, dataset, seed, shown, split.get("split")))
     return made
 
 

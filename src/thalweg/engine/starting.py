@@ -1,15 +1,17 @@
-"""What runs hold before their first step, where that depends on their data."""
+"""What runs hold before their first step, where that depends on their data or on other runs."""
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.context import Variables
+from thalweg.catalogue.starts import FromRun
 from thalweg.engine.lanes import scaled
 from thalweg.engine.plan import Job, scalings
 
-__all__ = ["adapted"]
+__all__ = ["adapted", "check_recorded"]
 
 
 def adapted(job: Job, drawn: Variables) -> Variables:
@@ -22,5 +24,18 @@ def adapted(job: Job, drawn: Variables) -> Variables:
     inputs = np.asarray(scaled(of_inputs, jnp.asarray(job.dataset.inputs[rows])))
     targets = np.asarray(scaled(of_targets, jnp.asarray(job.dataset.targets[rows])))
     for start in job.recipe.start:
-        drawn = start.adapt(drawn, job.recipe.network, job.recipe.loss, inputs, targets)
+        drawn = start.adapt(
+            drawn, job.recipe.network, job.recipe.loss, inputs, targets, job.recorded
+        )
     return drawn
+
+
+def check_recorded(job: Job) -> None:
+    """Refuse recorded runs whose layers are not those of this one, before anything is trained."""
+    recipe = job.recipe
+    assert recipe.loss is not None
+    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
+    blank = jax.eval_shape(recipe.network.init, jax.random.key(0), example)
+    for start in recipe.start:
+        if isinstance(start, FromRun):
+            start.adapt(blank, recipe.network, recipe.loss, None, None, job.recorded)

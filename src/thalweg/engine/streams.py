@@ -4,7 +4,7 @@ One integer seed per run gives independent streams, so that a change in one thin
 training, another dropout rate) leaves the randomness of the others alone, and runs with the same
 seed start from the same parameters, split and order whatever else differs between them.
 
-The stream of the split is in ``thalweg.data.split``.
+The streams of the split (1) and of rows drawn with replacement (6) are in ``thalweg.data.split``.
 """
 
 from __future__ import annotations

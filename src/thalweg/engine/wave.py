@@ -17,10 +17,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from thalweg.catalogue.context import Variables
 from thalweg.engine import program
 from thalweg.engine.adjusting import Adjusting
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
+from thalweg.engine.kept import named_fitted
 from thalweg.engine.lanes import Lane, Pool, State
 from thalweg.engine.layout import Layout
 from thalweg.engine.monitor import Monitor
@@ -351,13 +353,12 @@ class Wave:
             for run, u in enumerate(self._updates())
         ]
         used = program.in_use(self.lane, final)
-        held = {"parameters": used.parameters, "state": used.network_state}
         arrays = {
-            ".".join(str(key.key) for key in path): self.layout.take(leaf)
-            for path, leaf in jax.tree_util.tree_leaves_with_path(held)
+            **Variables(used.parameters, used.network_state).named(),
+            **named_fitted("preprocessing", self.lane.scaling),
+            **named_fitted("target_preprocessing", self.lane.target_scaling),
         }
-        arrays |= self._fitted("preprocessing", self.lane.scaling)
-        arrays |= self._fitted("target_preprocessing", self.lane.target_scaling)
+        arrays = {name: self.layout.take(leaf) for name, leaf in arrays.items()}
         runs = tuple(job.id for job in self.jobs)
         self.record.write(
             updates=updates,
@@ -372,11 +373,6 @@ class Wave:
             self.record.write(arrays=update)
         ended = tuple((u.run, u.outcome) for u in updates)
         return Progress(0, ended, tuple(finals))
-
-    def _fitted(self, prefix: str, fitted: Any) -> dict[str, np.ndarray]:
-        """What preprocessing was fitted to, [run, ...], by the names of its fields."""
-        leaves = jax.tree_util.tree_leaves_with_path(fitted)
-        return {f"{prefix}.{path[-1].name}": self.layout.take(leaf) for path, leaf in leaves}
 
     def _named(self, tree: Any, prefix: str) -> dict[str, np.ndarray]:
         """The leaves of a state by name, [run, ...], for a checkpoint."""

@@ -19,7 +19,7 @@ from thalweg.spec.experiment import Compare
 from thalweg.statistics.comparison import Observation
 from thalweg.statistics.tuning import choose
 
-__all__ = ["Design"]
+__all__ = ["Design", "settings"]
 
 
 class Design:
@@ -122,7 +122,7 @@ class Design:
         factor = self.asked.factor
         level = level_words(factor, factors.get(factor, point.factors.get(factor)))
         tuned = {path: factors[path] for path in self._varied if self._tuned(path, factors)}
-        return level, _settings(tuned), _settings(self._fixed(factors)) or self._base
+        return level, settings(tuned), settings(self._fixed(factors)) or self._base
 
     def _tuned(self, path: str, factors: Mapping[str, Any]) -> bool:
         return path in factors and any(_is_named(path, name) for name in self.asked.tune)
@@ -150,6 +150,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _settings(factors: Mapping[str, Any]) -> str:
+def settings(factors: Mapping[str, Any]) -> str:
     """Factors in a few words: ``learning_rate=0.01, batch_size=32``."""
     return ", ".join(f"{path.rpartition('.')[2]}={label(value)}" for path, value in factors.items())

@@ -4,6 +4,7 @@ chosen, on fresh seeds; then compare.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +12,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
+from thalweg.engine.kept import said
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
 from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
-from thalweg.laboratory.design import Design
+from thalweg.laboratory.design import Design, settings
+from thalweg.laboratory.ensembles import ensemble_levels
 from thalweg.laboratory.plan import FIRST_TUNING_SEED, Phase, Plan, Trial
+from thalweg.laboratory.pretraining import pretrained
 from thalweg.part import replace
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
@@ -33,6 +39,7 @@ from thalweg.spec.identity import experiment_id
 from thalweg.spec.text import to_data
 from thalweg.statistics.compare import compare
 from thalweg.statistics.comparison import Comparison, Observation
+from thalweg.statistics.ensembles import Ensembles
 
 __all__ = ["Laboratory"]
 
@@ -41,6 +48,12 @@ FINAL = ("finished", "diverged", "stopped")
 
 # Share of the training rows that validate while tuning, where the spec has no validation split.
 TUNING_VALIDATION = 0.2
+
+SHARED = "members share the split of the first of them"
+CLUSTERED = (
+    "Members of one ensemble share a split, so seeds are not quite independent and intervals over "
+    "single runs a little too short"
+)
 
 
 @dataclass
@@ -59,6 +72,8 @@ class Laboratory:
     source: str = ""
     _datasets: dict[Any, Dataset] = field(default_factory=dict, init=False, repr=False)
     _made: dict[Phase, list[Trial]] = field(default_factory=dict, init=False, repr=False)
+    _pretraining: dict[str, dict[int, str]] = field(default_factory=dict, init=False, repr=False)
+    _after: tuple[str, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         devices.prepare()
@@ -68,8 +83,7 @@ class Laboratory:
 
     def size(self) -> int:
         """How many runs there are at most, counted without making them."""
-        compare_ = self.experiment.compare
-        seeds = compare_.seeds.report if compare_ else self.experiment.seeds
+        compare_, seeds = self.experiment.compare, self.experiment.report_seeds
         if compare_ and compare_.tune:
             seeds = compare_.seeds.tune
         return count_points(self.experiment) * seeds
@@ -103,7 +117,7 @@ class Laboratory:
         """The runs of all points in one phase."""
         if phase not in self._made:
             asked = self.experiment.compare
-            seeds = range(asked.seeds.report if asked else self.experiment.seeds)
+            seeds = range(self.experiment.report_seeds)
             if phase == "tune":
                 assert asked is not None
                 seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + asked.seeds.tune)
@@ -116,13 +130,41 @@ class Laboratory:
 
     def _jobs(self, recipe: Recipe, phase: Phase, seeds: range) -> list[Job]:
         recipe = _with_validation(recipe) if phase == "tune" else recipe
-        dataset = self._dataset(recipe)
-        return jobs_of(resolve(recipe, dataset), dataset, seeds, pictured=phase == "report")
+        dataset, reports = self._dataset(recipe), phase == "report"
+        together = self._sharing(recipe) if reports else 1
+        jobs = jobs_of(resolve(recipe, dataset), dataset, seeds, reports, together)
+        return pretrained(jobs, self.project, self._runs_by_seed)
+
+    def _runs_by_seed(self, file: str) -> dict[int, str]:
+        """The reported runs of another spec file, of which each seed must have one."""
+        if file in self._after:
+            raise SpecError(f"FromRun.run: the runs of {file} would start from themselves")
+        if file not in self._pretraining:
+            other = Laboratory(Experiment.from_file(file), self.project)
+            other._after = (*self._after, file)
+            trials = other._reported() if "tune" in other._phases else other._trials("report")
+            runs = {trial.job.seed: trial.job.id for trial in trials}
+            if len(runs) < len(trials) or not runs:
+                raise SpecError(
+                    f"FromRun.run: {file} must have one run of every seed, not "
+                    f"{len(trials)} of {len(runs)} seeds; leave one configuration in it"
+                )
+            self._pretraining[file] = runs
+        return self._pretraining[file]
+
+    def _sharing(self, recipe: Recipe) -> int:
+        """How many reported seeds share a split: members of an ensemble, if it is drawn by seed."""
+        asked = self.experiment.ensemble
+        return asked.size if asked is not None and recipe.data.split[2] else 1
+
+    @property
+    def _phases(self) -> tuple[Phase, ...]:
+        asked = self.experiment.compare
+        return ("tune", "report") if asked is not None and asked.tune else ("report",)
 
     @property
     def _first_phase(self) -> Phase:
-        asked = self.experiment.compare
-        return "tune" if asked is not None and asked.tune else "report"
+        return self._phases[0]
 
     # ---------------------------------------------------------------------------------------- plan
 
@@ -139,6 +181,7 @@ class Laboratory:
             check_network(members.jobs[0])
             check_room(members)
         self._check_metric()
+        self._check_ensemble()
         reporting = 0
         if design is not None and design.asked.tune:
             chosen = {at[::2] for point in self.points for at in design.coordinates(point)}
@@ -163,6 +206,8 @@ class Laboratory:
         notes = [note for data in self._datasets.values() for note in data.notes]
         if self.experiment.loss is None:
             notes += [f"loss: {chosen_for(data.task)[1]}" for data in self._datasets.values()]
+        if any(self._sharing(point.recipe) > 1 for point in self.points):
+            notes.append(f"ensembles: {SHARED}")
         return tuple(dict.fromkeys(notes))
 
     def _recorded(self, trials: Sequence[Trial]) -> int:
@@ -219,6 +264,17 @@ class Laboratory:
                 "tuning chooses by validation.r2, which says nothing of 1 row; give validation a "
                 f'larger share of data.split, or write metric = "{split}.loss"'
             )
+
+    def _check_ensemble(self) -> None:
+        if self.experiment.ensemble is None:
+            return
+        for point in self.points:
+            if not self._jobs(point.recipe, "report", range(1))[0].sizes[2]:
+                data = type(point.recipe.data).__name__
+                raise SpecError(
+                    f"ensembles are judged on test rows, of which there are none; give "
+                    f"{data}.split a third share above 0"
+                )
 
     # ----------------------------------------------------------------------------------------- run
 
@@ -295,10 +351,9 @@ class Laboratory:
         """The recorded runs, as the comparison sees them: once in each context."""
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
         met = self._target_steps(runs, design.asked.target)
-        phases: tuple[Phase, ...] = ("tune", "report") if design.asked.tune else ("report",)
         return [
             observation
-            for phase in phases
+            for phase in self._phases
             for trial in self._trials(phase)
             if (run := runs.get(trial.job.id)) is not None
             for observation in design.observations(
@@ -339,7 +394,7 @@ class Laboratory:
                 f"{self.project} holds no run to report of this experiment yet; `thalweg run` "
                 "goes on with it"
             )
-        return compare(
+        found = compare(
             seen,
             factor=design.asked.factor,
             metric=self.metric,
@@ -350,17 +405,76 @@ class Laboratory:
             target=design.asked.target,
             context_order=design.contexts,
         )
+        if not any(self._sharing(point.recipe) > 1 for point in self.points):
+            return found
+        contexts = (
+            dataclasses.replace(each, warnings=(*each.warnings, CLUSTERED))
+            for each in found.contexts
+        )
+        return dataclasses.replace(found, contexts=tuple(contexts))
+
+    def ensembles(self) -> Ensembles | None:
+        """What averaging over runs gains, from the runs recorded so far; None if not asked for."""
+        asked, design = self.experiment.ensemble, self.design
+        if asked is None:
+            return None
+        outcomes = {run.id: run.outcome for run in self.record().runs if run.outcome in FINAL}
+        tunes = design is not None and design.asked.tune
+        trials = self._reported() if tunes else self._trials("report")
+        alpha = design.asked.alpha if design else 0.05
+        with Record.open(self.project) as record:
+            levels = [*ensemble_levels(trials, outcomes, self._places, record, asked.size, alpha)]
+        order = {context: place for place, context in enumerate(design.contexts if design else [])}
+        shared = any(self._sharing(point.recipe) > 1 for point in self.points)
+        levels.sort(key=lambda each: (order.get(each.context, 0), each.merit(self.metric)))
+        return Ensembles(asked.size, alpha, shared, tuple(levels))
+
+    def _places(self, point: Point) -> list[tuple[str, str, str]]:
+        if self.design is not None:
+            return self.design.coordinates(point)
+        factors = {path: point.factors[path] for path in self.varied if path in point.factors}
+        return [(settings(factors) or "all runs", "", "")]
+
+    # --------------------------------------------------------------------------------- predictions
+
+    def predict(
+        self, inputs: np.ndarray | str = "test", runs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """What recorded runs say, with the parameters that the record keeps of them.
+
+        Args:
+            inputs: [row, feature, ...] as they come from the data; or the name of a split, for the
+                rows of it that each run has.
+            runs: ids of runs of this experiment; all that have ended where not given.
+
+        Returns:
+            By run, float32 probabilities [row, class], or in regression values [row, target] in
+            their units. A run that diverged speaks as it last did before.
+
+        Raises:
+            DataError: the inputs have another shape than those of the data.
+            RecordError: a run is not of this experiment, or has not ended.
+        """
+        jobs = {trial.job.id: trial.job for phase in self._phases for trial in self._trials(phase)}
+        if runs is None:
+            runs = [run.id for run in self.record().runs if run.outcome in FINAL and run.id in jobs]
+        for run in runs:
+            if run not in jobs:
+                raise RecordError(f"run {run} is not one of this experiment")
+        with Record.open(self.project) as record:
+            return {run: said(jobs[run], record.arrays(run), inputs) for run in runs}
 
     # -------------------------------------------------------------------------------------- report
 
     def page(self) -> Page:
         """The page on the runs recorded so far."""
-        comparison = self.compare()
+        comparison, ensembles = self.compare(), self.ensembles()
         with Record.open(self.project) as record:
             recorded = self._recorded_experiment(record)
             environment = dict(recorded.environment)
             source = environment.pop("source", "")
-            return build(replace(recorded, environment=environment), comparison, record, source)
+            recorded = dataclasses.replace(recorded, environment=environment)
+            return build(recorded, comparison, record, source, ensembles)
 
     def report(self, out: Path) -> Path:
         """Write the page as one HTML file; returns its path."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from thalweg.record.tables import Experiment
 from thalweg.report.accounts import adjusted, budget, environment, outcomes, reproduction
+from thalweg.report.averages import averaged
 from thalweg.report.contexts import across_contexts
 from thalweg.report.contrasts import pairs, time_to_target, tuning
 from thalweg.report.decisions import boundaries
@@ -18,12 +19,17 @@ from thalweg.report.parts import Page
 from thalweg.report.sweep import heatmap
 from thalweg.report.training import layers, learning_curves
 from thalweg.statistics.comparison import Comparison
+from thalweg.statistics.ensembles import Ensembles
 
 __all__ = ["Curves", "build"]
 
 
 def build(
-    experiment: Experiment, comparison: Comparison | None, curves: Curves, source: str = ""
+    experiment: Experiment,
+    comparison: Comparison | None,
+    curves: Curves,
+    source: str = "",
+    ensembles: Ensembles | None = None,
 ) -> Page:
     """The page of an experiment.
 
@@ -32,6 +38,7 @@ def build(
         comparison: what was found; None where nothing was to be compared.
         curves: where curves and arrays are read, e.g. an open record.
         source: text of the spec file; without it the canonical spec is shown.
+        ensembles: what averaging over runs gained, where that was asked for.
 
     Returns:
         The page, for ``to_html``, ``to_markdown`` or ``to_text``.
@@ -41,6 +48,7 @@ def build(
         verdict(seen),
         across_contexts(seen),
         ranking(seen),
+        averaged(seen, ensembles),
         learning_curves(seen, curves),
         heatmap(seen),
         boundaries(seen, curves),

@@ -13,10 +13,11 @@ schema.py      the JSON Schema of spec files
 from thalweg.spec.experiment import (
     Compare,
     EarlyStopping,
+    Ensemble,
     Experiment,
     Recipe,
     Seeds,
     Training,
 )
 
-__all__ = ["Compare", "EarlyStopping", "Experiment", "Recipe", "Seeds", "Training"]
+__all__ = ["Compare", "EarlyStopping", "Ensemble", "Experiment", "Recipe", "Seeds", "Training"]

@@ -26,7 +26,7 @@ from thalweg.part import Number, choice, number, part
 if TYPE_CHECKING:
     from thalweg.laboratory import Laboratory
 
-__all__ = ["Compare", "EarlyStopping", "Experiment", "Recipe", "Seeds", "Training"]
+__all__ = ["Compare", "EarlyStopping", "Ensemble", "Experiment", "Recipe", "Seeds", "Training"]
 
 RECIPE_FIELDS = (
     "data",
@@ -62,18 +62,21 @@ class Training:
         its first one, or this number if the first is below 1
     Choices: epochs: passes over the training data; batch_size: examples a step, ``"full"`` for
         all of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when
-        to end early; evaluate_every: epochs between evaluations on the whole data; where not
-        given, at most 20 evaluations that cost about a fifth of the training; probes: how many
-        times per run, at steps spaced by ratios, gradients and activations are looked at (0:
-        never); probe_also: what else is looked at then, at more cost: ``input_shift``, how far a
-        step moves the means and deviations of the inputs of every layer, takes one more step and
-        two more forward passes
+        to end early; resample: ``"bootstrap"`` trains every run on as many rows, drawn from its
+        training rows with replacement by its seed, and takes training metrics on these (bagging,
+        where an ensemble averages the runs); evaluate_every: epochs between evaluations on the
+        whole data; where not given, at most 20 evaluations that cost about a fifth of the
+        training; probes: how many times per run, at steps spaced by ratios, gradients and
+        activations are looked at (0: never); probe_also: what else is looked at then, at more
+        cost: ``input_shift``, how far a step moves the means and deviations of the inputs of every
+        layer, takes one more step and two more forward passes
     """
 
     epochs: int = choice(default=20, low=1)
     batch_size: int | Literal["full"] = choice(default=32, low=1)
     clipping: Clipping | None = choice(default=None)
     early_stopping: EarlyStopping | None = choice(default=None)
+    resample: Literal["bootstrap"] | None = choice(default=None)
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)
     probe_also: Literal["input_shift"] | None = choice(default=None)
@@ -129,6 +132,21 @@ class Compare:
 
 
 @part
+class Ensemble:
+    """Averages the predictions of runs that differ in nothing but their seed.
+
+    The reported seeds of every configuration are taken in turn, so many for each ensemble, and its
+    predictions on the test rows are the mean of those of its members. Where test rows are drawn by
+    seed, the members of one ensemble share the split of the first of them, so that none was
+    trained on rows that another is tested on.
+
+    Choices: size: runs in an ensemble
+    """
+
+    size: int = choice(default=3, low=2, high=1000)
+
+
+@part
 class Experiment:
     """A question, a recipe with things to vary, and what is to be compared.
 
@@ -142,7 +160,8 @@ class Experiment:
         left alone); augmentation: how training examples are changed at random; training: how long,
         and in what portions; cases: named alternatives that change several fields together, as
         tables of changes; vary: groups of changes tried one group at a time around the base; zip:
-        groups of paths whose lists advance together; compare: what is to be decided; seeds: seeds
+        groups of paths whose lists advance together; compare: what is to be decided; ensemble: how
+        many runs are averaged, where ensembles are to be judged beside single runs; seeds: seeds
         of every run where nothing is compared
     """
 
@@ -161,6 +180,7 @@ class Experiment:
     vary: tuple[Any, ...] = choice(default=())
     zip: tuple[Any, ...] = choice(default=())
     compare: Compare | None = choice(default=None)
+    ensemble: Ensemble | None = choice(default=None)
     seeds: int = choice(default=1, low=1, high=1000)
 
     @classmethod
@@ -187,6 +207,11 @@ class Experiment:
     def recipe(self) -> Recipe:
         """The recipe of an experiment whose fields hold one value each."""
         return Recipe(**{name: getattr(self, name) for name in RECIPE_FIELDS})
+
+    @property
+    def report_seeds(self) -> int:
+        """How many seeds every reported configuration has."""
+        return self.compare.seeds.report if self.compare else self.seeds
 
     # The verbs below need the engine, which lies above this package; they are here because an
     # experiment is what a user has in hand.

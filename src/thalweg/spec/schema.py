@@ -16,7 +16,7 @@ from typing import Any
 
 from thalweg.catalogue.card import card
 from thalweg.part import Declaration, declarations
-from thalweg.spec.experiment import RECIPE_FIELDS, Compare, Experiment, Seeds
+from thalweg.spec.experiment import RECIPE_FIELDS, Compare, Ensemble, Experiment, Seeds
 from thalweg.spec.families import Field, fields
 from thalweg.spec.writing import default_data
 
@@ -96,7 +96,7 @@ class _Builder:
         if field.free:
             return {}
         one = list(self._values(cls, name, declared))
-        if cls in (Compare, Seeds) or (cls is Experiment and name not in RECIPE_FIELDS):
+        if cls in (Compare, Ensemble, Seeds) or (cls is Experiment and name not in RECIPE_FIELDS):
             return _any_of(one)
         several = {"type": "array", "items": _any_of(one), "minItems": 1}
         return _any_of([*one, *([RANGE] if field.number else []), several])

@@ -50,6 +50,8 @@ def variants(experiment: Experiment, places: Places | None = None) -> list[Varia
     _check_single(experiment, reader)
     base = experiment.recipe()
     _check_schedules(experiment, reader)
+    if not reader.problems:
+        _check_ensemble(experiment, reader)
     if reader.problems:
         raise SpecError(*reader.problems)
     found = list(_laid_over(to_data(base, full=False), experiment, reader))
@@ -169,11 +171,23 @@ def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any]
 
 def _check_single(experiment: Experiment, reader: Reader) -> None:
     """Refuse lists outside the recipe, where one value is needed."""
-    for name in ("question", "compare", "seeds"):
+    for name in ("question", "compare", "ensemble", "seeds"):
         held = getattr(experiment, name)
         for path, several in [(name, held)] if isinstance(held, Each) else sweeps(held, name):
             problem = f"{path} must be one value for the whole experiment, got {several!r}"
             reader.report(tuple(path.split(".")), problem)
+
+
+def _check_ensemble(experiment: Experiment, reader: Reader) -> None:
+    """Refuse seeds of which some would be left over."""
+    if experiment.ensemble is None:
+        return
+    size, seeds = experiment.ensemble.size, experiment.report_seeds
+    if seeds % size:
+        near = [n for n in (seeds - seeds % size, seeds + size - seeds % size) if n]
+        path = "compare.seeds.report" if experiment.compare else "seeds"
+        problem = f"{path} must be a multiple of ensemble.size, {size}, got {seeds}"
+        reader.report(("ensemble",), f"{problem}; write {' or '.join(map(str, near))}")
 
 
 def _check_schedules(value: Any, reader: Reader) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,8 +26,12 @@ class Preprocessing(Protocol):
 
     Laws: fitting sees only the rows it is given; a feature that is constant, or that no row has,
     does not become non-finite. A part that mixes features says which shape examples of a shape
-    have afterwards, by ``shape(shape)``; without it a part works feature by feature.
+    have afterwards, by ``shape(shape)``; without it a part works feature by feature. What was
+    fitted is made again from its arrays by ``fitted(**arrays)``.
     """
+
+    @property
+    def fitted(self) -> Callable[..., Fitted]: ...
 
     def fit(self, inputs: np.ndarray) -> Fitted: ...
 

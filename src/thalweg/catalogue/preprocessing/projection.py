@@ -83,6 +83,8 @@ class PCA:
                [1.4142]], dtype=float32)
     """
 
+    fitted = Projection
+
     components: int | None = choice(default=None, low=1)
 
     def shape(self, shape: Shape) -> Shape:
@@ -121,6 +123,8 @@ class Whiten:
         array([[1., 0.],
                [0., 1.]])
     """
+
+    fitted = Projection
 
     floor: Number = number(default=1e-4, low=0, below=1, scale="log", search=(1e-8, 1e-1))
     components: int | None = choice(default=None, low=1)

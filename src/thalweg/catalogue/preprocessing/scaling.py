@@ -60,6 +60,8 @@ class Center:
                [ 1.]], dtype=float32)
     """
 
+    fitted = Affine
+
     def fit(self, inputs: np.ndarray) -> Affine:
         return _affine(inputs, np.nanmean(as_table(inputs), axis=0), 1.0)
 
@@ -78,6 +80,8 @@ class Standardize:
         array([[-1.],
                [ 1.]])
     """
+
+    fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
         from sklearn.preprocessing import StandardScaler
@@ -103,6 +107,8 @@ class MinMax:
         array([[0. ],
                [0.5]])
     """
+
+    fitted = Affine
 
     low: Number = number(default=0.0)
     high: Number = number(default=1.0)
@@ -132,6 +138,8 @@ class MaxAbs:
                [-1. ]], dtype=float32)
     """
 
+    fitted = Affine
+
     def fit(self, inputs: np.ndarray) -> Affine:
         from sklearn.preprocessing import MaxAbsScaler
 
@@ -153,6 +161,8 @@ class Robust:
         Array([[  1.],
                [499.]], dtype=float32)
     """
+
+    fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
         from sklearn.preprocessing import RobustScaler

@@ -4,12 +4,14 @@ generated.py   made by a formula: moons, circles, spirals, blobs
 small.py       tables to work through by hand
 bundled.py     classics that scikit-learn carries
 mnist.py       MNIST from its files
+derived.py     made of other data: inputs to be reconstructed
 files.py       your own CSV and Parquet files
 """
 
 from __future__ import annotations
 
 from thalweg.data.sources.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
+from thalweg.data.sources.derived import Reconstruction
 from thalweg.data.sources.files import CSV, Parquet
 from thalweg.data.sources.generated import Blobs, Circles, Moons, Spirals
 from thalweg.data.sources.mnist import MNIST
@@ -30,6 +32,7 @@ __all__ = [
     "Line5",
     "Moons",
     "Parquet",
+    "Reconstruction",
     "SixPoints",
     "Spirals",
     "Wine",

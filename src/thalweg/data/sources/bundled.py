@@ -30,8 +30,8 @@ class Digits:
         (1797, 8, 8, 1)
     """
 
-    flat: bool = choice(True)
-    split: Shares = choice((0.7, 0.15, 0.15))
+    flat: bool = choice(default=True)
+    split: Shares = choice(default=(0.7, 0.15, 0.15))
     check = check_shares
 
     def load(self) -> Dataset:

@@ -1,0 +1,101 @@
+"""What the record keeps of a trained run, and what is made of it again: its predictions.
+
+Arrays have their names from ``Variables.named`` and ``named_fitted``, and are found again by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from thalweg.catalogue.context import Variables
+from thalweg.catalogue.preprocessing.scaling import Affine
+from thalweg.engine import devices
+from thalweg.engine import lanes as lane_functions
+from thalweg.engine.lanes import EVALUATION_ROWS, Lane, State
+from thalweg.engine.plan import Job, is_scaled
+from thalweg.engine.program import stacked
+from thalweg.errors import DataError, RecordError
+
+__all__ = ["named_fitted", "said"]
+
+SPLITS = ("train", "validation", "test")
+Arrays = Mapping[str, np.ndarray]
+
+
+def named_fitted(prefix: str, fitted: Any) -> dict[str, Any]:
+    """What preprocessing was fitted to, by the names of its fields."""
+    leaves = jax.tree_util.tree_leaves_with_path(fitted)
+    return {f"{prefix}.{path[-1].name}": leaf for path, leaf in leaves}
+
+
+def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
+    """What a trained run says of inputs as they come from the data.
+
+    Args:
+        job: the run.
+        kept: its arrays, from the record.
+        inputs: [row, feature, ...], or the name of one of its splits.
+
+    Returns:
+        Float32 probabilities [row, class], or in regression values [row, target] in their units.
+
+    Raises:
+        DataError: the inputs have another shape than those it was trained on.
+        RecordError: the record has no parameters of it.
+    """
+    if isinstance(inputs, str):
+        if inputs not in SPLITS:
+            raise DataError(f"a split is one of {', '.join(SPLITS)}, got {inputs!r}")
+        inputs = job.dataset.inputs[getattr(job.split, inputs)]
+        if not len(inputs):
+            return np.zeros((0, job.dataset.outputs), np.float32)
+    shape = job.dataset.inputs.shape[1:]
+    if np.shape(inputs)[1:] != shape or not np.size(inputs):
+        wanted = ", ".join(map(str, ("row", *shape)))
+        raise DataError(f"inputs must have the shape [{wanted}], got {np.shape(inputs)}")
+    inputs = np.asarray(inputs, np.float32)
+    lane, state = _restored(job, kept)
+    size = min(len(inputs), EVALUATION_ROWS)
+    found = []
+    for begin in range(0, len(inputs), size):
+        rows = inputs[begin : begin + size]
+        # All portions have one shape, for which the program is compiled.
+        padded = np.pad(rows, [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
+        found.append(np.asarray(_predict()(lane, state, padded))[: len(rows)])
+    return np.concatenate(found)
+
+
+@cache
+def _predict() -> Any:
+    return jax.jit(lane_functions.predict, compiler_options=devices.compiler_options())
+
+
+def _restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
+    """The run as it was when its training ended."""
+    recipe = job.recipe
+    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
+    blank: Variables = jax.eval_shape(recipe.network.init, jax.random.key(0), example)
+    if not kept.keys() >= blank.named().keys():
+        raise RecordError(
+            f"the record has no parameters of run {job.id} (seed {job.seed}), which has not ended "
+            "yet; `thalweg run` goes on with it"
+        )
+    of_inputs = of_targets = None
+    if is_scaled(job):
+        made: Any = Affine if recipe.preprocessing is None else recipe.preprocessing.fitted
+        of_inputs = made(**_fitted("preprocessing", kept))
+    if recipe.target_preprocessing is not None:
+        of_targets = recipe.target_preprocessing.fitted(**_fitted("target_preprocessing", kept))
+    network, loss = jax.tree.map(lambda leaf: leaf[0], stacked([(recipe.network, recipe.loss)]))
+    lane = Lane(network, loss, None, (), None, None, None, None, of_inputs, of_targets)  # type: ignore[arg-type]
+    return lane, State(*blank.replaced(kept), ())
+
+
+def _fitted(prefix: str, kept: Arrays) -> dict[str, np.ndarray]:
+    names = (name.removeprefix(f"{prefix}.") for name in kept if name.startswith(f"{prefix}."))
+    return {name: kept[f"{prefix}.{name}"] for name in names}
