@@ -34,7 +34,6 @@ from thalweg.catalogue.layers import (
     RMSNormalization,
     SpectralNormalization,
     WeightNormalization,
-    convolution,
 )
 from thalweg.catalogue.networks import Sequential
 from thalweg.catalogue.networks.saliency import saliency
@@ -157,14 +156,7 @@ CONVOLUTIONS = [
 ]
 
 
-@pytest.fixture(params=[convolution.ROWS_IN_CACHE, 0], ids=["as rows", "as windows"])
-def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small convolutions are one matrix product, large ones those of XLA."""
-    monkeypatch.setattr(convolution, "ROWS_IN_CACHE", request.param)
-
-
 # Torch says that it copies even windows with "same" padding.
-@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize("layer", CONVOLUTIONS, ids=repr)
 def test_convolution_of_images(layer: Convolution) -> None:
@@ -175,7 +167,6 @@ def test_convolution_of_images(layer: Convolution) -> None:
     check(layer, drawn((3, 11, 10, 6)), theirs, MAPPED)
 
 
-@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize(
     "layer",
     [

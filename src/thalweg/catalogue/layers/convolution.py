@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
@@ -16,13 +15,6 @@ from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
 __all__ = ["Convolution"]
-
-# Numbers in all windows up to which they are laid out in rows for one matrix product, which is the
-# fastest way for several runs at once; more of them do not stay in the cache, and are left to XLA.
-ROWS_IN_CACHE = 2**20
-
-# The order of axes, for XLA, by the number of spatial axes.
-ORDER = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC")}
 
 
 @part
@@ -95,26 +87,15 @@ class Convolution:
         return context.tap("z", z), {}
 
     def _map(self, x: Array, kernel: Array) -> Array:
-        """Every window, as a row of its cells, times the kernel."""
-        windows = self._windows
-        cells, space = math.prod(self.size), x.shape[1:-1]
-        if math.prod([len(x), *windows.output(space), cells, x.shape[-1]]) > ROWS_IN_CACHE:
-            return lax.conv_general_dilated(
-                x,
-                kernel,
-                (self.stride,) * len(space),
-                windows.margins(space),
-                rhs_dilation=(self.dilation,) * len(space),
-                dimension_numbers=ORDER[len(space)],
-                feature_group_count=self.groups,
-            )
-        slices = list(windows.slices(x))
+        """Every window as a row, and one matrix product (per group) for all of them."""
+        slices = list(self._windows.slices(x))
+        places, cells, each = slices[0].shape[:-1], len(slices), kernel.shape[-2]
         if self.groups == 1:
-            rows = jnp.concatenate(slices, axis=-1)
-            return rows @ kernel.reshape(-1, self.filters)
-        each = kernel.shape[-2]
+            # A matrix times a matrix: XLA would copy the gradient to turn it where there are more
+            # axes, which costs as much as the product.
+            rows = jnp.concatenate(slices, axis=-1).reshape(-1, cells * each)
+            return (rows @ kernel.reshape(-1, self.filters)).reshape(*places, self.filters)
         rows = jnp.stack(slices, axis=-2)  # [batch, space ..., cell, channel]
-        rows = rows.reshape(*rows.shape[:-1], self.groups, each)
+        rows = rows.reshape(*places, cells, self.groups, each)
         apart = kernel.reshape(cells, each, self.groups, self.filters // self.groups)
-        z = jnp.einsum("...kgc,kcgf->...gf", rows, apart)
-        return z.reshape(*z.shape[:-2], self.filters)
+        return jnp.einsum("...kgc,kcgf->...gf", rows, apart).reshape(*places, self.filters)
