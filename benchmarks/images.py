@@ -2,10 +2,11 @@
 
     python benchmarks/images.py [--rounds 15]
 
-One step of ``examples/mnist_cnn.toml`` without augmentation is timed in turn with the same step in
-PyTorch (both memory formats), each on one thread; then one step with each augmentation alone. The
-seconds are those the processor spent on this process, so that other work on the machine counts
-little; medians over the rounds, compilation apart.
+Steps of ``examples/mnist_cnn.toml`` without augmentation are timed in turn with the same steps in
+PyTorch (both memory formats), each on one thread; then steps with each augmentation alone. As in a
+training, several steps are one call of the compiled program. The seconds are those the processor
+spent on this process, so that other work on the machine counts little; medians over the rounds,
+compilation apart.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from statistics import median
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg import Experiment
@@ -32,16 +32,17 @@ from thalweg.catalogue.augmentations import (
     Mixup,
     Noise,
 )
-from thalweg.engine import lanes
-from thalweg.engine.devices import prepare
-from thalweg.engine.lanes import Pool, Rows, State
+from thalweg.engine import program
+from thalweg.engine.devices import EVERYWHERE, mesh, put
+from thalweg.engine.lanes import Pool, Rows
+from thalweg.engine.layout import Layout
+from thalweg.engine.orders import Orders
 from thalweg.engine.plan import group, jobs_of, resolve, stack_lanes
-from thalweg.engine.program import start
 from thalweg.part import replace
 
 SPEC = Path(__file__).parents[1] / "examples" / "mnist_cnn.toml"
 DATA = Path(os.environ.get("THALWEG_DATA", Path(__file__).parents[2] / "shared" / "data"))
-BATCH = 128
+BATCH, STEPS = 128, 8
 AUGMENTATIONS = {
     "affine_warp": AffineWarp(shear=0.1),
     "elastic_warp": ElasticWarp(),
@@ -52,7 +53,7 @@ AUGMENTATIONS = {
     "mixup": Mixup(),
 }
 
-Step = Callable[[], None]
+Steps = Callable[[], None]
 
 
 def recipe() -> Any:
@@ -61,37 +62,26 @@ def recipe() -> Any:
     return replace(Experiment.from_file(SPEC, overrides).recipe(), augmentation=())
 
 
-def thalweg(augmentation: tuple[Any, ...] = ()) -> Step:
-    """A training step of the engine for one run."""
+def thalweg(augmentation: tuple[Any, ...] = ()) -> Steps:
+    """Training steps of the engine for one run."""
     chosen = replace(recipe(), augmentation=augmentation)
     dataset = chosen.data.load()
     (job,) = jobs_of(resolve(chosen, dataset), dataset, range(1))
-    (program,) = group([job])
+    (gathered,) = group([job])
     rows = Rows(job.split.train, job.split.validation, job.split.test)
-    lane = stack_lanes([job], [rows])
-    pool = Pool(jnp.asarray(dataset.inputs), jnp.asarray(dataset.targets))
+    layout = Layout(1, mesh().size, 1)
+    lane = layout.place(stack_lanes([job], [rows]))
     example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
-    state = start([(job.recipe.network, job.recipe.optimizer, 0)], example)
-
-    def one(lane: Any, pool: Pool, state: State, step: Any) -> State:
-        drawn = lanes.rows_at(lane, program.shape, step)
-        nothing = jnp.zeros(0, jnp.int32)
-        return lanes.train_step(lane, pool, program.shape, state, step, drawn, nothing)[0]
-
-    compiled = jax.jit(jax.vmap(one, (0, None, 0, None)))
-    held = {"state": jax.device_put(state), "step": 0}
-
-    def step() -> None:
-        held["state"] = jax.block_until_ready(
-            compiled(lane, pool, held["state"], jnp.int32(held["step"]))
-        )
-        held["step"] += 1
-
-    return step
+    state = layout.place(program.start([(job.recipe.network, job.recipe.optimizer, 0)], example))
+    pool = put(Pool(dataset.inputs, dataset.targets), EVERYWHERE)
+    # One step more is begun than is ordered, for the objective after the last one.
+    ordered = Orders(np.ones(1, bool), 0, STEPS - 1, np.zeros((1, 0), np.int32)).written()
+    orders = layout.masked(ordered)
+    return lambda: jax.block_until_ready(program.advance(gathered.shape, lane, state, orders, pool))
 
 
-def pytorch(channels_last: bool) -> Step:
-    """The same step in PyTorch, as its users would write it."""
+def pytorch(channels_last: bool) -> Steps:
+    """The same steps in PyTorch, as its users would write them."""
     import torch
     from torch import nn
 
@@ -113,16 +103,17 @@ def pytorch(channels_last: bool) -> Step:
     x = torch.from_numpy(np.array(dataset.inputs)).movedim(-1, 1).contiguous(memory_format=order)
     y = torch.from_numpy(dataset.targets.astype(np.int64))
 
-    def step() -> None:
-        rows = torch.randint(1280, (BATCH,))
-        optimizer.zero_grad()
-        loss(network(x[rows]), y[rows]).backward()
-        optimizer.step()
+    def several() -> None:
+        for _ in range(STEPS):
+            rows = torch.randint(1280, (BATCH,))
+            optimizer.zero_grad()
+            loss(network(x[rows]), y[rows]).backward()
+            optimizer.step()
 
-    return step
+    return several
 
 
-def milliseconds(steps: dict[str, Step], rounds: int) -> dict[str, float]:
+def milliseconds(steps: dict[str, Steps], rounds: int) -> dict[str, float]:
     """Of a step of each, timed in turn."""
     spent: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds + 2):
@@ -130,7 +121,7 @@ def milliseconds(steps: dict[str, Step], rounds: int) -> dict[str, float]:
             begin = time.process_time()
             step()
             if number > 1:  # the first two compile and warm up
-                spent[name].append(1e3 * (time.process_time() - begin))
+                spent[name].append(1e3 * (time.process_time() - begin) / STEPS)
     return {name: median(held) for name, held in spent.items()}
 
 
@@ -138,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    prepare()
+    mesh()
     found = milliseconds(
         {
             "Thalweg": thalweg(),
