@@ -120,6 +120,10 @@ def test_augmented_runs_do_not_depend_on_their_company(tmp_path: Path) -> None:
     ("changes", "problem"),
     [
         ({"augmentation": (Flip(),)}, "Flip needs images, but the data of Moons are tables of 2"),
+        (
+            {"augmentation": (Flip(),), "data": Digits()},
+            "tables of 64 features; give it flat = false",
+        ),
         ({"preprocessing": PCA(components=3)}, "PCA.components must be at most .* features, 2"),
         (
             {"data": Diabetes(split=(0.7, 0.0, 0.3)), "target_preprocessing": Whiten()},

@@ -161,9 +161,10 @@ def _check_inputs(recipe: Recipe, dataset: Dataset) -> None:
         )
     for augmentation in recipe.augmentation:
         if augmentation.of_images and dataset.inputs.ndim != 4:
+            remedy = "; give it flat = false" if hasattr(recipe.data, "flat") else ""
             raise SpecError(
                 f"{type(augmentation).__name__} needs images, but the data of "
-                f"{type(recipe.data).__name__} are tables of {dataset.features} features"
+                f"{type(recipe.data).__name__} are tables of {dataset.features} features{remedy}"
             )
 
 
