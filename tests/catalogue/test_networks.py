@@ -13,7 +13,7 @@ from thalweg.catalogue.activations import Max, Maxout, PReLU, RReLU, Tanh
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Normal
 from thalweg.catalogue.layers import Dense, Dropout
-from thalweg.catalogue.networks import MLP, Sequential
+from thalweg.catalogue.networks import MLP, ResidualMLP, Sequential
 from thalweg.errors import SpecError
 
 KEY = jax.random.key(0)
@@ -54,6 +54,31 @@ def test_evaluation_treats_every_example_alone(network: MLP, variables: Variable
     for i in range(4):
         alone, _ = network.apply(variables, x[i : i + 1], Context("evaluate", KEY))
         np.testing.assert_allclose(alone[0], together[i], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dense", [MLP(outputs=2), ResidualMLP(outputs=2)], ids=repr)
+def test_dense_networks_take_images_as_rows_of_their_pixels(dense: Any) -> None:
+    images = jnp.linspace(-1, 1, 24).reshape(2, 3, 4, 1)
+    variables = dense.init(KEY, images[:1])
+    rows = images.reshape(2, 12)
+    for leaf, other in zip(
+        jax.tree.leaves(variables), jax.tree.leaves(dense.init(KEY, rows[:1])), strict=True
+    ):
+        assert (leaf == other).all()
+    taken, _ = dense.apply(variables, images, Context("evaluate"))
+    assert (taken == dense.apply(variables, rows, Context("evaluate"))[0]).all()
+
+
+def test_residual_mlp_silences_units_in_every_block() -> None:
+    network = ResidualMLP(width=64, blocks=2, dropout=0.5, outputs=2)
+    variables = network.init(KEY, jnp.ones((1, 3)))
+    visits: list[Any] = []
+    network.apply(variables, jnp.ones((8, 3)), Context("train", KEY, visits=visits))
+    dropped = [visit for visit in visits if isinstance(visit.layer, Dropout)]
+    assert [visit.name for visit in dropped] == ["residual_0.dropout_0", "residual_1.dropout_0"]
+    for visit in dropped:
+        alive = visit.input > 0
+        assert 0.4 < (visit.output == 0)[alive].mean() < 0.6
 
 
 def test_taps_are_every_value_between_layers(network: MLP, variables: Variables) -> None:

@@ -31,7 +31,7 @@ from thalweg.data import Moons
 from thalweg.engine import program, streams, wave
 from thalweg.engine import train as train_module
 from thalweg.engine.lanes import Rows
-from thalweg.engine.plan import stack_lanes
+from thalweg.engine.plan import group, stack_lanes
 from thalweg.engine.train import train
 from thalweg.record.store import Record
 from thalweg.spec import EarlyStopping
@@ -55,6 +55,9 @@ RECIPES = {
             )
         ),
         optimizer=Momentum(learning_rate=float(rate)),
+    ),
+    "one lane a chunk": lambda rate: recipe(
+        network=MLP(hidden=(320, 320), dropout=0.1), optimizer=Momentum(learning_rate=float(rate))
     ),
     "batch normalization": lambda rate: recipe(
         network=MLP(hidden=(8,), normalization=BatchNormalization(statistics="population")),
@@ -88,6 +91,12 @@ def test_alone_among_8_and_among_64(runs: list, tmp_path: Path) -> None:
             found.append(everything(record, watched.id))
     for other in found[1:]:
         assert_same_bits(found[0], other)
+
+
+def test_large_networks_have_a_chunk_to_themselves() -> None:
+    (large,) = group(jobs([RECIPES["one lane a chunk"](0.1)]))
+    (small,) = group(jobs([RECIPES["adam"](0.1)]))
+    assert (program.width_for(large.flops), program.width_for(small.flops)) == (1, 4)
 
 
 def test_every_seed_and_step_has_streams_of_its_own() -> None:

@@ -94,6 +94,10 @@ TABLE: dict[str, tuple[dict[str, Any], str]] = {
         {"augmentation": (Flip(),)},
         "Flip needs images, but the data of Moons are tables of 2 features",
     ),
+    "rows of pixels": (
+        on(Digits(), augmentation=(Flip(),)),
+        "tables of 64 features; give it flat = false",
+    ),
     "convolution of a table": (
         sequence(Convolution(filters=2), Flatten(), Dense()),
         "convolution_0: Convolution with windows of 2 axes needs inputs [batch, height, width, "

@@ -71,7 +71,7 @@ def shift(
     state: State,
     moved: Any,
     step: Array,
-    reductions: Array,
+    told: Array,
 ) -> dict[str, Array]:
     """How far a step moves the inputs of layers, ``input_shift.<layer>``, on its own mini-batch.
 
@@ -84,7 +84,7 @@ def shift(
     Args:
         moved: parameters after the step; ``state`` is before it.
     """
-    progress = progress_at(shape, step, reductions)
+    progress = progress_at(shape, step, told)
     batch = training_batch(lane, pool, rows_at(lane, shape, step), progress)
     weights = weights_at(shape, step, batch.inputs.dtype)
     network, key = settled(lane.network, progress), streams.noise_key(lane.seed, step)

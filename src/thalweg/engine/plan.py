@@ -170,6 +170,7 @@ def jobs_of(
 ) -> list[Job]:
     """The runs of a resolved recipe, one per seed; the first is pictured where asked for.
 
+
     Args:
         together: so many seeds in turn share the split of the first of them.
     """

@@ -110,6 +110,23 @@ def _where_used(function: Callable[..., Any]) -> Callable[..., Any]:
     return given_used
 
 
+def _over_lanes(function: Callable[..., Tree], shared: int = 0) -> Callable[..., Tree]:
+    """The function of one lane for all lanes of a chunk; its last arguments may be shared by them.
+
+    A lane alone is not mapped: XLA joins arrays with a leading axis of one several times slower.
+    """
+
+    def of_chunk(*given: Tree) -> Tree:
+        own, common = given[: len(given) - shared], given[len(given) - shared :]
+        if jax.tree.leaves(own)[0].shape[0] > 1:
+            axes = (0,) * len(own) + (None,) * shared
+            return jax.vmap(function, axes)(*given)
+        alone = jax.tree.map(lambda leaf: leaf[0], own)
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], function(*alone, *common))
+
+    return of_chunk
+
+
 # ------------------------------------------------------------------------------------------- start
 
 
@@ -197,7 +214,7 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
 
             def body(i: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
                 state, objectives = carried
-                moved, value = jax.vmap(one, (0, 0, 0, 0, None))(
+                moved, value = _over_lanes(one, shared=1)(
                     lane, rows[:, i], state, told, begin + start + i
                 )
                 moves = live & (start + i < count)
@@ -273,7 +290,7 @@ def advance(
 @cache
 def _evaluate(task: str) -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> Array:
-        return jax.vmap(lambda lane, state: lane_functions.evaluate(lane, pool, task, state))(
+        return _over_lanes(lambda lane, state: lane_functions.evaluate(lane, pool, task, state))(
             *given
         )
 
@@ -306,7 +323,7 @@ def _looks(shape: Shape) -> Callable[..., Any]:
         def one(own: Lane, at: State, told: Array) -> dict[str, Array]:
             return look(own, pool, shape, at, orders.begin, told)
 
-        return Readings.of(jax.vmap(one)(lane, state, orders.told))
+        return Readings.of(_over_lanes(one)(lane, state, orders.told))
 
     return _spread(_where_used(chunk), brief_options())
 
@@ -326,10 +343,10 @@ def _shifts(shape: Shape) -> Callable[..., Any]:
         lane, state, moved, written = given
         orders = Orders.of_chunk(written)
 
-        def one(own: Lane, at: State, after: Tree, plateaus: Array) -> dict[str, Array]:
-            return shift(own, pool, shape, at, after, orders.begin, plateaus)
+        def one(own: Lane, at: State, after: Tree, told: Array) -> dict[str, Array]:
+            return shift(own, pool, shape, at, after, orders.begin, told)
 
-        return Readings.of(jax.vmap(one)(lane, state, moved, orders.reductions))
+        return Readings.of(_over_lanes(one)(lane, state, moved, orders.told))
 
     return _spread(_where_used(chunk), brief_options())
 
@@ -346,7 +363,7 @@ def shifts(
 @cache
 def _calibrate() -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> State:
-        return jax.vmap(lambda lane, state: lane_functions.calibrate(lane, pool, state))(*given)
+        return _over_lanes(lambda lane, state: lane_functions.calibrate(lane, pool, state))(*given)
 
     return _spread(chunk)
 
@@ -360,7 +377,7 @@ def calibrate(lane: Lane, state: State, pool: Pool) -> State:
 @cache
 def _predict() -> Callable[..., Any]:
     def chunk(given: Tree, inputs: Array) -> Array:
-        return jax.vmap(lambda lane, state: lane_functions.predict(lane, state, inputs))(*given)
+        return _over_lanes(lambda lane, state: lane_functions.predict(lane, state, inputs))(*given)
 
     return _spread(_where_used(chunk))
 

@@ -34,9 +34,10 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
         )
     for augmentation in recipe.augmentation:
         if augmentation.of_images and dataset.inputs.ndim != 4:
+            remedy = "; give it flat = false" if hasattr(recipe.data, "flat") else ""
             raise SpecError(
                 f"{type(augmentation).__name__} needs images, but the data of "
-                f"{type(recipe.data).__name__} are tables of {dataset.features} features"
+                f"{type(recipe.data).__name__} are tables of {dataset.features} features{remedy}"
             )
     for reader in _readers(recipe.network):
         if isinstance(reader, Embedding):

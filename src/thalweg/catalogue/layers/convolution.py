@@ -89,12 +89,13 @@ class Convolution:
     def _map(self, x: Array, kernel: Array) -> Array:
         """Every window as a row, and one matrix product (per group) for all of them."""
         slices = list(self._windows.slices(x))
+        places, cells, each = slices[0].shape[:-1], len(slices), kernel.shape[-2]
         if self.groups == 1:
-            rows = jnp.concatenate(slices, axis=-1)
-            return rows @ kernel.reshape(-1, self.filters)
-        cells, each = len(slices), kernel.shape[-2]
+            # A matrix times a matrix: XLA would copy the gradient to turn it where there are more
+            # axes, which costs as much as the product.
+            rows = jnp.concatenate(slices, axis=-1).reshape(-1, cells * each)
+            return (rows @ kernel.reshape(-1, self.filters)).reshape(*places, self.filters)
         rows = jnp.stack(slices, axis=-2)  # [batch, space ..., cell, channel]
-        rows = rows.reshape(*rows.shape[:-1], self.groups, each)
+        rows = rows.reshape(*places, cells, self.groups, each)
         apart = kernel.reshape(cells, each, self.groups, self.filters // self.groups)
-        z = jnp.einsum("...kgc,kcgf->...gf", rows, apart)
-        return z.reshape(*z.shape[:-2], self.filters)
+        return jnp.einsum("...kgc,kcgf->...gf", rows, apart).reshape(*places, self.filters)

@@ -1,10 +1,14 @@
-"""Multilayer perceptrons, plain and with ways around their layers."""
+"""Multilayer perceptrons, plain and with ways around their layers; images they take as rows."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import jax
+from jax import Array
+
 from thalweg.catalogue.activations import Activation, ReLU
+from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
 from thalweg.catalogue.layers import Activate, Dense, Dropout, Residual
 from thalweg.catalogue.layers.sequence import apply_named, init_named, numbered
@@ -20,6 +24,21 @@ def before_normalization(normalization: Any, bias: Initializer | None) -> Initia
     return None if getattr(normalization, "centres", False) else bias
 
 
+def _as_rows(x: Array) -> Array:
+    """Every example as a row: [batch, ...] → [batch, input]."""
+    return x.reshape(x.shape[0], -1)
+
+
+def init_rows(network: Any, key: Array, example: Any) -> Variables:
+    """Variables of a network of dense layers that takes examples of any shape: ``Network.init``."""
+    return init_named(network, key, jax.eval_shape(_as_rows, example))
+
+
+def apply_rows(network: Any, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+    """What a network of dense layers makes of examples of any shape: ``Network.apply``."""
+    return apply_named(network, variables, _as_rows(x), context)
+
+
 @part
 class MLP:
     """Stacks dense layers with an activation after each but the last.
@@ -30,7 +49,7 @@ class MLP:
         the dense widths where it has several, as Maxout has; normalization: N, a layer such as
         BatchNormalization, none where not given; kernel: where weights start; bias: where biases
         start, none without; outputs: width of the last layer, taken from the task where not given
-    Shapes: [batch, input] → [batch, output]
+    Shapes: [batch, ...], laid out in rows → [batch, output]
     Watch for: the outputs are logits or plain values; the loss applies sigmoid or softmax. Before
         batch normalization hidden layers have no bias, which it would take away again.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, chapter 6
@@ -50,7 +69,7 @@ class MLP:
     dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     outputs: int | None = choice(default=None, low=1)
 
-    init, apply = init_named, apply_named
+    init, apply = init_rows, apply_rows
 
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
@@ -72,12 +91,14 @@ class ResidualMLP:
     """Stacks blocks of two dense layers, each with a way around it.
 
     Formula: a_0 = x W + b;  a_l = a_{l−1} + W''_l f(N(W'_l f(N(a_{l−1}))));  y = f(N(a_L)) W + b
+    Numbers: dropout: rate before W'' in every block; without it there is no such layer
     Choices: width: units of every hidden layer; blocks: L; activation: f; normalization: N, a layer
         such as LayerNormalization, none where not given; kernel: where weights start; bias: where
         biases start, none without; outputs: width of the last layer, taken from the task where not
         given
-    Shapes: [batch, input] → [batch, output]
-    Watch for: without normalization the variance grows with every block.
+    Shapes: [batch, ...], laid out in rows → [batch, output]
+    Watch for: without normalization the variance grows with every block. Dropout stands where Wide
+        Residual Networks (2016) have it, between the two maps of a block.
     Source: He et al., Identity Mappings in Deep Residual Networks, 2016, equation 5 and figure 4(e)
     Example:
         >>> network = ResidualMLP(width=8, blocks=2, outputs=1)
@@ -91,18 +112,20 @@ class ResidualMLP:
     normalization: Network | None = choice(default=None)
     kernel: Initializer = choice(default=He())
     bias: Initializer | None = choice(default=Zero())
+    dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     outputs: int | None = choice(default=None, low=1)
 
-    init, apply = init_named, apply_named
+    init, apply = init_rows, apply_rows
 
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         outputs = given_outputs(self)
+        dropout = () if self.dropout is None else (Dropout(rate=self.dropout),)
         normalization = () if self.normalization is None else (self.normalization,)
         ready = (*normalization, Activate(function=self.activation))
         bias = before_normalization(self.normalization, self.bias)
         inner = Dense(units=self.width, kernel=self.kernel, bias=bias)
         outer = Dense(units=self.width, kernel=self.kernel, bias=self.bias)
-        block = Residual(layers=(*ready, inner, *ready, outer))
+        block = Residual(layers=(*ready, inner, *ready, *dropout, outer))
         last = Dense(units=outputs, kernel=self.kernel, bias=self.bias)
         return numbered([outer, *([block] * self.blocks), *ready, last])

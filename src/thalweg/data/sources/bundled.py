@@ -18,7 +18,7 @@ __all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
 class Digits:
     """Handwritten digits on 8 × 8 pixels, the small stand-in for MNIST.
 
-    Choices: flat: pixels in a row for dense networks, or images for convolutions; split: shares of
+    Choices: flat: pixels in a row, or images, which convolutions and warps need; split: shares of
         the rows for training, validation and test
     Shapes: inputs [1797, 64], targets [1797]: multiclass; inputs [1797, 8, 8, 1] if not flat
     Watch for: pixels are divided by their maximum, 16. Writers are mixed across the split, so test

@@ -23,7 +23,7 @@ class MNIST:
     Choices: folder: where the four IDX files are, gzipped or not; the folder mnist within
         $THALWEG_DATA or ~/.local/share/thalweg where omitted; samples: training digits to keep,
         each class in proportion and the same ones every time, all 60,000 where omitted; flat:
-        pixels in a row for dense networks, or images for convolutions; split: shares of the
+        pixels in a row, or images, which convolutions and warps need; split: shares of the
         training digits for training and validation, the third being 0
     Shapes: inputs [70000, 784], targets [70000]: multiclass; inputs [70000, 28, 28, 1] if not flat
     Watch for: pixels are divided by 255. The last 10,000 rows are the test set: never choose
