@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from thalweg.catalogue.card import card
+from thalweg.spec.families import fields
 from thalweg.spec.writing import default_data, inline
 
 __all__ = ["PLACES", "toml_of"]
@@ -28,7 +29,7 @@ PLACES = {
     "augmentations": "[augmentation]\n@",
 }
 
-# Values for fields that must be given, by name.
+# Values for fields that must be given, by name, where any text or number would mislead.
 GIVEN: dict[str, Any] = {
     "path": "houses.csv",
     "target": "price",
@@ -36,13 +37,14 @@ GIVEN: dict[str, Any] = {
     "branches": [{"dense": {"units": 16}}, {"dense": {"units": 8}}],
     "layer": {"dense": {"units": 16}},
     "shape": [4, 4],
+    "run": "autoencoder.toml",
 }
 
 
 def toml_of(cls: type, family: str) -> str:
     """The lines of a spec that ask for a part: required fields, and its first number."""
     made = card(cls, family)
-    held = {field.name: GIVEN.get(field.name, 8) for field in made.fields if field.default is None}
+    held = {field.name: _example(cls, field.name) for field in made.fields if field.default is None}
     for field in made.fields:
         plain = default_data(cls, field.name)
         if not held and field.kind == "number" and isinstance(plain, int | float):
@@ -51,3 +53,19 @@ def toml_of(cls: type, family: str) -> str:
     if place.endswith("\n@"):
         return place.replace("@", written)
     return place.replace("@", f"{{ {written} }}" if held else f'"{made.name}"')
+
+
+def _example(cls: type, name: str) -> Any:
+    """A value for a field that must be given."""
+    field = fields(cls)[name]
+    if name in GIVEN:
+        return GIVEN[name]
+    if field.parts:
+        alone = [part for part, other in sorted(field.parts.items()) if _is_complete(other)]
+        return alone[:1] if field.several else alone[0]
+    return name if field.hint is str else 8
+
+
+def _is_complete(cls: type) -> bool:
+    """Whether a part needs no field to be given."""
+    return all(field.default is not None for field in card(cls).fields)
