@@ -29,7 +29,7 @@ from thalweg.catalogue.clipping import norm
 from thalweg.catalogue.context import Variables
 from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.networks.network import Network
-from thalweg.catalogue.optimizers.optimizer import Optimizer, evaluated
+from thalweg.catalogue.optimizers.optimizer import Optimizer, chosen, evaluated
 from thalweg.engine import lanes as lane_functions
 from thalweg.engine.devices import (
     ALONG_RUNS,
@@ -256,15 +256,6 @@ def _update_ratios(before: Tree, after: Tree) -> Readings:
     )
 
 
-def chosen(mask: Array, new: Tree, old: Tree) -> Tree:
-    """The new trees where the mask says so, the old ones elsewhere."""
-
-    def one(new: Array, old: Array) -> Array:
-        return jnp.where(mask.reshape(mask.shape + (1,) * (new.ndim - mask.ndim)), new, old)
-
-    return jax.tree.map(one, new, old)
-
-
 def advance(
     shape: Shape, lane: Lane, state: State, orders: Array, pool: Pool
 ) -> tuple[State, Array, Readings]:
@@ -299,8 +290,8 @@ def _evaluate(task: str) -> Callable[..., Any]:
 
 def in_use(lane: Lane, state: State) -> State:
     """States with the parameters that are meant to be used, where optimizers train others."""
-    chosen = evaluated(lane.optimizer, state.parameters, state.optimizer_state)
-    return state._replace(parameters=chosen)
+    used = evaluated(lane.optimizer, state.parameters, state.optimizer_state)
+    return state._replace(parameters=used)
 
 
 def _bare(lane: Lane, state: State) -> tuple[Lane, State]:

@@ -23,6 +23,7 @@ from thalweg.catalogue.optimizers.optimizer import (
     Optimizer,
     Step,
     as_is,
+    chosen,
     evaluated,
 )
 from thalweg.part import Number, choice, number, part
@@ -34,10 +35,6 @@ __all__ = [
     "ScheduleFree",
     "SharpnessAware",
 ]
-
-
-def _where(condition: Array, new: Any, old: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
 def _towards(share: Any, target: Any, point: Any) -> Any:
@@ -98,12 +95,12 @@ class GradientAccumulation:
             parameters,
             state["inner"],
             (count - 1) // self.every + 1,
-            lambda gradient: _where(complete, clip(gradient), gradient),
+            lambda gradient: chosen(complete, clip(gradient), gradient),
         )
         value, auxiliary = taken.auxiliary
         total = jax.tree.map(lambda g: jnp.where(complete, 0, self.every * g), taken.gradient)
-        kept = {"inner": _where(complete, taken.state, state["inner"]), "total": total}
-        moved = _where(complete, taken.parameters, parameters)
+        kept = {"inner": chosen(complete, taken.state, state["inner"]), "total": total}
+        moved = chosen(complete, taken.parameters, parameters)
         return Step(moved, kept, value, auxiliary, taken.gradient, taken.quantities)
 
 
@@ -183,8 +180,8 @@ class Lookahead:
         taken = self.inner.step(objective, parameters, state["inner"], count, clip)
         followed = count % self.every == 0
         reached = _towards(self.share, taken.parameters, state["slow"])
-        kept = {"inner": taken.state, "slow": _where(followed, reached, state["slow"])}
-        return taken._replace(parameters=_where(followed, reached, taken.parameters), state=kept)
+        kept = {"inner": taken.state, "slow": chosen(followed, reached, state["slow"])}
+        return taken._replace(parameters=chosen(followed, reached, taken.parameters), state=kept)
 
 
 @part

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Step",
     "Update",
     "as_is",
+    "chosen",
     "evaluated",
     "init_state",
     "take_step",
@@ -122,10 +124,25 @@ class Rule(Protocol):
     ) -> Update: ...
 
 
+def chosen(mask: Any, new: Any, old: Any) -> Any:
+    """The new trees where the mask says so, the old ones elsewhere.
+
+    Args:
+        mask: bool [...]; the leaves may have further axes.
+    """
+    mask = jnp.asarray(mask)
+
+    def one(new: Any, old: Any) -> Array:
+        beside = jnp.ndim(new) - mask.ndim
+        return jnp.where(mask.reshape(mask.shape + (1,) * beside), new, old)
+
+    return jax.tree.map(one, new, old)
+
+
 def evaluated(optimizer: Optimizer, parameters: Any, state: Any) -> Any:
     """The parameters that are meant to be used: those trained, unless the optimizer says else."""
-    chosen = getattr(optimizer, "evaluated", None)
-    return parameters if chosen is None else chosen(parameters, state)
+    picked = getattr(optimizer, "evaluated", None)
+    return parameters if picked is None else picked(parameters, state)
 
 
 def init_state(rule: Rule, parameters: Any) -> Any:

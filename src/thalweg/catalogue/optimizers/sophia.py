@@ -45,10 +45,10 @@ class Sophia:
     Source: Liu, Li, Hall, Liang & Ma, Sophia: A Scalable Stochastic Second-order Optimizer for
         Language Model Pre-training, 2023, algorithms 1 (Hutchinson) and 3
     Example:
-        >>> rule, w = Sophia(learning_rate=0.1), jnp.array([4.0, 1.0])
+        >>> rule, w = Sophia(learning_rate=0.5), jnp.array([4.0, 1.0])
         >>> bowl = lambda w: (w[0] ** 2 + 400 * w[1] ** 2, None)
-        >>> rule.step(bowl, w, rule.start(w), 1).parameters.round(3)
-        Array([3.9, 0.9], dtype=float32)
+        >>> rule.step(bowl, w, rule.start(w), 1).parameters
+        Array([3.5, 0.5], dtype=float32)
     """
 
     learning_rate: Number = number(default=1e-3, low=0, scale="log", search=(1e-5, 1e-1))
