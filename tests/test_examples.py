@@ -21,7 +21,11 @@ SMALLER = {
     "mnist": ("data.mnist.samples=600",),
     "mnist_ablation": ("data.mnist.samples=600", "network.residual_mlp.width=16"),
     "mnist_cnn": ("data.mnist.samples=300", "network.vgg.filters=[4, 4, 4]"),
-    "mnist_dense_99": ("data.mnist.samples=300", "network.residual_mlp.width=16"),
+    "mnist_dense_99": (
+        "data.mnist.samples=300",
+        "network.residual_mlp.width=16",
+        "network.residual_mlp.blocks=1",
+    ),
 }
 SLOW = {
     "activations": "four programs are compiled, and six pairs compared",
