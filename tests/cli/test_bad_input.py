@@ -107,7 +107,7 @@ TABLE = (
          "report = 2", "report = 0"),
     spec("loss of another task", "SquaredError fits regression tasks, but the data of Moons are bi",
          "[training]", "[loss]\nsquared_error = {}\n\n[training]"),
-    spec("penalty on a missing layer", "L2.layers must name some of dense_0, dense_1, got",
+    spec("penalty on no layer", "L2.layers must name some of dense_0, dense_1, got 'dense_9'",
          "[training]", '[regularizers]\nl2 = { layers = ["dense_9"] }\n\n[training]'),
     spec("another probe", "Training.probe_also must be 'input_shift' or none, got 'output_shift'",
          "epochs = 2", 'epochs = 2\nprobe_also = "output_shift"'),

@@ -16,7 +16,7 @@ from thalweg import __version__
 from thalweg.catalogue.optimizers import Adam, Newton
 from thalweg.cli import output
 from thalweg.cli.app import app
-from thalweg.cli.optimizers import table, table_text
+from thalweg.cli.optimizers import compared, table_text
 from thalweg.spec.families import FAMILIES
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -190,7 +190,7 @@ def test_no_line_is_wider_than_the_terminal(command, columns, thalweg, project, 
 
 
 def test_optimizers_are_compared_at_any_width():
-    rows = table({"nonlinear_conjugate_gradients": Newton, "adam": Adam})
+    rows = compared({"nonlinear_conjugate_gradients": Newton, "adam": Adam})
     wide = table_text(rows, 80).splitlines()
     assert wide[0].split() == ["optimizer", "state", "gradients", "values", "products", "matrix"]
     assert wide[1].split()[1:] == ["0", "1", "0", "P", "P", "×", "P"]

@@ -1,4 +1,4 @@
-"""Every number of every part sweeps: one program for all its values, each run the same bits alone.
+"""Every number of every part sweeps: one program for all values, and a run is the same bits alone.
 
 ``RECIPES`` hold every number of the catalogue, those of many parts at a time, because what takes
 long here is compiling.
@@ -218,26 +218,34 @@ def test_recipes_hold_every_number_there_is() -> None:
     assert all(len(three(place)) == 3 for made in RECIPES.values() for place in once(made).values())
 
 
+def moved(made: Recipe) -> Recipe:
+    """A recipe with every number somewhere else."""
+    for key in once(made):
+        place = once(made)[key]
+        made = place.put(three(place)[-1])
+    return made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_number_sweeps_in_one_program_with_the_bits_of_single_runs(
     name: str, tmp_path: Path
 ) -> None:
-    made, runs, watched = RECIPES[name], {}, {}
+    made = RECIPES[name]
     data = made.data.load()
-    for place in once(made).values():
-        swept = place.put(three(place))
-        fields = {field: getattr(swept, field) for field in RECIPE_FIELDS}
-        points = expand(Experiment(**fields))
-        of_place: list[Job] = [
-            job for p in points for job in jobs_of(resolve(p.recipe, data), data, range(1))
-        ]
-        assert len(of_place) == 3, place
-        runs |= {job.id: job for job in of_place}
-        watched[of_place[-1].id] = of_place[-1]
+
+    def jobs_for(one: Recipe) -> list[Job]:
+        points = expand(Experiment(**{field: getattr(one, field) for field in RECIPE_FIELDS}))
+        return [job for p in points for job in jobs_of(resolve(p.recipe, data), data, range(1))]
+
+    by_number = [jobs_for(place.put(three(place))) for place in once(made).values()]
+    assert all(len(jobs) == 3 for jobs in by_number)
+    # What a number of a neighbour would spoil shows most in a run that shares none with it.
+    (watched,) = jobs_for(moved(made))
+    runs = {job.id: job for jobs in (*by_number, [watched]) for job in jobs}
+    assert len(runs) > 2 * len(by_number)
     assert len(group([*runs.values()])) == 1
     with trained([*runs.values()], tmp_path / "together") as record:
-        together = {id_: everything(record, id_) for id_ in watched}
-    for id_, job in watched.items():
-        with trained([job], tmp_path / id_) as record:
-            assert_same_bits(everything(record, id_), together[id_])
+        together = everything(record, watched.id)
+    with trained([watched], tmp_path / "alone") as record:
+        assert_same_bits(everything(record, watched.id), together)

@@ -139,7 +139,11 @@ def test_the_last_dense_layer_takes_its_units_from_the_task() -> None:
 @pytest.mark.parametrize(
     ("network", "training", "sentence"),
     [
-        (MLP(), {}, "MLP gives outputs of shape (8, 8, 10), but"),
+        (
+            Sequential(layers=(Dense(units=10),)),
+            {},
+            "Sequential gives outputs of shape (8, 8, 10), but",
+        ),
         (
             Sequential(layers=(Flatten(), Convolution(filters=2), Dense())),
             {},

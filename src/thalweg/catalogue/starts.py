@@ -1,4 +1,4 @@
-"""Starts: changes to what initializers drew, after a look at training data or at other runs.
+"""Starts: changes to what was drawn, after a look at the data or at other runs.
 
 A part of this family is given the variables of a run before its first step, the run's training
 rows as the network sees them, and what recorded runs ended with, where it names any. It is applied

@@ -158,46 +158,6 @@ def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
 
 
 @app.command()
-@click.argument("change", metavar="NAME=VALUE")
-@click.option(
-    "--run",
-    "runs",
-    metavar="ID",
-    multiple=True,
-    help="Only runs whose id begins so; repeatable.",
-)
-@_path(
-    "--project",
-    metavar="DIR",
-    help="Folder of the record.",
-    default=".thalweg",
-    show_default=True,
-    envvar="THALWEG_PROJECT",
-    show_envvar=True,
-)
-@JSON
-def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> None:
-    """Change a number of runs that train now.
-
-    The runs train in another terminal, on the same --project. The number must be a manual
-    schedule, such as learning_rate = { manual = { initial = 0.1 } }; it is set
-    (learning_rate=0.01) or multiplied (learning_rate=x0.5). The record keeps every change with
-    its step, and the report shows them.
-
-    \b
-    Examples:
-      thalweg adjust learning_rate=0.01
-      thalweg adjust learning_rate=x0.5 --run 3f2a
-
-    \b
-    JSON: request, name, value, times.
-    """
-    from thalweg.cli import adjust as asking
-
-    asking.adjust(project, change, runs, json=json)
-
-
-@app.command()
 @click.option("--yes", is_flag=True, help="Plan more than 10,000 runs, too.")
 @click.option("--layers", is_flag=True, help="Show the layers of every network, too.")
 @on_experiment()
@@ -295,6 +255,46 @@ def export(request: Request, to: Path, format: str, json: bool) -> None:
     from thalweg.cli import experiment
 
     experiment.export(request, to, format, json=json)
+
+
+@app.command()
+@click.argument("change", metavar="NAME=VALUE")
+@click.option(
+    "--run",
+    "runs",
+    metavar="ID",
+    multiple=True,
+    help="Only runs whose id begins so; repeatable.",
+)
+@_path(
+    "--project",
+    metavar="DIR",
+    help="Folder of the record.",
+    default=".thalweg",
+    show_default=True,
+    envvar="THALWEG_PROJECT",
+    show_envvar=True,
+)
+@JSON
+def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> None:
+    """Change a number of runs that train now.
+
+    The runs train in another terminal, on the same --project. The number must be a manual
+    schedule, such as learning_rate = { manual = { initial = 0.1 } }; it is set
+    (learning_rate=0.01) or multiplied (learning_rate=x0.5). The record keeps every change with
+    its step, and the report shows them.
+
+    \b
+    Examples:
+      thalweg adjust learning_rate=0.01
+      thalweg adjust learning_rate=x0.5 --run 3f2a
+
+    \b
+    JSON: request, name, value, times.
+    """
+    from thalweg.cli import adjust as asking
+
+    asking.adjust(project, change, runs, json=json)
 
 
 @app.command(name="list")

@@ -19,8 +19,9 @@ from thalweg.catalogue.optimizers.optimizer import Optimizer
 __all__ = ["Cost", "State", "cost", "forms_matrix"]
 
 STEPS = 4
-START = jnp.linspace(-1.0, 1.0, 16).reshape(4, 4)
-CURVATURES = jnp.linspace(0.5, 2.0, 16).reshape(4, 4)
+# Of numpy: nothing is computed by JAX before its devices are prepared.
+START = np.linspace(-1.0, 1.0, 16, dtype=np.float32).reshape(4, 4)
+CURVATURES = np.linspace(0.5, 2.0, 16, dtype=np.float32).reshape(4, 4)
 
 
 class State(NamedTuple):
@@ -71,7 +72,8 @@ def cost(optimizer: Optimizer) -> Cost:
     """
     counts: Counter[str] = Counter()
     objective = Composite(lambda w: (w, None), partial(_bowl, counts))
-    parameters, state = START, optimizer.start(START)
+    parameters = jnp.asarray(START)
+    state = optimizer.start(parameters)
     with jax.disable_jit():
         for count in range(1, STEPS + 1):
             step = optimizer.step(objective, parameters, state, jnp.asarray(count))
