@@ -150,7 +150,8 @@ def test_json_is_of_what_ran(thalweg, project):
     ran = thalweg("run", *place).json
     assert ran["runs"] == {"total": 8, "finished": 8, "diverged": 0, "stopped": 0}
     assert ran["metric"] == "test.accuracy"
-    assert ran["comparison"] == thalweg("compare", *place).json
+    compared = {**ran["comparison"], "ensembles": ran["ensembles"]}
+    assert compared == thalweg("compare", *place).json
     planned = thalweg("plan", *place).json
     assert (planned["runs"], planned["recorded"], planned["seconds"]) == (8, 8, 0)
     assert (planned["runs_to_tune"], planned["runs_to_report"]) == (4, 4)

@@ -11,7 +11,7 @@ from jax import Array, lax
 from thalweg.catalogue.optimizers.optimizer import Clip, Objective, Step, as_is
 from thalweg.part import Number, choice, number, part
 
-__all__ = ["Sophia", "directions"]
+__all__ = ["Sophia"]
 
 
 def directions(parameters: Any, count: Array) -> Any:
