@@ -306,9 +306,12 @@ def test_contexts_keep_the_order_of_the_plan_and_are_judged_apart():
     assert found.contexts[2].warnings == ("gd has no runs here",)
     assert found.contexts[2].pairs == ()
     assert found.verdict.startswith(
-        "Best mean of 3 contexts: adam in 2 (clearly in 1) and gd in 1 (clearly in 1). "
+        "Best mean of 2 contexts: gd in 1 (clearly in 1) and adam in 1 (clearly in 1). "
     )
     assert "In noise=0.2: gd is best" in found.verdict
+    # A level that has no rival leads nowhere.
+    alone = [each for each in observations if each.context in ("noise=0.3", "noise=0.1")]
+    assert ask(alone, context_order=["noise=0.3"]).verdict.startswith("adam is best")
 
 
 def test_time_to_target_is_there_where_a_target_is():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,8 @@ from thalweg.cli import output
 from thalweg.errors import SpecError
 from thalweg.report import figure_svg
 from thalweg.report.braille import curve_rows, side_by_side
-from thalweg.report.parts import Axis, Figure, Line, LinePanel
+from thalweg.report.functions import function_panels
+from thalweg.report.parts import Figure
 from thalweg.report.words import short
 
 __all__ = ["COLUMNS", "Study", "study"]
@@ -52,7 +52,7 @@ class Study:
         listed = output.entries(words, width - 2)
         lines = ["", "Properties", *(f"  {line}" for line in listed.splitlines())]
         if self.curve:
-            panels = _panels(self.curve)
+            panels = function_panels({self.name: self.curve})
             room = width if width < 60 else (width - 2) // 2
             lines += ["", *side_by_side([curve_rows(panel, room) for panel in panels], width)]
         return "\n".join(lines)
@@ -81,7 +81,9 @@ class Study:
         if self.curve is None:
             raise SpecError(f"{self.name} looks at several units together and has no curve to draw")
         caption = f"Function and derivative, as computed from {self.activation!r}."
-        return figure_svg(Figure(self.name, caption, _panels(self.curve), columns=2))
+        return figure_svg(
+            Figure(self.name, caption, function_panels({self.name: self.curve}), columns=2)
+        )
 
 
 def study(name: str, activation: Any, *, cost: bool) -> Study:
@@ -100,18 +102,6 @@ def study(name: str, activation: Any, *, cost: bool) -> Study:
         curve_of(activation) if alone else None,
         cost_of(activation) if cost else None,
     )
-
-
-def _panels(curve: Curve) -> tuple[LinePanel, LinePanel]:
-    """Function and derivative, one panel each."""
-
-    def panel(title: str, values: tuple[float, ...], series: int) -> LinePanel:
-        finite = [value for value in values if math.isfinite(value)]
-        air = 0.05 * (max(finite) - min(finite)) or 0.5  # plateaus must not lie upon the frame
-        axis = Axis(low=min(finite) - air, high=max(finite) + air)
-        return LinePanel(title, Axis("z"), axis, (Line(title, curve.z, values, series=series),))
-
-    return panel("f(z)", curve.values, 0), panel("f′(z)", curve.derivatives, 1)
 
 
 # ------------------------------------------------------------------------------------------- words

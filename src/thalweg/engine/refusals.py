@@ -6,13 +6,14 @@ the network makes of a batch; ``plan`` calls them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from thalweg.catalogue.layers import Embedding, Flatten, Parallel, Reshape
+from thalweg.catalogue.layers import Embedding
 from thalweg.catalogue.layers.sequence import by_layer
+from thalweg.catalogue.networks.inside import activations_of, readers_of
 from thalweg.catalogue.preprocessing.fitting import keeps_features, shape_after
 from thalweg.catalogue.regularizers.regularizer import of_layers
 from thalweg.data import Dataset
@@ -39,7 +40,7 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
                 f"{type(augmentation).__name__} needs images, but the data of "
                 f"{type(recipe.data).__name__} are tables of {dataset.features} features{remedy}"
             )
-    for reader in _readers(recipe.network):
+    for reader in readers_of(recipe.network):
         if isinstance(reader, Embedding):
             _check_symbols(recipe, dataset, reader.symbols)
 
@@ -62,7 +63,7 @@ def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int) -> None:
 
 def check_activations(recipe: Recipe) -> None:
     """Refuse regularizers of activations that lie elsewhere than they need."""
-    functions = dict(_functions(recipe.network))
+    functions = dict(activations_of(recipe.network))
     for regularizer in recipe.regularizers:
         within = getattr(regularizer, "activations_within", None)
         for function in of_layers(functions, regularizer.layers).values():
@@ -93,25 +94,3 @@ def check_layers(recipe: Recipe, parameters: Any, taps: Mapping[str, Any]) -> No
                 f"{owner}.layers must name some of {', '.join(there)}, "
                 f"got {unknown[0] if unknown else asked!r}"
             )
-
-
-def _functions(network: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The activations of a network by layer, those within layers too."""
-    layers = network.named_layers() if hasattr(network, "named_layers") else ()
-    for name, layer in layers:
-        if hasattr(layer, "function"):
-            yield prefix + name, layer.function
-        yield from _functions(layer, f"{prefix}{name}.")
-
-
-def _readers(network: Any) -> Iterator[Any]:
-    """The layers that are given the inputs of a network, as they are or in another shape."""
-    layers = (
-        [layer for _, layer in network.named_layers()] if hasattr(network, "named_layers") else []
-    )
-    if isinstance(network, Parallel):
-        for branch in layers:
-            yield from _readers(branch)
-        return
-    first = next((layer for layer in layers if not isinstance(layer, Flatten | Reshape)), None)
-    yield from [network] if first is None else _readers(first)

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.catalogue.activations.properties import Curve, curve_of, is_elementwise
 from thalweg.catalogue.losses.chosen import chosen_for
+from thalweg.catalogue.networks.inside import activations_of
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.kept import said
@@ -474,7 +476,16 @@ class Laboratory:
             environment = dict(recorded.environment)
             source = environment.pop("source", "")
             recorded = dataclasses.replace(recorded, environment=environment)
-            return build(recorded, comparison, record, source, ensembles)
+            return build(recorded, comparison, record, source, ensembles, self._functions())
+
+    def _functions(self) -> dict[str, Curve]:
+        """The activations of the networks that are reported, those of single units, by name."""
+        found = {
+            label(function): function
+            for trial in self._trials("report")
+            for _, function in activations_of(trial.job.recipe.network)
+        }
+        return {name: curve_of(f) for name, f in found.items() if is_elementwise(f)}
 
     def report(self, out: Path) -> Path:
         """Write the page as one HTML file; returns its path."""

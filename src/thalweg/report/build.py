@@ -7,6 +7,9 @@ nothing to show is left out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from thalweg.record.tables import Experiment
 from thalweg.report.accounts import adjusted, budget, environment, outcomes, reproduction
 from thalweg.report.averages import averaged
@@ -14,6 +17,7 @@ from thalweg.report.contexts import across_contexts
 from thalweg.report.contrasts import pairs, time_to_target, tuning
 from thalweg.report.decisions import boundaries
 from thalweg.report.findings import ranking, verdict
+from thalweg.report.functions import FunctionCurve, activations
 from thalweg.report.groups import Curves, view
 from thalweg.report.parts import Page
 from thalweg.report.sweep import heatmap
@@ -30,6 +34,7 @@ def build(
     curves: Curves,
     source: str = "",
     ensembles: Ensembles | None = None,
+    functions: Mapping[str, FunctionCurve] = MappingProxyType({}),
 ) -> Page:
     """The page of an experiment.
 
@@ -39,6 +44,7 @@ def build(
         curves: where curves and arrays are read, e.g. an open record.
         source: text of the spec file; without it the canonical spec is shown.
         ensembles: what averaging over runs gained, where that was asked for.
+        functions: the activations of the networks, by name.
 
     Returns:
         The page, for ``to_html``, ``to_markdown`` or ``to_text``.
@@ -53,6 +59,7 @@ def build(
         heatmap(seen),
         boundaries(seen, curves),
         layers(seen, curves),
+        activations(functions),
         time_to_target(seen),
         tuning(seen),
         pairs(seen),

@@ -55,7 +55,9 @@ def _many(panels: list[LinePanel]) -> Table:
     if len(titles) > len(curves):
         curves, titles, grid = titles, curves, [list(row) for row in zip(*grid, strict=True)]
     rows = tuple((name, *row) for name, row in zip(curves, grid, strict=True))
-    return Table(("", *titles), rows, "l" + "r" * len(titles), "Values at the last step")
+    along = panels[0].x.label
+    caption = "Values at the last step" if along == "steps" else f"Values at the largest {along}"
+    return Table(("", *titles), rows, "l" + "r" * len(titles), caption)
 
 
 def _last(line: Line) -> tuple[str, str, str]:

@@ -218,7 +218,11 @@ def _listed(items: Sequence[str]) -> str:
 
 
 def overall_verdict(contexts: Sequence[Context]) -> str:
-    """The answer over all contexts: how often each level leads, and the first context's verdict."""
+    """The answer over all contexts: how often each level leads, and the first context's verdict.
+
+    A context in which only one level ran decides nothing.
+    """
+    contexts = [context for context in contexts if len(context.levels) > 1] or contexts[:1]
     if len(contexts) == 1:
         return contexts[0].verdict
     leads: Counter[str] = Counter()

@@ -1,8 +1,8 @@
 """Networks: functions with parameters, from inputs to outputs.
 
 ``Sequential`` is a list of layers, the others are short for one. ``outputs`` fills in the width
-that the task decides, ``summary`` counts what a network holds and does, ``saliency`` asks what it
-looks at.
+that the task decides, ``inside`` finds layers within layers, ``summary`` counts what a network
+holds and does, ``saliency`` asks what it looks at.
 """
 
 from thalweg.catalogue.networks.auxiliary import AuxiliaryHead
