@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
 
 from thalweg import curvature
 from thalweg.catalogue.clipping import ClipByNorm
@@ -160,6 +162,30 @@ def test_searches_end_on_quadratics(rule: Any) -> None:
 def test_a_minimum_is_not_left(rule: Any) -> None:
     points, _ = path(rule, RESIDUALS, np.ones(2), 60)
     np.testing.assert_array_equal(points, np.ones((60, 2)))
+
+
+@pytest.mark.parametrize("rule", SEARCHING, ids=repr)
+def test_a_minimum_is_reached_and_held_in_single_precision(rule: Any) -> None:
+    curvatures = jnp.array([1, 10, 100, 1000], jnp.float32)
+
+    # One above its curvature: the last falls are smaller than the rounding of the objective.
+    def bowl(w: Any) -> Any:
+        return 1 + 0.5 * (curvatures * w * w).sum(), None
+
+    points, _ = path(rule, bowl, np.ones(4, np.float32), 300)
+    assert points.dtype == np.float32
+    assert np.abs(points[200:]).max() < 1e-5
+    inputs, classes = load_breast_cancer(return_X_y=True)
+    inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+    signed = jnp.asarray(np.where(classes == 1, 1, -1)[:, None] * inputs, jnp.float32)
+
+    def logistic(w: Any) -> Any:
+        return jnp.logaddexp(0, -(signed @ w)).mean() + 0.005 * (w * w).sum(), None
+
+    points, _ = path(rule, logistic, np.zeros(30, np.float32), 200)
+    theirs = LogisticRegression(C=1 / (0.01 * len(inputs)), fit_intercept=False, tol=1e-8)
+    expected = theirs.fit(inputs, classes).coef_[0]
+    np.testing.assert_allclose(points[150:], np.tile(expected, (50, 1)), atol=1e-5)
 
 
 def test_bfgs_explains_the_change_of_the_gradient() -> None:

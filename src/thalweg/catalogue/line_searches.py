@@ -19,6 +19,9 @@ from thalweg.part import Number, choice, number, part
 
 __all__ = ["Backtracking", "ExactSearch", "WolfeSearch"]
 
+# Differences of the objective below so many times its rounding error are taken for none.
+ROUNDING = 4
+
 Along = Callable[[Array], Array]
 
 
@@ -87,10 +90,12 @@ class WolfeSearch:
         taken as it is
     Shapes: scalar
     Watch for: every trial costs an evaluation and a gradient. Trials are doubled until bracketed
-        and halved within; a line without a lower bound is followed for all trials.
+        and halved within; a line without a lower bound is followed for all trials. Where a fall is
+        lost in rounding, f'(t) ≤ (2 c₁ − 1) f'(0) stands in for it (the approximate condition).
     Source: Wolfe, Convergence Conditions for Ascent Methods, 1969; Nocedal & Wright, Numerical
         Optimization, 2006, equations 3.6–3.7; Burke, Lewis & Overton, A Robust Gradient Sampling
-        Algorithm, 2005, section 4 (bracketing)
+        Algorithm, 2005, section 4 (bracketing); Hager & Zhang, A New Conjugate Gradient Method,
+        2005, equation 4.1 (approximate)
     Example:
         >>> search = WolfeSearch(first=0.01, flat=0.1)
         >>> search.step_length(lambda t: (t - 1.0) ** 2, jnp.array(1.0), jnp.array(-2.0))
@@ -109,7 +114,11 @@ class WolfeSearch:
         def verdict(length: Array) -> tuple[Array, Array]:
             """Whether a length is too long, and whether it is too short."""
             now, rise = differentiated(length)
-            too_long = ~(now <= value + self.sufficient * length * slope)
+            fallen = now <= value + self.sufficient * length * slope
+            # Close to a minimum the fall is lost in rounding, and slopes must stand in for it.
+            level = now <= value + ROUNDING * jnp.finfo(now.dtype).eps * jnp.abs(value)
+            fallen |= level & (rise <= (2 * self.sufficient - 1) * slope)
+            too_long = ~fallen
             if self.condition == "strong":
                 too_long |= rise > -self.flat * slope
             return too_long, ~too_long & (rise < self.flat * slope)

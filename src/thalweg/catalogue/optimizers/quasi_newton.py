@@ -90,7 +90,8 @@ class BFGS:
         scale = along / jnp.where(sound, change @ change, 1)
         inverse = jnp.where(state["fresh"] > 0, scale * identity, inverse)
         bent = inverse @ change
-        outer = (along + change @ bent) / along**2 * jnp.outer(step, step)
+        # Not over along², which underflows near a minimum.
+        outer = (1 + change @ bent / along) * jnp.outer(step / along, step)
         mixed = jnp.outer(bent, step) / along
         better = inverse + outer - mixed - mixed.T
         stuck = ~(jnp.abs(step) > 0).any()
