@@ -7,6 +7,7 @@ long here is compiling.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from thalweg.catalogue.activations import Sigmoid
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.catalogue.layers import Activate, Dense, Flatten
 from thalweg.catalogue.losses import BinaryCrossEntropy
-from thalweg.catalogue.networks import MLP, AuxiliaryHead, Sequential
+from thalweg.catalogue.networks import MLP, AuxiliaryHead, ResidualMLP, Sequential
 from thalweg.catalogue.optimizers import GradientDescent, SteepestDescent
 from thalweg.catalogue.preprocessing import Standardize
 from thalweg.catalogue.schedules import Warmup
@@ -125,11 +126,11 @@ def dense(parts: Iterable[Any]) -> Sequential:
 
 
 def scheduled() -> tuple[Any, ...]:
-    """Regularizers whose strengths follow a schedule, each another kind."""
+    """Regularizers whose strengths follow a schedule, every kind of them."""
     kinds = [*fullest("schedules").values(), Warmup(after=0.3, length=3)]
     strengths = [r for r in (*WEIGHTS.values(), *ACTIVITIES.values()) if hasattr(r, "strength")]
     simple = [r for r in strengths if type(r).__name__ not in ("KLSparsity", "Contractive")]
-    return tuple(replace(r, strength=kind) for r, kind in zip(simple, kinds, strict=False))
+    return tuple(replace(r, strength=kind) for r, kind in zip(cycle(simple), kinds, strict=False))
 
 
 def by_optimizer() -> Iterator[tuple[str, Recipe]]:
@@ -165,6 +166,7 @@ RECIPES: dict[str, Recipe] = {
         clipping=CLIPPINGS["clip_by_value"],
     ),
     "networks": recipe(network=MLP(hidden=(4,), dropout=0.3)),
+    "residual networks": recipe(network=ResidualMLP(width=4, blocks=1, dropout=0.3)),
     "images": recipe(
         data=Digits(flat=False, split=(0.02, 0.02, 0.96)),
         network=Sequential(layers=(LAYERS["instance_normalization"], Flatten(), Dense())),
@@ -175,6 +177,7 @@ RECIPES: dict[str, Recipe] = {
         preprocessing=fullest("preprocessing")["whiten"],
         augmentation=(AUGMENTATIONS["noise"], AUGMENTATIONS["mixup"]),
     ),
+    "codes": recipe(preprocessing=fullest("preprocessing")["sparse_code"]),
     "deep supervision": recipe(
         network=AuxiliaryHead(network=MLP(hidden=(5,))), loss=LOSSES["deep_supervision"]
     ),

@@ -86,7 +86,7 @@ def is_held(path: Any, biases: bool) -> bool:
     A ``bias``, and the ``scale`` of a normalization, which is treated like one, are held where
     asked for. A ``slope``, which an activation learns, never is: 0 is nothing special for it.
     """
-    name = getattr(path[-1], "key", None)
+    name = getattr(path[-1], "key", None) if path else None
     return name != "slope" and (biases or name not in ("bias", "scale"))
 
 
