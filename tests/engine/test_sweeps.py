@@ -7,7 +7,6 @@ long here is compiling.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from thalweg.catalogue.layers import Activate, Dense, Flatten
 from thalweg.catalogue.losses import BinaryCrossEntropy
 from thalweg.catalogue.networks import MLP, AuxiliaryHead, ResidualMLP, Sequential
 from thalweg.catalogue.optimizers import GradientDescent, SteepestDescent
-from thalweg.catalogue.preprocessing import Standardize
+from thalweg.catalogue.preprocessing import SparseCode, Standardize
 from thalweg.catalogue.schedules import Warmup
 from thalweg.data import Digits, Moons
 from thalweg.data.sources import Houses
@@ -125,12 +124,14 @@ def dense(parts: Iterable[Any]) -> Sequential:
     return Sequential(layers=(*between, Dense()))
 
 
-def scheduled() -> tuple[Any, ...]:
-    """Regularizers whose strengths follow a schedule, every kind of them."""
+def scheduled() -> Iterator[tuple[Any, ...]]:
+    """Regularizers whose strengths follow a schedule, until every kind has been one."""
     kinds = [*fullest("schedules").values(), Warmup(after=0.3, length=3)]
     strengths = [r for r in (*WEIGHTS.values(), *ACTIVITIES.values()) if hasattr(r, "strength")]
     simple = [r for r in strengths if type(r).__name__ not in ("KLSparsity", "Contractive")]
-    return tuple(replace(r, strength=kind) for r, kind in zip(cycle(simple), kinds, strict=False))
+    for i in range(0, len(kinds), len(simple)):
+        pairs = zip(simple, kinds[i:], strict=False)
+        yield tuple(replace(r, strength=kind) for r, kind in pairs)
 
 
 def by_optimizer() -> Iterator[tuple[str, Recipe]]:
@@ -177,7 +178,7 @@ RECIPES: dict[str, Recipe] = {
         preprocessing=fullest("preprocessing")["whiten"],
         augmentation=(AUGMENTATIONS["noise"], AUGMENTATIONS["mixup"]),
     ),
-    "codes": recipe(preprocessing=fullest("preprocessing")["sparse_code"]),
+    "codes": recipe(preprocessing=SparseCode(atoms=3, nonzeros=2)),
     "deep supervision": recipe(
         network=AuxiliaryHead(network=MLP(hidden=(5,))), loss=LOSSES["deep_supervision"]
     ),
@@ -195,7 +196,10 @@ RECIPES: dict[str, Recipe] = {
     "activities": recipe(
         network=MLP(hidden=(4,), activation=Sigmoid()), regularizers=tuple(ACTIVITIES.values())
     ),
-    "schedules": recipe(network=MLP(hidden=(4,)), regularizers=scheduled()),
+    **{
+        f"schedules {i}": recipe(network=MLP(hidden=(4,)), regularizers=regularizers)
+        for i, regularizers in enumerate(scheduled())
+    },
     **dict(by_optimizer()),
 }
 
