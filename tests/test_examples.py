@@ -45,8 +45,8 @@ def test_example(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     if (ROOT.parent / "shared" / "data").exists() and "THALWEG_DATA" not in os.environ:
         monkeypatch.setenv("THALWEG_DATA", str(ROOT.parent / "shared" / "data"))
     compares = path.stem not in COMPARES_NOTHING
-    seeds = "compare.seeds.report=2" if compares else "seeds=2"
-    overrides = (*SMALL, seeds, *SMALLER.get(path.stem, ()))
+    seeds = ("compare.seeds.report=2",) if compares else ("seeds=2", "ensemble.size=2")
+    overrides = (*SMALL, *seeds, *SMALLER.get(path.stem, ()))
     laboratory = Laboratory(Experiment.from_file(path, overrides), tmp_path)
     source = laboratory.points[0].recipe.data
     if isinstance(source, MNIST) and source.missing():
