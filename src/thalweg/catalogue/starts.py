@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jax import Array
@@ -27,25 +27,33 @@ Recorded: TypeAlias = Mapping[str, Mapping[str, np.ndarray]]
 NOTHING: Recorded = MappingProxyType({})
 
 
+class Beginning(NamedTuple):
+    """A run before its first step.
+
+    Args:
+        network, loss: of the run.
+        inputs, targets: its training rows as the network sees them, arrays of numpy [row, ...].
+        recorded: what the recorded runs ended with that its starts name.
+    """
+
+    network: Network
+    loss: Loss
+    inputs: Any
+    targets: Any
+    recorded: Recorded = NOTHING
+
+
 @runtime_checkable
 class Start(Protocol):
     """A change to variables, given data.
 
-    Laws: shapes and names stay; the same data and variables give the same result. Inputs and
-    targets are arrays of numpy, [row, ...]. ``check_loss`` refuses a loss it has no use for.
+    Laws: shapes and names stay; the same data and variables give the same result. ``check_loss``
+    refuses a loss it has no use for.
     """
 
     def check_loss(self, loss: Loss) -> None: ...
 
-    def adapt(
-        self,
-        variables: Variables,
-        network: Network,
-        loss: Loss,
-        inputs: Any,
-        targets: Any,
-        recorded: Recorded = NOTHING,
-    ) -> Variables: ...
+    def adapt(self, variables: Variables, run: Beginning) -> Variables: ...
 
 
 def _seen(network: Network, variables: Variables, x: Any) -> tuple[Array, dict[str, Array]]:
@@ -90,7 +98,8 @@ class FromRun:
         >>> drawn = network.init(jax.random.key(0), x)
         >>> kept = {"ab12": {**drawn.named(), "parameters.dense_0.bias": np.arange(3.0)}}
         >>> start = FromRun(run="ab12", layers=("dense_0",))
-        >>> start.adapt(drawn, network, SquaredError(), x, x, kept).parameters["dense_0"]["bias"]
+        >>> run = Beginning(network, SquaredError(), x, x, kept)
+        >>> start.adapt(drawn, run).parameters["dense_0"]["bias"]
         array([0., 1., 2.], dtype=float32)
     """
 
@@ -105,16 +114,8 @@ class FromRun:
     def check_loss(self, loss: Loss) -> None:
         """Any will do: the layers need not have been trained by the same."""
 
-    def adapt(
-        self,
-        variables: Variables,
-        network: Network,
-        loss: Loss,
-        inputs: Any,
-        targets: Any,
-        recorded: Recorded = NOTHING,
-    ) -> Variables:
-        own, kept = variables.named(), recorded[self.run]
+    def adapt(self, variables: Variables, run: Beginning) -> Variables:
+        own, kept = variables.named(), run.recorded[self.run]
         for layer in self.layers:
             if not any(_is_within(name, layer) for name in own):
                 tail = nearest(layer, variables.parameters)
@@ -156,7 +157,9 @@ class OutputBias:
         >>> from thalweg.catalogue.networks import MLP
         >>> network, x, y = MLP(hidden=(), outputs=1), np.ones((4, 2), "f"), np.array([1, 1, 1, 0])
         >>> variables = network.init(jax.random.key(0), x)
-        >>> adapted = OutputBias().adapt(variables, network, BinaryCrossEntropy(), x, y)
+        >>> adapted = OutputBias().adapt(
+        ...     variables, Beginning(network, BinaryCrossEntropy(), x, y)
+        ... )
         >>> adapted.parameters["dense_0"]["bias"].round(4)
         array([1.0986], dtype=float32)
     """
@@ -165,27 +168,19 @@ class OutputBias:
         if not hasattr(loss, "constant"):
             raise SpecError(f"OutputBias knows no best constant for {type(loss).__name__}")
 
-    def adapt(
-        self,
-        variables: Variables,
-        network: Network,
-        loss: Loss,
-        inputs: Any,
-        targets: Any,
-        recorded: Recorded = NOTHING,
-    ) -> Variables:
-        self.check_loss(loss)
-        best: Any = loss
-        outputs, linear = _seen(network, variables, inputs[:1])
+    def adapt(self, variables: Variables, run: Beginning) -> Variables:
+        self.check_loss(run.loss)
+        best: Any = run.loss
+        outputs, linear = _seen(run.network, variables, run.inputs[:1])
         for layer, z in reversed(linear.items()):
             old = _held(variables.parameters, layer).get("bias")
             if old is not None and z.shape == outputs.shape and bool((z == outputs).all()):
-                bias = np.asarray(best.constant(targets, len(old)), np.asarray(old).dtype)
+                bias = np.asarray(best.constant(run.targets, len(old)), np.asarray(old).dtype)
                 changed = _with(variables.parameters, layer, {"bias": bias})
                 return Variables(changed, variables.state)
         raise SpecError(
             f"OutputBias needs outputs that come from a linear layer with a bias, which those of "
-            f"{type(network).__name__} do not"
+            f"{type(run.network).__name__} do not"
         )
 
 
@@ -210,7 +205,7 @@ class UnitVariance:
         >>> from thalweg.catalogue.networks import MLP
         >>> network, x = MLP(hidden=(), outputs=50), np.linspace(-9, 9, 40, dtype="f")[:, None]
         >>> drawn = network.init(jax.random.key(0), x)
-        >>> adapted = UnitVariance().adapt(drawn, network, SquaredError(), x, x)
+        >>> adapted = UnitVariance().adapt(drawn, Beginning(network, SquaredError(), x, x))
         >>> float((x @ adapted.parameters["dense_0"]["kernel"]).std().round(3))
         1.0
     """
@@ -221,19 +216,11 @@ class UnitVariance:
     def check_loss(self, loss: Loss) -> None:
         """Any will do: it looks at inputs alone."""
 
-    def adapt(
-        self,
-        variables: Variables,
-        network: Network,
-        loss: Loss,
-        inputs: Any,
-        targets: Any,
-        recorded: Recorded = NOTHING,
-    ) -> Variables:
-        x = inputs[: self.rows]
-        for layer in _seen(network, variables, x)[1]:
+    def adapt(self, variables: Variables, run: Beginning) -> Variables:
+        x = run.inputs[: self.rows]
+        for layer in _seen(run.network, variables, x)[1]:
             if "kernel" in _held(variables.parameters, layer):
-                variables = self._scaled(variables, network, layer, x)
+                variables = self._scaled(variables, run.network, layer, x)
         return variables
 
     def _scaled(self, variables: Variables, network: Network, layer: str, x: Any) -> Variables:

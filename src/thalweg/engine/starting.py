@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.context import Variables
-from thalweg.catalogue.starts import FromRun
+from thalweg.catalogue.starts import Beginning, FromRun
 from thalweg.engine.lanes import scaled
 from thalweg.engine.plan import Job, scalings
 
@@ -23,10 +23,9 @@ def adapted(job: Job, drawn: Variables) -> Variables:
     rows = job.split.train
     inputs = np.asarray(scaled(of_inputs, jnp.asarray(job.dataset.inputs[rows])))
     targets = np.asarray(scaled(of_targets, jnp.asarray(job.dataset.targets[rows])))
+    run = Beginning(job.recipe.network, job.recipe.loss, inputs, targets, job.recorded)
     for start in job.recipe.start:
-        drawn = start.adapt(
-            drawn, job.recipe.network, job.recipe.loss, inputs, targets, job.recorded
-        )
+        drawn = start.adapt(drawn, run)
     return drawn
 
 
@@ -36,6 +35,7 @@ def check_recorded(job: Job) -> None:
     assert recipe.loss is not None
     example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
     blank = jax.eval_shape(recipe.network.init, jax.random.key(0), example)
+    run = Beginning(recipe.network, recipe.loss, None, None, job.recorded)
     for start in recipe.start:
         if isinstance(start, FromRun):
-            start.adapt(blank, recipe.network, recipe.loss, None, None, job.recorded)
+            start.adapt(blank, run)
