@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
+TESTS = Path(__file__).parent
+
 # Programs of tests are compiled anew only where their code changed.
-os.environ.setdefault("THALWEG_CACHE", str(Path(__file__).parent.parent / ".cache"))
+os.environ.setdefault("THALWEG_CACHE", str(TESTS.parent / ".cache"))
+# Nearly all time of the tests is spent compiling programs that run once, so these are compiled
+# quickly; programs of the engine have options of their own, which this does not touch.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+QUICKLY = {TESTS / folder for folder in ("catalogue", "reference", "worked")}
 
 from thalweg.engine import devices
 
 devices.prepare()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_quickly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a module compiles where answers count, not speed; forgotten after it.
+
+    Every compiled program holds regions of memory, of which a process can have 65,530: all tests
+    together compile more than one process survives.
+    """
+    jax.config.update("jax_disable_most_optimizations", request.path.parent in QUICKLY)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

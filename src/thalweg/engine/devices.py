@@ -92,8 +92,10 @@ def on_cpu() -> bool:
 
 
 def compiler_options() -> dict[str, Any]:
-    """Options that programs are compiled with; part of their identity."""
-    return {"xla_cpu_experimental_ynn_fusion_type": YNN} if on_cpu() else {}
+    """Options that programs are compiled with, whatever the flags; part of their identity."""
+    if not on_cpu():
+        return {}
+    return {"xla_cpu_experimental_ynn_fusion_type": YNN, "xla_cpu_use_fusion_emitters": True}
 
 
 def brief_options() -> dict[str, Any]:
