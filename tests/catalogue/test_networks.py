@@ -114,6 +114,8 @@ def test_contexts_within_contexts_have_their_own_names_and_keys() -> None:
 class Told:
     """A layer that keeps the lengths its context tells."""
 
+    kind = "told"
+
     def __init__(self) -> None:
         self.lengths: list[Any] = []
 
