@@ -144,7 +144,8 @@ def test_contexts_of_other_lengths_are_otherwise_the_same() -> None:
     taps: dict[str, Any] = {}
     context = Context("train", KEY, taps, {"a.z": 1}, "a.", jnp.ones(1), [], jnp.array([3]))
     other = context.of_lengths(jnp.array([2])).within("b")
-    assert context.lengths.tolist() == [3] and other.lengths.tolist() == [2]
+    assert context.lengths.tolist() == [3]
+    assert other.lengths.tolist() == [2]
     assert (other.mode, other.prefix) == ("train", "a.b.")
     assert all(getattr(other, x) is getattr(context, x) for x in ("nudges", "weights", "visits"))
     assert other.taps is taps

@@ -2,6 +2,7 @@
 
 dataset.py     what a source yields, ``Dataset``, and what a source is, ``Source``
 sources/       the sources: parts, found by name through ``thalweg.data.sources.__all__``
+sequences.py   sequences of tokens as arrays
 split.py       which rows are for training, validation and test
 tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
 idx.py         the file format of MNIST
