@@ -121,6 +121,25 @@ class Dataset:
             digest.update(json.dumps([self.vocabulary, self.source_time]).encode())
         return digest.hexdigest()
 
+    def checked(self, inputs: np.ndarray) -> np.ndarray:
+        """Other inputs of the same kind, as those of this data set are stored.
+
+        Raises:
+            DataError: they are no tokens of its vocabulary, where it has one.
+        """
+        if not self.vocabulary:
+            return np.asarray(inputs, np.float32)
+        tokens = np.asarray(inputs)
+        if tokens.dtype.kind not in "iu":
+            raise DataError(
+                f"inputs must be whole numbers where there is a vocabulary, got {tokens.dtype}"
+            )
+        own = self.source_time or tokens.shape[1]
+        check_tokens(tokens[:, :own], self.vocabulary)
+        if self.source_time:
+            check_tokens(tokens[:, own:], self.class_names, own)
+        return tokens.astype(np.int32)
+
     def _check_inputs(self) -> None:
         if self.inputs.ndim not in (2, 3, 4):
             raise DataError(
@@ -163,9 +182,7 @@ class Dataset:
                 f"source_time must leave steps that lead to targets of tokens, got {own} of {time} "
                 f"steps for task {self.task}"
             )
-        check_tokens(self.inputs[:, : own or time], self.vocabulary)
-        if own:
-            check_tokens(self.inputs[:, own:], self.class_names, own)
+        self.checked(self.inputs)
 
     def _check_targets(self) -> None:
         if len(self.targets) != self.rows:
