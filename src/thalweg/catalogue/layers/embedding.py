@@ -49,7 +49,8 @@ class Embedding:
         return Variables({"kernel": self.kernel.sample(key, (self.symbols, self.features))}, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        symbols, kernel = x.astype(jnp.int32), variables.parameters["kernel"]
+        symbols = jnp.asarray(x, jnp.int32)
+        kernel = jnp.asarray(variables.parameters["kernel"])
         # Negative ones would count from the end.
         outside = jnp.where(symbols < 0, len(kernel), symbols)
         vectors = kernel.at[outside].get(mode="fill", fill_value=jnp.nan)
