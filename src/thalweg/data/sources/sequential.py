@@ -20,8 +20,8 @@ class SequentialMNIST:
     """The digits of MNIST, seen a pixel or a row of pixels at a time.
 
     Choices: steps: ``pixels``, 784 of one number, or ``rows``, 28 of 28 numbers; permutation: seed
-        of an order in which all images have their pixels, theirs where omitted; folder, samples,
-        split: as in MNIST
+        of an order in which all images have their pixels, theirs where omitted; folder: where the
+        files are, samples: training digits to keep, split: shares of them, all as in MNIST
     Shapes: inputs [70000, 28, 28], targets [70000]: multiclass; inputs [70000, 784, 1] for pixels
     Watch for: pixel by pixel what decides was mostly seen hundreds of steps before the end. Another
         permutation is another problem.

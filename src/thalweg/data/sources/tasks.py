@@ -27,8 +27,8 @@ class Copy:
     """Sequences of letters that are to be said again: does a network remember what it read?
 
     Formula: y_1 … y_n = x_1 … x_n; letters and lengths drawn uniformly
-    Choices: samples: pairs; symbols: letters there are; shortest, longest: lengths; layout:
-        ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of the letters;
+    Choices: samples: pairs; symbols: letters there are; shortest: least length; longest: greatest;
+        layout: ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of the letters;
         split: shares of the rows for training, validation and test
     Shapes: inputs [samples, 17], targets [samples, 9]: tokens; the first 8 steps are the source,
         then come <begin> and the target
@@ -63,8 +63,8 @@ class Reverse:
     """Sequences of letters that are to be said backwards.
 
     Formula: y_1 … y_n = x_n … x_1; letters and lengths drawn uniformly
-    Choices: samples: pairs; symbols: letters there are; shortest, longest: lengths; layout:
-        ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of the letters;
+    Choices: samples: pairs; symbols: letters there are; shortest: least length; longest: greatest;
+        layout: ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of the letters;
         split: shares of the rows for training, validation and test
     Shapes: inputs [samples, 17], targets [samples, 9]: tokens; the first 8 steps are the source,
         then come <begin> and the target
@@ -161,7 +161,7 @@ class Parity:
     """Bits of which is to be said whether the ones are even or odd in number.
 
     Formula: y = (x_1 + … + x_n) mod 2; bits and lengths drawn uniformly
-    Choices: samples: sequences; shortest, longest: lengths; seed: of the bits; split: shares of the
+    Choices: samples: sequences; shortest: least length; longest: greatest; seed: of the bits; split: shares of the
         rows for training, validation and test
     Shapes: inputs [samples, longest], targets [samples]: binary
     Watch for: no bit alone, nor any group that leaves one out, says anything about the answer.
