@@ -269,7 +269,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"text" * 50)[:-10])
     with pytest.raises(DataError, match="is not a whole gzip file"):
         Text(path=str(tmp_path / "cut.gz")).load()
-    with pytest.raises(DataError, match="Names.samples must be <= 2, the lines"):
+    with pytest.raises(DataError, match=r"Names\.samples must be <= 2, the lines"):
         Names(path=write(tmp_path, "a\nb"), samples=3).load()
 
 

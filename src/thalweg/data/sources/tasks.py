@@ -28,8 +28,8 @@ class Copy:
 
     Formula: y_1 … y_n = x_1 … x_n; letters and lengths drawn uniformly
     Choices: samples: pairs; symbols: letters there are; shortest: least length; longest: greatest;
-        layout: ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of the letters;
-        split: shares of the rows for training, validation and test
+        layout: ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of
+        the letters; split: shares of the rows for training, validation and test
     Shapes: inputs [samples, 17], targets [samples, 9]: tokens; the first 8 steps are the source,
         then come <begin> and the target
     Watch for: a short sequence may stand in training and in test; with 8 of 8 letters few do.
@@ -64,8 +64,8 @@ class Reverse:
 
     Formula: y_1 … y_n = x_n … x_1; letters and lengths drawn uniformly
     Choices: samples: pairs; symbols: letters there are; shortest: least length; longest: greatest;
-        layout: ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of the letters;
-        split: shares of the rows for training, validation and test
+        layout: ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; seed: of
+        the letters; split: shares of the rows for training, validation and test
     Shapes: inputs [samples, 17], targets [samples, 9]: tokens; the first 8 steps are the source,
         then come <begin> and the target
     Watch for: easier than Copy for a recurrent network, whose last letters are the freshest.
@@ -161,8 +161,8 @@ class Parity:
     """Bits of which is to be said whether the ones are even or odd in number.
 
     Formula: y = (x_1 + … + x_n) mod 2; bits and lengths drawn uniformly
-    Choices: samples: sequences; shortest: least length; longest: greatest; seed: of the bits; split: shares of the
-        rows for training, validation and test
+    Choices: samples: sequences; shortest: least length; longest: greatest; seed: of the bits;
+        split: shares of the rows for training, validation and test
     Shapes: inputs [samples, longest], targets [samples]: binary
     Watch for: no bit alone, nor any group that leaves one out, says anything about the answer.
     Source: M. Minsky and S. Papert, Perceptrons, 1969, section 3.1. Licence: that of this package.
