@@ -52,7 +52,8 @@ def sequence_accuracy(predicted: np.ndarray, targets: np.ndarray) -> float:
         ValueError: their shapes differ, or nothing counts.
     """
     right, counts = _right(predicted, targets)
-    return float((right | ~counts).all(axis=1)[counts.any(axis=1)].mean())
+    whole = np.asarray((right | ~counts).all(axis=1))
+    return float(whole[counts.any(axis=1)].mean())
 
 
 def _right(predicted: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +66,7 @@ def _right(predicted: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.n
     counts = targets >= 0
     if not counts.any():
         raise ValueError("there is no target to be right about: all are negative")
-    return predicted == targets, counts
+    return np.equal(predicted, targets), counts
 
 
 def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:

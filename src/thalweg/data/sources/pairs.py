@@ -70,11 +70,9 @@ class Pairs:
         pairs = [self._pair(line, number) for number, line in enumerate(lines, 1)]
         chosen = spread(pairs, self.samples, "Pairs.samples")
         sources, targets = ([pair[side] for pair in chosen] for side in (0, 1))
-        words = [known_words(side, self.least) for side in (sources, targets)]
-        note = (
-            f"{self._file.name}: {len(chosen)} pairs of {len(words[0])} and {len(words[1])} words"
-        )
-        return translation(sources, targets, *words, self.layout, (note,))
+        read, said = (known_words(side, self.least) for side in (sources, targets))
+        note = f"{self._file.name}: {len(chosen)} pairs of {len(read)} and {len(said)} words"
+        return translation(sources, targets, read, said, self.layout, (note,))
 
     def _pair(self, line: str, number: int) -> tuple[list[str], list[str]]:
         columns = line.split("\t")

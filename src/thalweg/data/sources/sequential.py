@@ -54,4 +54,4 @@ class SequentialMNIST:
         return dataclasses.replace(data, inputs=pixels.reshape(-1, *shape))
 
     def _images(self) -> MNIST:
-        return MNIST(folder=self.folder, samples=self.samples, split=self.split)
+        return MNIST(folder=self.folder, samples=self.samples, flat=True, split=self.split)
