@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -75,6 +76,8 @@ class Context:
         weights: 1 for rows that count and 0 for rows that only fill the batch, [batch]; None
             where all rows count.
         visits: a list to fill with every layer that is run, those inside others first, or None.
+        lengths: how many leading steps of every sequence count, int32 [batch]; None where all do.
+            What layers make of real steps does not depend on what follows them.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Context:
         prefix: str = "",
         weights: Array | None = None,
         visits: list[Visit] | None = None,
+        lengths: Array | None = None,
     ) -> None:
         self.mode: Mode = mode
         self.key = key
@@ -94,12 +98,20 @@ class Context:
         self.prefix = prefix
         self.weights = weights
         self.visits = visits
+        self.lengths = lengths
 
     def within(self, layer: str) -> Context:
         """The context of a layer inside: its taps are prefixed and its randomness is its own."""
         key = None if self.key is None else jax.random.fold_in(self.key, zlib.crc32(layer.encode()))
-        prefix = f"{self.prefix}{layer}."
-        return Context(self.mode, key, self.taps, self.nudges, prefix, self.weights, self.visits)
+        inner = copy(self)
+        inner.key, inner.prefix = key, f"{self.prefix}{layer}."
+        return inner
+
+    def of_lengths(self, lengths: Array | None) -> Context:
+        """This context for sequences of other lengths: a part of what came in, or its batch."""
+        other = copy(self)
+        other.lengths = lengths
+        return other
 
     def tap(self, name: str, value: Array) -> Array:
         """Offer a value under a name and get it back, nudged if somebody asked for that."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from jax import Array
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.layers.lengths import aware_of_padding
 from thalweg.catalogue.layers.sequence import apply_named, init_named, numbered
 from thalweg.catalogue.networks.network import Network
 from thalweg.part import choice, part
@@ -20,7 +24,8 @@ class Sequential:
     Shapes: what the first layer takes → what the last one gives
     Watch for: layers are named by kind and number, ``dense_0``, ``activation_0``, ``dense_1``; the
         last dense layer takes its units from the task where they are not given. One dense unit and
-        a sigmoid are the artificial neuron.
+        a sigmoid are the artificial neuron. Inputs that are tokens [batch, time], whole numbers
+        padded with -1 at the end, tell the layers how long each sequence is.
     Source: standard
     Example:
         >>> import jax, jax.numpy as jnp
@@ -32,7 +37,10 @@ class Sequential:
 
     layers: tuple[Network, ...] = choice()
 
-    init, apply = init_named, apply_named
+    init = init_named
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        return apply_named(self, variables, x, aware_of_padding(context, x))
 
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""

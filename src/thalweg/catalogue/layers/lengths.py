@@ -1,0 +1,35 @@
+"""How long sequences are that were padded to one length.
+
+A batch of token sequences is int32 [batch, time], padded at the end with ``PADDING``. A network
+that is given one tells its layers by ``context.lengths`` how many steps count; layers that treat
+every step alike need not ask.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.context import Context
+
+__all__ = ["PADDING", "aware_of_padding", "counted_steps", "lengths_of"]
+
+#: Stands where a sequence has ended, and for a target where nothing is to be predicted.
+PADDING = -1
+
+
+def lengths_of(tokens: Array) -> Array:
+    """Number of tokens that are not padding, int32 [batch]; tokens [batch, time]."""
+    return (tokens >= 0).sum(axis=-1, dtype=jnp.int32)
+
+
+def counted_steps(lengths: Array, time: int) -> Array:
+    """Which of so many steps of each sequence count, bool [batch, time]."""
+    return jnp.arange(time) < lengths[:, None]
+
+
+def aware_of_padding(context: Context, x: Array) -> Context:
+    """The context with the lengths of the inputs, where these are tokens and nobody gave them."""
+    if context.lengths is None and x.ndim == 2 and jnp.issubdtype(x.dtype, jnp.integer):
+        return context.of_lengths(lengths_of(x))
+    return context
