@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from thalweg.catalogue import (
         activations,
         augmentations,
+        cells,
         clipping,
         curvature,
         initializers,
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "activations",
     "augmentations",
+    "cells",
     "clipping",
     "curvature",
     "data",

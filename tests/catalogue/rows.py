@@ -49,6 +49,7 @@ from thalweg.catalogue.augmentations import (
     Mixup,
     Noise,
 )
+from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN, MinimalGatedUnit
 from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue
 from thalweg.catalogue.initializers import (
     ActivationGain,
@@ -80,6 +81,7 @@ from thalweg.catalogue.layers import (
     LayerNormalization,
     MaxPooling,
     Parallel,
+    Recurrent,
     Reshape,
     Residual,
     RMSNormalization,
@@ -367,6 +369,18 @@ ROWS: dict[str, list[Any]] = {
             Parallel(branches=(Dense(units=3), Activate(function=ELU(alpha=0.5))), join=join)
             for join in ("concatenate", "add")
         ],
+        Recurrent(
+            cell=RNN(activation=Swish(beta=1.7)),
+            units=2,
+            direction="both",
+            dropout=0.4,
+            recurrent_dropout=0.3,
+        ),
+        Recurrent(
+            cell=GRU(activation=Swish(beta=1.7)), units=2, direction="backward", returns="mean"
+        ),
+        Recurrent(units=2, returns="last", normalization=LayerNormalization(epsilon=0.1)),
+        Recurrent(cell=MinimalGatedUnit(), units=2, returns="max", start=Normal(deviation=0.2)),
         Reshape(shape=(1, 3)),
         Residual(layers=(Dense(units=2), Dropout(rate=0.4))),
         RMSNormalization(epsilon=0.1),
@@ -391,6 +405,13 @@ ROWS: dict[str, list[Any]] = {
         ResNet(filters=(2, 3), blocks=1, normalization=GroupNormalization(groups=1), outputs=2),
         Sequential(layers=(Dense(units=4), Activate(function=Tanh()), Dense(units=2))),
         VGG(filters=(2,), convolutions=1, hidden=(3,), outputs=2),
+    ],
+    "cells": [
+        *[GRU(activation=Swish(beta=1.7), reset=reset) for reset in ("after", "before")],
+        LSTM(activation=Swish(beta=1.7), peepholes=Normal(deviation=0.2)),
+        *[RNN(activation=Swish(beta=1.7), applied=applied) for applied in ("after", "before")],
+        *[JordanRNN(activation=Swish(beta=1.7), fed=fed) for fed in ("outputs", "targets")],
+        MinimalGatedUnit(activation=Swish(beta=1.7)),
     ],
     "optimizers": [
         AdaGrad(learning_rate=0.1, epsilon=1e-3, initial=0.2),

@@ -32,6 +32,7 @@ from thalweg.catalogue.layers import (
     GlobalPooling,
     InstanceNormalization,
     MaxPooling,
+    Recurrent,
 )
 from thalweg.catalogue.networks import (
     VGG,
@@ -120,6 +121,7 @@ SHAPES: dict[type, tuple[int, ...]] = {
     MaxPooling: IMAGES,
     LeNet: SIZEABLE,
     ResNet: SIZEABLE,
+    Recurrent: (4, 5, 3),
     VGG: SIZEABLE,
 }
 
@@ -179,6 +181,10 @@ def _search(search: Any, dtype: Any) -> Any:
     return jax.vmap(one)(jnp.linspace(0.3, 7, 9, dtype=dtype))
 
 
+def _cell(cell: Any, dtype: Any) -> Any:
+    return _network(Recurrent(cell=cell, units=2), dtype)
+
+
 RUN: dict[str, Callable[[Any, Any], Any]] = {
     "activations": _activation,
     "initializers": lambda start, dtype: start.sample(_key(), (6, 5)),
@@ -189,6 +195,7 @@ RUN: dict[str, Callable[[Any, Any], Any]] = {
     "clipping": lambda clipping, dtype: clipping.clip(*_clipped(dtype)),
     "layers": _network,
     "networks": _network,
+    "cells": _cell,
     "optimizers": _optimizer,
     "line_searches": _search,
 }
@@ -295,7 +302,11 @@ def test_every_number_matters(family: str, row: Any) -> None:
     if getattr(row, "statistics", "") == "population":
         return  # there are no running averages for its momentum
     for lane in lanes(row)[1:]:
-        if _without_starts(lane) == _without_starts(row) and family in ("layers", "networks"):
+        if _without_starts(lane) == _without_starts(row) and family in (
+            "layers",
+            "networks",
+            "cells",
+        ):
             continue  # parameters are put in the place of what initializers draw
         changed = zip(_flat(compiled(lane)), base, strict=True)
         assert any(not np.array_equal(one, other) for one, other in changed)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from thalweg.catalogue import (
     activations,
     augmentations,
+    cells,
     clipping,
     initializers,
     layers,
@@ -26,6 +27,7 @@ from thalweg.catalogue import (
     starts,
 )
 from thalweg.catalogue.augmentations.augmentation import Augmentation
+from thalweg.catalogue.cells.cell import Cell
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer
@@ -55,6 +57,7 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Family("networks", Network, networks),
         Family("layers", Network, layers),
+        Family("cells", Cell, cells),
         Family("activations", activations.Activation, activations),
         Family("initializers", initializers.Initializer, initializers),
         Family("starts", starts.Start, starts),

@@ -16,6 +16,7 @@ PLACES = {
     "data": "[data]\n@",
     "networks": "[network]\n@",
     "layers": '[network]\nsequential = { layers = [@, "dense"] }',
+    "cells": "[network]\nsequential = { layers = [{ recurrent = { cell = @, units = 8 } }] }",
     "activations": "[network]\nmlp = { activation = @ }",
     "initializers": "[network]\nmlp = { kernel = @ }",
     "starts": "[start]\n@",

@@ -2,7 +2,7 @@
 
 A layer keeps the contract of a network (``contract``): ``init`` and ``apply``. Linear maps and
 activations are separate layers. ``sequence`` names layers and runs them one after the other,
-``windows`` is the geometry of convolution and pooling.
+``windows`` is the geometry of convolution and pooling, ``recurrence`` the loop along time.
 """
 
 from thalweg.catalogue.layers.activation import Activate
@@ -19,6 +19,7 @@ from thalweg.catalogue.layers.normalization import (
     RMSNormalization,
 )
 from thalweg.catalogue.layers.pooling import AveragePooling, GlobalPooling, MaxPooling
+from thalweg.catalogue.layers.recurrent import Recurrent
 from thalweg.catalogue.layers.reparametrization import SpectralNormalization, WeightNormalization
 from thalweg.catalogue.layers.reshape import Flatten, Reshape
 
@@ -38,6 +39,7 @@ __all__ = [
     "MaxPooling",
     "Parallel",
     "RMSNormalization",
+    "Recurrent",
     "Reshape",
     "Residual",
     "SpectralNormalization",
