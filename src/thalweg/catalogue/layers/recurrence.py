@@ -7,7 +7,7 @@ backwards such steps come first, so that every sequence is reversed within its o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -41,7 +41,7 @@ def as_is(name: str, values: Array) -> Array:
 
 def unroll(
     cell: Cell,
-    parameters: dict[str, Array],
+    parameters: Mapping[str, Array],
     x: Array,
     context: Context,
     start: State,
