@@ -12,7 +12,7 @@ import pytest
 from thalweg.catalogue.activations import Max, Maxout, PReLU, RReLU, Tanh
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Normal
-from thalweg.catalogue.layers import Dense, Dropout
+from thalweg.catalogue.layers import Dense, Dropout, Embedding
 from thalweg.catalogue.networks import MLP, ResidualMLP, Sequential
 from thalweg.errors import SpecError
 
@@ -109,6 +109,46 @@ def test_contexts_within_contexts_have_their_own_names_and_keys() -> None:
     keys = [outer.within(name).key for name in ("a", "b")]
     assert (jax.random.key_data(keys[0]) != jax.random.key_data(keys[1])).any()
     assert Context("train").within("a").key is None
+
+
+class Told:
+    """A layer that keeps the lengths its context tells."""
+
+    kind = "told"
+
+    def __init__(self) -> None:
+        self.lengths: list[Any] = []
+
+    def init(self, key: Any, example: Any) -> Variables:
+        return NOTHING
+
+    def apply(self, variables: Variables, x: Any, context: Context) -> tuple[Any, Any]:
+        self.lengths.append(context.lengths)
+        return x, {}
+
+
+def test_networks_tell_their_layers_how_long_padded_sequences_are() -> None:
+    told: Any = Told()
+    network = object.__new__(Sequential)
+    object.__setattr__(network, "layers", (Embedding(symbols=5, features=2), told))
+    variables = network.init(KEY, jnp.zeros((2, 3), jnp.int32))
+    told.lengths.clear()
+    tokens = jnp.array([[4, 0, -1], [1, -1, -1]])
+    network.apply(variables, tokens, Context("evaluate"))
+    network.apply(variables, tokens, Context("evaluate", lengths=jnp.array([3, 3])))
+    network.apply(variables, tokens.astype(float), Context("evaluate"))
+    assert [x if x is None else x.tolist() for x in told.lengths] == [[2, 1], [3, 3], None]
+
+
+def test_contexts_of_other_lengths_are_otherwise_the_same() -> None:
+    taps: dict[str, Any] = {}
+    context = Context("train", KEY, taps, {"a.z": 1}, "a.", jnp.ones(1), [], jnp.array([3]))
+    other = context.of_lengths(jnp.array([2])).within("b")
+    assert context.lengths.tolist() == [3]
+    assert other.lengths.tolist() == [2]
+    assert (other.mode, other.prefix) == ("train", "a.b.")
+    assert all(getattr(other, x) is getattr(context, x) for x in ("nudges", "weights", "visits"))
+    assert other.taps is taps
 
 
 def test_open_outputs_are_refused() -> None:

@@ -108,3 +108,109 @@ def test_what_cannot_be_is_refused(changes, sentence):
 def test_sources_satisfy_the_protocol():
     assert isinstance(Houses(), Source)
     assert not isinstance(object(), Source)
+
+
+TOKENS = {
+    "inputs": np.array([[0, 2, 1], [1, 1, -1], [2, -1, -1]]),
+    "targets": np.array([[1, -1, 0], [0, 1, -1], [1, -1, -1]]),
+    "task": "tokens",
+    "class_names": ("no", "yes"),
+    "vocabulary": tuple("abc"),
+}
+# A source of two steps, then what leads to two targets.
+TRANSLATION = {
+    **TOKENS,
+    "inputs": np.array([[2, 0, 0, 1], [1, -1, 0, -1]]),
+    "targets": np.array([[1, 1], [1, -1]]),
+    "source_time": 2,
+}
+
+
+def test_sequences_of_tokens_are_whole_numbers():
+    data = Dataset(**TOKENS)
+    assert (data.inputs.dtype, data.targets.dtype) == (np.int32, np.int32)
+    assert (data.rows, data.features, data.outputs) == (3, 3, 2)
+    classified = Dataset(**{**TOKENS, "targets": np.array([0, 1, 1]), "task": "binary"})
+    assert classified.inputs.dtype == np.int32
+    assert Dataset(**TRANSLATION).source_time == 2
+    of_numbers = {**TOKENS, "inputs": np.zeros((3, 3, 5)), "vocabulary": ()}
+    assert Dataset(**of_numbers).inputs.dtype == np.float32
+
+
+def test_fingerprints_that_records_refer_to_stay_as_they_are():
+    assert Dataset(**SOUND).fingerprint == (
+        "09bc72abad8fbe1c7732a1bd6f1aabb137d307dcdb8c154b9a77c8007abed4b2"
+    )
+    assert Houses().load().fingerprint == (
+        "411e5d4deb00e1526009d9eeee9dac5f9b8f135485d3361757da3f1039606cb9"
+    )
+
+
+def test_fingerprint_tells_vocabularies_apart():
+    def fingerprint(**changes):
+        return Dataset(**{**TOKENS, **changes}).fingerprint
+
+    assert fingerprint() != fingerprint(vocabulary=tuple("abd"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"inputs": TOKENS["inputs"] + 0.5}, "inputs must be whole numbers where there is a vocab"),
+        ({"inputs": np.zeros((3, 2, 2), int)}, "inputs must be tokens [rows, time], got shape (3,"),
+        (
+            {"inputs": np.array([[0, 2, 3], [1, 1, -1], [2, -1, -1]])},
+            "inputs must be tokens >= 0 and < 3, or -1 for padding, got 3 in row 1, step 3",
+        ),
+        (
+            {"inputs": np.array([[0, 2, 1], [1, -2, -1], [2, -1, -1]])},
+            "or -1 for padding, got -2 in row 2, step 2",
+        ),
+        (
+            {"inputs": np.array([[0, 2, 1], [1, 1, -1], [-1, -1, -1]])},
+            "every sequence must hold a token, got an empty one in row 3",
+        ),
+        (
+            {"inputs": np.array([[0, 2, 1], [1, -1, 1], [2, -1, -1]])},
+            "padded at their end alone, got a token after padding in row 2, step 3",
+        ),
+        ({"vocabulary": ("a", "b", "a")}, "must name every token once, got 'a' twice"),
+        ({"feature_names": tuple("xyz")}, "have a vocabulary and no feature_names"),
+        ({"targets": np.array([0, 1, 1])}, "targets of tokens must be [rows, time], here (3, 3)"),
+        ({"targets": np.zeros((3, 2), int)}, "here (3, 3), got shape (3, 2)"),
+        (
+            {"targets": np.array([[1, -1, 0], [0, 2, -1], [1, -1, -1]])},
+            "targets must be tokens >= 0 and < 2, or -1 for padding, got 2 in row 2, step 2",
+        ),
+        (
+            {"targets": np.array([[1, -1, 0], [-1, -1, -1], [1, -1, -1]])},
+            "every row must have something to predict, got none in row 2",
+        ),
+        (
+            {"targets": np.array([[1, -1, 0], [0, 1, -1], [1, -1, 0]])},
+            "where its sequence has a token, got one on padding in row 3, step 3",
+        ),
+        ({"vocabulary": (), "inputs": np.zeros((3, 3))}, "task tokens needs sequences"),
+        ({"source_time": 3}, "source_time must leave steps that lead to targets"),
+        (
+            {"source_time": 1, "targets": np.array([0, 1, 1]), "task": "binary"},
+            "leave steps that lead to targets of tokens, got 1 of 3 steps for task binary",
+        ),
+        (
+            {**TRANSLATION, "inputs": np.array([[2, 0, 0, 2], [1, -1, 0, -1]])},
+            "inputs must be tokens >= 0 and < 2, or -1 for padding, got 2 in row 1, step 4",
+        ),
+        (
+            {**TRANSLATION, "inputs": np.array([[2, 0, 0, 1], [1, -1, -1, -1]])},
+            "got an empty one in row 2",
+        ),
+    ],
+)
+def test_sequences_that_cannot_be_are_refused(changes, sentence):
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        Dataset(**{**TOKENS, **changes})
+
+
+def test_a_source_needs_tokens():
+    with pytest.raises(DataError, match="source_time is one of tokens"):
+        Dataset(**{**SOUND, "source_time": 1})

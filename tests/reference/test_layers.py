@@ -519,9 +519,29 @@ def test_embedding() -> None:
     expected.backward(torch.tensor(weights(y.shape)))
     close(y, expected.detach().numpy())
     close(found["kernel"], kernel.grad.numpy())
-    for outside in (-1.0, 7.0):
+    for outside in (-2.0, 7.0):
         y, _ = layer.apply(variables, jnp.array([outside]), Context("train"))
         assert jnp.isnan(y).all()
+
+
+def test_embedding_of_padding() -> None:
+    layer = Embedding(symbols=4, features=3)
+    symbols = np.array([[2, 0, 3, -1], [1, -1, -1, -1]])
+    variables = layer.init(jax.random.key(0), jnp.asarray(symbols))
+
+    def weighted(parameters: Any) -> Any:
+        y, _ = layer.apply(Variables(parameters, {}), jnp.asarray(symbols), Context("train"))
+        return (y * weights(y.shape)).sum(), y
+
+    found, y = jax.grad(weighted, has_aux=True)(variables.parameters)
+    # A row of its own for padding, which torch keeps at zero.
+    kernel = np.concatenate([variables.parameters["kernel"], np.zeros((1, 3))])
+    theirs = torch.tensor(kernel, requires_grad=True)
+    rows = torch.tensor(np.where(symbols < 0, 4, symbols))
+    expected = functional.embedding(rows, theirs, padding_idx=4)
+    expected.backward(torch.tensor(weights(y.shape)))
+    close(y, expected.detach().numpy())
+    close(found["kernel"], theirs.grad.numpy()[:4])
 
 
 def test_residual_and_parallel() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -102,23 +103,15 @@ class Context:
     def within(self, layer: str) -> Context:
         """The context of a layer inside: its taps are prefixed and its randomness is its own."""
         key = None if self.key is None else jax.random.fold_in(self.key, zlib.crc32(layer.encode()))
-        prefix = f"{self.prefix}{layer}."
-        inner = self.of_lengths(self.lengths)
-        inner.key, inner.prefix = key, prefix
+        inner = copy(self)
+        inner.key, inner.prefix = key, f"{self.prefix}{layer}."
         return inner
 
     def of_lengths(self, lengths: Array | None) -> Context:
         """This context for sequences of other lengths: a part of what came in, or its batch."""
-        return Context(
-            self.mode,
-            self.key,
-            self.taps,
-            self.nudges,
-            self.prefix,
-            self.weights,
-            self.visits,
-            lengths,
-        )
+        other = copy(self)
+        other.lengths = lengths
+        return other
 
     def tap(self, name: str, value: Array) -> Array:
         """Offer a value under a name and get it back, nudged if somebody asked for that."""

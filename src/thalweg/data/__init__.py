@@ -2,7 +2,9 @@
 
 dataset.py     what a source yields, ``Dataset``, and what a source is, ``Source``
 sources/       the sources: parts, found by name through ``thalweg.data.sources.__all__``
+sequences.py   sequences of tokens as arrays
 split.py       which rows are for training, validation and test
+texts.py       text as sequences of tokens
 tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
 idx.py         the file format of MNIST
 fetch.py       downloading MNIST, when asked
@@ -29,10 +31,12 @@ from thalweg.data.sources import (
     Iris,
     Line5,
     Moons,
+    Names,
     Parquet,
     Reconstruction,
     SixPoints,
     Spirals,
+    Text,
     Wine,
 )
 from thalweg.data.split import Split, split_rows
@@ -52,12 +56,14 @@ __all__ = [
     "Iris",
     "Line5",
     "Moons",
+    "Names",
     "Parquet",
     "Reconstruction",
     "SixPoints",
     "Source",
     "Spirals",
     "Split",
+    "Text",
     "Wine",
     "fetch_mnist",
     "inventory",

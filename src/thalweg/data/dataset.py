@@ -1,7 +1,8 @@
 """What a source yields, ``Dataset``, and what a source is, ``Source``.
 
 A data set is checked when it is made, so that nothing behind it has to ask again: shapes agree,
-numbers are finite (NaN alone may stand for a missing cell of a table), every class has rows.
+numbers are finite (NaN alone may stand for a missing cell of a table), every class has rows,
+sequences of tokens are whole.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from thalweg.data.sequences import check_steps, check_tokens
 from thalweg.errors import DataError
 
-__all__ = ["Dataset", "Shares", "Source", "Task"]
+__all__ = ["Dataset", "Shares", "Source", "TableTask", "Task"]
 
-Task: TypeAlias = Literal["binary", "multiclass", "regression"]
+# What a column of a table can ask for, and what any data can: ``tokens`` is a class at every step
+# of a sequence.
+TableTask: TypeAlias = Literal["binary", "multiclass", "regression"]
+Task: TypeAlias = Literal["binary", "multiclass", "regression", "tokens"]
 
 # Shares of the rows for training, validation and test.
 Shares: TypeAlias = tuple[float, float, float]
@@ -44,15 +49,20 @@ class Dataset:
     """Inputs, targets and what they mean; arrays are read-only.
 
     Args:
-        inputs: float32 [rows, features] or [rows, height, width, channel]; NaN where a cell of a
-            table is missing.
-        targets: int32 [rows], positions in ``class_names``, or float32 [rows, outputs].
+        inputs: float32 [rows, features], [rows, time, features] or [rows, height, width, channel];
+            NaN where a cell of a table is missing. Or int32 [rows, time], positions in
+            ``vocabulary``, -1 where a sequence has ended.
+        targets: int32 [rows], positions in ``class_names``, or float32 [rows, outputs]; for tokens
+            int32 [rows, time], -1 where nothing is to be predicted.
         task: what is to be predicted.
-        feature_names: one for each feature of a table; empty for images.
+        feature_names: one for each feature of a table; empty for anything else.
         class_names: one for each class; empty for regression.
         fixed_test: this many of the last rows are an official test set.
         notes: what was inferred or left out, to be shown to the user.
         divided_like: another data set, of as many rows, whose split this one has.
+        vocabulary: one name for each token of the inputs; empty where inputs are numbers.
+        source_time: so many first steps of the inputs are a sequence of their own, the source. The
+            others lead to the targets, and are positions in ``class_names``.
 
     Raises:
         DataError: where arrays and meaning do not agree.
@@ -66,10 +76,18 @@ class Dataset:
     fixed_test: int = 0
     notes: tuple[str, ...] = ()
     divided_like: Dataset | None = None
+    vocabulary: tuple[str, ...] = ()
+    source_time: int = 0
 
     def __post_init__(self) -> None:
         target_type = np.float32 if self.task == "regression" else np.int32
-        object.__setattr__(self, "inputs", _read_only(self.inputs, np.float32))
+        if self.vocabulary and np.asarray(self.inputs).dtype.kind not in "iu":
+            raise DataError(
+                f"inputs must be whole numbers where there is a vocabulary, got "
+                f"{np.asarray(self.inputs).dtype}"
+            )
+        input_type = np.int32 if self.vocabulary else np.float32
+        object.__setattr__(self, "inputs", _read_only(self.inputs, input_type))
         object.__setattr__(self, "targets", _read_only(self.targets, target_type))
         self._check_inputs()
         self._check_targets()
@@ -99,13 +117,34 @@ class Dataset:
         digest.update(self.targets.data)
         if self.divided_like is not None:
             digest.update(self.divided_like.fingerprint.encode())
+        if self.vocabulary:
+            digest.update(json.dumps([self.vocabulary, self.source_time]).encode())
         return digest.hexdigest()
 
-    def _check_inputs(self) -> None:
-        if self.inputs.ndim not in (2, 4):
+    def checked(self, inputs: np.ndarray) -> np.ndarray:
+        """Other inputs of the same kind, as those of this data set are stored.
+
+        Raises:
+            DataError: they are no tokens of its vocabulary, where it has one.
+        """
+        if not self.vocabulary:
+            return np.asarray(inputs, np.float32)
+        tokens = np.asarray(inputs)
+        if tokens.dtype.kind not in "iu":
             raise DataError(
-                "inputs must be [rows, features] or [rows, height, width, channel], "
-                f"got shape {self.inputs.shape}"
+                f"inputs must be whole numbers where there is a vocabulary, got {tokens.dtype}"
+            )
+        own = self.source_time or tokens.shape[1]
+        check_tokens(tokens[:, :own], self.vocabulary)
+        if self.source_time:
+            check_tokens(tokens[:, own:], self.class_names, own)
+        return tokens.astype(np.int32)
+
+    def _check_inputs(self) -> None:
+        if self.inputs.ndim not in (2, 3, 4):
+            raise DataError(
+                "inputs must be [rows, features] or [rows, time, features] or "
+                f"[rows, height, width, channel], got shape {self.inputs.shape}"
             )
         if not self.inputs.size:
             raise DataError(f"inputs hold no numbers: their shape is {self.inputs.shape}")
@@ -116,6 +155,13 @@ class Dataset:
                 f"the official test set must leave rows to train on, "
                 f"got {self.fixed_test} of {self.rows} rows"
             )
+        if self.vocabulary:
+            self._check_sequences()
+            return
+        if self.source_time:
+            raise DataError(
+                f"source_time is one of tokens, got {self.source_time} without a vocabulary"
+            )
         sound = ~np.isinf(self.inputs) if self.inputs.ndim == 2 else np.isfinite(self.inputs)
         if not sound.all():
             row, *place = np.argwhere(~sound)[0]
@@ -124,6 +170,19 @@ class Dataset:
                 f"inputs must be finite, got {self.inputs[row, *place]} in row {row + 1}, "
                 f"feature {name!r}"
             )
+
+    def _check_sequences(self) -> None:
+        if self.inputs.ndim != 2:
+            raise DataError(f"inputs must be tokens [rows, time], got shape {self.inputs.shape}")
+        if self.feature_names:
+            raise DataError("sequences of tokens have a vocabulary and no feature_names")
+        time, own = self.inputs.shape[1], self.source_time
+        if own and (self.task != "tokens" or not 0 < own < time):
+            raise DataError(
+                f"source_time must leave steps that lead to targets of tokens, got {own} of {time} "
+                f"steps for task {self.task}"
+            )
+        self.checked(self.inputs)
 
     def _check_targets(self) -> None:
         if len(self.targets) != self.rows:
@@ -138,10 +197,18 @@ class Dataset:
                 raise DataError(f"targets must be finite, got {self.targets[row]} in row {row + 1}")
             return
         classes = len(self.class_names)
-        if self.targets.ndim != 1:
+        if self.targets.ndim != 1 and self.task != "tokens":
             raise DataError(f"targets must be [rows], got shape {self.targets.shape}")
         if classes < 2:
             raise DataError(f"at least two classes are needed, got {self.class_names}")
+        if self.task == "tokens":
+            if not self.vocabulary and self.inputs.ndim != 3:
+                raise DataError(
+                    "task tokens needs sequences: inputs of tokens with a vocabulary, or "
+                    f"[rows, time, features], got shape {self.inputs.shape}"
+                )
+            check_steps(self.targets, self.inputs[:, self.source_time :], classes)
+            return
         if (self.task == "binary") != (classes == 2):
             raise DataError(f"task {self.task} does not go with {classes} classes")
         if self.targets.min() < 0 or self.targets.max() >= classes:

@@ -42,7 +42,8 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
         inputs: [row, feature, ...], or the name of one of its splits.
 
     Returns:
-        Float32 probabilities [row, class], or in regression values [row, target] in their units.
+        Float32 probabilities [row, class], of tokens [row, time, class], or in regression values
+        [row, target] in their units.
 
     Raises:
         DataError: the inputs have another shape than those it was trained on.
@@ -53,12 +54,13 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
             raise DataError(f"a split is one of {', '.join(SPLITS)}, got {inputs!r}")
         inputs = job.dataset.inputs[getattr(job.split, inputs)]
         if not len(inputs):
-            return np.zeros((0, job.dataset.outputs), np.float32)
+            steps = job.dataset.targets.shape[1:] if job.dataset.task == "tokens" else ()
+            return np.zeros((0, *steps, job.dataset.outputs), np.float32)
     shape = job.dataset.inputs.shape[1:]
     if np.shape(inputs)[1:] != shape or not np.size(inputs):
         wanted = ", ".join(map(str, ("row", *shape)))
         raise DataError(f"inputs must have the shape [{wanted}], got {np.shape(inputs)}")
-    inputs = np.asarray(inputs, np.float32)
+    inputs = job.dataset.checked(inputs)
     lane, state = _restored(job, kept)
     size = min(len(inputs), EVALUATION_ROWS)
     found = []
@@ -78,8 +80,7 @@ def _predict() -> Any:
 def _restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
     """The run as it was when its training ended."""
     recipe = job.recipe
-    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
-    blank: Variables = jax.eval_shape(recipe.network.init, jax.random.key(0), example)
+    blank: Variables = jax.eval_shape(recipe.network.init, jax.random.key(0), job.example())
     if not kept.keys() >= blank.named().keys():
         raise RecordError(
             f"the record has no parameters of run {job.id} (seed {job.seed}), which has not ended "

@@ -19,7 +19,7 @@ from jax import Array, lax
 from thalweg.catalogue.augmentations.augmentation import Augmentation, Batch
 from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.losses.loss import Loss, decided
+from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.summary import cost
 from thalweg.catalogue.objective import Composite
@@ -28,7 +28,7 @@ from thalweg.catalogue.preprocessing.fitting import Fitted
 from thalweg.catalogue.preprocessing.scaling import Affine
 from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
-from thalweg.engine import penalties, streams
+from thalweg.engine import measures, penalties, streams
 from thalweg.engine.shuffle import position_after_shuffle
 
 __all__ = ["Lane", "Rows", "Shape", "State", "evaluate", "objective_at", "start", "train_step"]
@@ -42,7 +42,7 @@ class Shape:
         batch_size: rows a step.
         training_rows: rows trained on.
         steps: steps planned.
-        task: ``binary``, ``multiclass`` or ``regression``.
+        task: ``binary``, ``multiclass``, ``regression`` or ``tokens``.
         patiences: patiences of the plateau schedules in use.
         adjustable: names of the manual schedules in use.
     """
@@ -100,6 +100,12 @@ class Pool(NamedTuple):
 
     inputs: Array
     targets: Array
+
+    @property
+    def number_type(self) -> Any:
+        """The type of the numbers computed with: that of the inputs, unless these are tokens."""
+        own = self.inputs.dtype
+        return own if jnp.issubdtype(own, jnp.floating) else jnp.result_type(float)
 
 
 def scaled(scaling: Fitted | None, values: Array) -> Array:
@@ -186,7 +192,7 @@ def objective_at(
 ) -> Composite:
     """The objective on the mini-batch of a step, as a function of the parameters."""
     batch = training_batch(lane, pool, rows, progress)
-    weights = weights_at(shape, step, batch.inputs.dtype)
+    weights = weights_at(shape, step, pool.number_type)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
     regularizers = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
@@ -195,7 +201,7 @@ def objective_at(
 
     def mean(losses_of: Callable[[Array], Array]) -> Array:
         losses = _of_targets(losses_of, batch)
-        return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
+        return measures.mean(shape.task, losses, batch.targets, weights)
 
     def outputs_of(parameters: Any) -> tuple[Array, Any]:
         seen = {} if taps is None and collects else taps
@@ -280,10 +286,7 @@ def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
 
 
 def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
-    """Sums over the rows of each split: [split, 2], loss and hits.
-
-    In regression the second is the squared error, in the units of the data.
-    """
+    """Sums over the rows of each split of what ``measures.of_rows`` measures, [split, quantity]."""
     sizes = [rows.shape[0] for rows in lane.rows]
     size = min(evaluation_rows(lane, pool, state), sum(sizes))
     count = -(-sum(sizes) // size)
@@ -297,13 +300,7 @@ def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
         inputs, targets = _rows_of(lane, pool, chosen)
         variables = Variables(state.parameters, state.network_state)
         outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
-        predicted = lane.loss.probabilities(outputs)
-        if task == "regression":
-            unit = 1.0 if lane.target_scaling is None else lane.target_scaling.scale
-            second = jnp.mean(((predicted - targets) / unit) ** 2, axis=-1)
-        else:
-            second = (decided(predicted) == targets).astype(outputs.dtype)
-        both = jnp.stack([lane.loss(outputs, targets), second], axis=-1)
+        both = measures.of_rows(task, lane.loss, outputs, targets, lane.target_scaling)
         own = split[:, None] == jnp.arange(len(sizes))
         # Not a product with a mask: a loss that is infinite in one split must not reach another.
         return jnp.where(own[:, :, None], both[:, None, :], 0).sum(axis=0)

@@ -29,7 +29,8 @@ def decision_grid(jobs: Sequence[Job]) -> Grid | None:
     """Where the runs are pictured; None where none is, or inputs have not two dimensions."""
     dataset = jobs[0].dataset
     wanted = [job for job in jobs if job.pictured]
-    if not wanted or dataset.inputs.shape[1:] != (2,) or dataset.task == "regression":
+    flat = dataset.inputs.shape[1:] == (2,) and not dataset.vocabulary
+    if not wanted or not flat or dataset.task == "regression":
         return None
     inputs = np.concatenate([job.dataset.inputs for job in wanted])
     low, high = np.nanmin(inputs, axis=0), np.nanmax(inputs, axis=0)

@@ -18,7 +18,7 @@ import numpy as np
 from thalweg.catalogue import schedules
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.losses.chosen import chosen_for
-from thalweg.catalogue.networks.outputs import with_outputs
+from thalweg.catalogue.networks.outputs import with_outputs, with_tokens
 from thalweg.catalogue.networks.summary import Summary, cost, summary
 from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
 from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
@@ -78,6 +78,10 @@ class Job:
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one example as the network sees it."""
         return shape_after(self.recipe.preprocessing, self.dataset.inputs.shape[1:])
+
+    def example(self, rows: int = 1) -> jax.ShapeDtypeStruct:
+        """Shape and type of some inputs as the network sees them."""
+        return jax.ShapeDtypeStruct((rows, *self.input_shape), self.dataset.inputs.dtype)
 
     @property
     def batch_size(self) -> int:
@@ -152,6 +156,10 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"{type(recipe.data).__name__} go down to {dataset.targets.min():g}"
         )
     network = with_outputs(recipe.network, loss.outputs(dataset.outputs))
+    if dataset.vocabulary:
+        network = with_tokens(
+            network, symbols=len(dataset.vocabulary), source_time=dataset.source_time
+        )
     targets = recipe.target_preprocessing if dataset.task == "regression" else None
     filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
     check_inputs(filled, dataset)
@@ -210,6 +218,7 @@ def _key(job: Job) -> Any:
     return (
         jax.tree.structure((lane_parts(recipe), recipe.augmentation)),
         job.dataset.inputs.shape,
+        job.dataset.inputs.dtype,
         job.dataset.targets.shape,
         job.dataset.task,
         recipe.data.split,
@@ -249,7 +258,7 @@ def _group(jobs: list[Job]) -> Group:
     shape = Shape(
         first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences, adjustable
     )
-    return Group(shape, tuple(jobs), *_cost(first.recipe, first.input_shape, first.batch_size))
+    return Group(shape, tuple(jobs), *_cost(first.recipe, first.example(), first.batch_size))
 
 
 def _plateaus(value: Any) -> Iterator[Any]:
@@ -277,7 +286,7 @@ def _within(value: Any) -> Iterator[Any]:
         yield from _within(inner)
 
 
-def _cost(recipe: Recipe, shape: tuple[int, ...], batch: int) -> tuple[int, int, float]:
+def _cost(recipe: Recipe, example: Any, batch: int) -> tuple[int, int, float]:
     """Trained numbers of a network, numbers that the optimizer keeps, and operations of one
     training step, from shapes alone.
 
@@ -287,7 +296,6 @@ def _cost(recipe: Recipe, shape: tuple[int, ...], batch: int) -> tuple[int, int,
     Raises:
         SpecError: the optimizer refuses so many parameters.
     """
-    example = jax.ShapeDtypeStruct((1, *shape), np.float32)
     variables = jax.eval_shape(lambda key: recipe.network.init(key, example), jax.random.key(0))
     kept = jax.eval_shape(recipe.optimizer.start, variables.parameters)
     trained, held = (
@@ -305,26 +313,26 @@ def check_network(job: Job) -> None:
     check_rows = getattr(recipe.preprocessing, "check_rows", None)
     if check_rows is not None:
         check_rows(job.sizes[0], dataset.inputs.shape[1:])
-    outputs, taps, parameters = _outputs_for(recipe, (job.batch_size, *job.input_shape))
+    outputs, taps, parameters = _outputs_for(recipe, job.example(job.batch_size))
     check_layers(recipe, parameters, taps)
     rest = job.sizes[0] % job.batch_size
     if rest:
-        _outputs_for(recipe, (rest, *job.input_shape))
+        _outputs_for(recipe, job.example(rest))
     assert recipe.loss is not None
-    wanted = recipe.loss.outputs(dataset.outputs)
-    if outputs.shape[1:] != (wanted,):
+    steps = dataset.targets.shape[1:] if dataset.task == "tokens" else ()
+    wanted = (*steps, recipe.loss.outputs(dataset.outputs))
+    if outputs.shape[1:] != wanted:
         raise SpecError(
             f"{type(recipe.network).__name__} gives outputs of shape {outputs.shape[1:]}, but "
-            f"{type(recipe.loss).__name__} on {type(recipe.data).__name__} needs ({wanted},)"
+            f"{type(recipe.loss).__name__} on {type(recipe.data).__name__} needs {wanted}"
         )
     check_taps = getattr(recipe.loss, "check_taps", None)
     if check_taps is not None:
         check_taps({name: seen.shape[1:] for name, seen in taps.items()}, dataset.outputs)
 
 
-def _outputs_for(recipe: Recipe, shape: tuple[int, ...]) -> Any:
-    """Shapes and types of outputs, taps and parameters, for a training batch of some shape."""
-    example = jax.ShapeDtypeStruct(shape, np.float32)
+def _outputs_for(recipe: Recipe, example: Any) -> Any:
+    """Shapes and types of outputs, taps and parameters, for a training batch like an example."""
 
     def forward(key: Any, x: Any) -> Any:
         variables: Variables = recipe.network.init(key, x)
@@ -337,8 +345,7 @@ def _outputs_for(recipe: Recipe, shape: tuple[int, ...]) -> Any:
 
 def summary_of(job: Job) -> Summary:
     """The network of a run, layer by layer."""
-    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
-    return summary(job.recipe.network, example)
+    return summary(job.recipe.network, job.example())
 
 
 def scalings(job: Job) -> tuple[Fitted | None, Affine | None]:

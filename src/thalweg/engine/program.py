@@ -237,7 +237,7 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
         )
         return moved, objectives, seen
 
-    objectives = jnp.zeros((LONGEST + 1, live.shape[0]), pool.inputs.dtype)
+    objectives = jnp.zeros((LONGEST + 1, live.shape[0]), pool.number_type)
     ratios = jax.tree.map(jnp.zeros_like, _update_ratios(state.parameters, state.parameters))
     return lax.fori_loop(0, jnp.minimum(begun, 2), part, (state, objectives, ratios))
 
@@ -301,7 +301,7 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
 
 
 def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
-    """Sums over each split, float [chunk, lane, split, 2]; see ``lanes.evaluate``."""
+    """Sums over each split, float [chunk, lane, split, quantity]; see ``lanes.evaluate``."""
     return _evaluate(task)((used, _bare(lane, in_use(lane, state))), pool)
 
 

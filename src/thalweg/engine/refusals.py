@@ -17,6 +17,7 @@ from thalweg.catalogue.networks.inside import activations_of, readers_of
 from thalweg.catalogue.preprocessing.fitting import keeps_features, shape_after
 from thalweg.catalogue.regularizers.regularizer import of_layers
 from thalweg.data import Dataset
+from thalweg.data.sequences import PADDING
 from thalweg.engine import penalties
 from thalweg.errors import SpecError
 from thalweg.spec.experiment import Recipe
@@ -26,6 +27,8 @@ __all__ = ["check_activations", "check_inputs", "check_layers"]
 
 def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse preprocessing and augmentation that the data or targets do not admit."""
+    if dataset.vocabulary:
+        _check_tokens(recipe, dataset)
     shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
     targets = recipe.target_preprocessing
     if targets is not None and not keeps_features(targets):
@@ -45,14 +48,45 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
             _check_symbols(recipe, dataset, reader.symbols)
 
 
-def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int) -> None:
+def _check_tokens(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse what would count with tokens as if they were numbers, or look at their padding."""
+    data = type(recipe.data).__name__
+    for what, given in (
+        ("preprocessing", recipe.preprocessing is not None),
+        ("augmentation", bool(recipe.augmentation)),
+    ):
+        if given:
+            raise SpecError(
+                f"{what} needs numbers as inputs, but those of {data} are tokens; leave it out"
+            )
+    is_padded = bool((dataset.inputs < 0).any())
+    for regularizer in recipe.regularizers:
+        owner = type(regularizer).__name__
+        if hasattr(type(regularizer), "sensitivity_penalty"):
+            raise SpecError(
+                f"{owner} needs numbers as inputs, but those of {data} are tokens; leave it out"
+            )
+        if hasattr(type(regularizer), "activity_penalty") and is_padded:
+            raise SpecError(
+                f"{owner} would penalize activations on padding, which {data} has; leave it "
+                "out, or use sequences of one length"
+            )
+
+
+def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int | None) -> None:
     """Refuse inputs that are no symbols, or that would no longer be when the network sees them."""
+    if symbols is None:
+        raise SpecError(
+            f"Embedding.symbols must be given, as the data of {type(recipe.data).__name__} are no "
+            "tokens"
+        )
     if recipe.preprocessing is not None or recipe.augmentation:
         raise SpecError(
             "Embedding reads symbols as they are; leave preprocessing and augmentation out"
         )
     inputs = dataset.inputs
-    fit = (inputs == np.floor(inputs)) & (inputs >= 0) & (inputs < symbols)
+    least = PADDING if dataset.vocabulary else 0
+    fit = (inputs == np.floor(inputs)) & (inputs >= least) & (inputs < symbols)
     if not fit.all():
         raise SpecError(
             f"Embedding needs whole numbers from 0 to {symbols - 1} as inputs, but the data of "

@@ -33,8 +33,7 @@ def check_recorded(job: Job) -> None:
     """Refuse recorded runs whose layers are not those of this one, before anything is trained."""
     recipe = job.recipe
     assert recipe.loss is not None
-    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
-    blank = jax.eval_shape(recipe.network.init, jax.random.key(0), example)
+    blank = jax.eval_shape(recipe.network.init, jax.random.key(0), job.example())
     run = Beginning(recipe.network, recipe.loss, None, None, job.recorded)
     for start in recipe.start:
         if isinstance(start, FromRun):

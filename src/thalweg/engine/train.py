@@ -23,6 +23,7 @@ from thalweg.engine.compilation import compile_seconds, made_ahead
 from thalweg.engine.devices import EVERYWHERE, put
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
+from thalweg.engine.measures import counted
 from thalweg.engine.plan import Group, Job, group, stack_lanes
 from thalweg.engine.room import Room, capacity
 from thalweg.engine.timetable import timetable
@@ -136,6 +137,7 @@ def _wave(pools: _Pools, record: Record, planned: _Planned) -> Wave:
             evaluation_cost(members),
         ),
         sizes=jobs[0].sizes,
+        counts=np.array([_counts(job) for job in jobs]),
         spread=np.array([_spread(job) for job in jobs]),
         record=record,
         program=Program(program_id(members, room), _description(members, room)),
@@ -144,6 +146,12 @@ def _wave(pools: _Pools, record: Record, planned: _Planned) -> Wave:
     compiled = compile_seconds(own=True) - compiled
     wave.program = replace(wave.program, compile_seconds=compiled)
     return wave
+
+
+def _counts(job: Job) -> list[int]:
+    """Per split, how many targets count."""
+    splits = (job.split.train, job.split.validation, job.split.test)
+    return [counted(job.dataset.task, job.dataset.targets[rows]) for rows in splits]
 
 
 def _spread(job: Job) -> list[float]:
@@ -194,7 +202,8 @@ class _Pools:
 
 
 def _pool_key(job: Job) -> Any:
-    return job.dataset.inputs.shape, job.dataset.targets.shape, job.dataset.task
+    dataset = job.dataset
+    return dataset.inputs.shape, dataset.inputs.dtype, dataset.targets.shape, dataset.task
 
 
 def now() -> str:

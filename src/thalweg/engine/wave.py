@@ -25,6 +25,7 @@ from thalweg.engine.curves import Curves
 from thalweg.engine.kept import named_fitted
 from thalweg.engine.lanes import Lane, Pool, State
 from thalweg.engine.layout import Layout
+from thalweg.engine.measures import metrics
 from thalweg.engine.monitor import Monitor
 from thalweg.engine.orders import Orders, Readings
 from thalweg.engine.pictures import decision_arrays, decision_grid
@@ -83,6 +84,7 @@ class Wave:
         layout: where the runs stand among the lanes.
         longest: the most steps between two returns to the host.
         timetable: when what happens.
+        counts: per split, how many targets count, for each run.
         spread: per split, the sum of squares of the targets around their mean, for each run.
         record: where results go.
         program: as it is recorded.
@@ -96,6 +98,7 @@ class Wave:
     longest: int
     timetable: Timetable
     sizes: tuple[int, int, int]
+    counts: np.ndarray
     spread: np.ndarray
     record: Record
     program: Program
@@ -265,14 +268,8 @@ class Wave:
         for i, (split, rows) in enumerate(zip(SPLITS, self.sizes, strict=True)):
             if not rows:
                 continue
-            loss, second = sums[:, i].T
-            measured[f"{split}.loss"] = loss / rows
-            if self.shape.task == "regression":
-                measured[f"{split}.rmse"] = np.sqrt(second / rows)
-                if self.spread[:, i].all():
-                    measured[f"{split}.r2"] = 1 - second / self.spread[:, i]
-            else:
-                measured[f"{split}.accuracy"] = second / rows
+            found = metrics(self.shape.task, sums[:, i], self.counts[:, i], self.spread[:, i])
+            measured |= {f"{split}.{name}": values for name, values in found.items()}
         return measured
 
     def _calibrated(self, state: State) -> State:

@@ -20,6 +20,7 @@ from thalweg.catalogue.networks.inside import activations_of
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.kept import said
+from thalweg.engine.measures import default_metric, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
 from thalweg.engine.train import now, train
@@ -247,14 +248,13 @@ class Laboratory:
         split = ("test", "validation", "train")[
             next(i for i, size in enumerate(job.sizes[::-1]) if size)
         ]
-        return f"{split}.{'r2' if job.dataset.task == 'regression' else 'accuracy'}"
+        return f"{split}.{default_metric(job.dataset.task)}"
 
     def _check_metric(self) -> None:
         """Refuse a metric that the runs which are reported, or those that tune, will not have."""
         job = self._jobs(self.points[0].recipe, "report", range(1))[0]
-        names = ("loss", "rmse", "r2") if job.dataset.task == "regression" else ("loss", "accuracy")
         splits = [s for s, n in zip(("train", "validation", "test"), job.sizes, strict=True) if n]
-        valid = [f"{split}.{name}" for split in splits for name in names]
+        valid = [f"{split}.{name}" for split in splits for name in metric_names(job.dataset.task)]
         if self.metric not in valid:
             raise SpecError(
                 f"Compare.metric must be one of {', '.join(valid)}, got {self.metric!r}"

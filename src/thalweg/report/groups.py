@@ -23,7 +23,17 @@ from thalweg.statistics.comparison import Comparison, Context
 __all__ = ["Curves", "Group", "View", "factor_named", "factors_but", "level_of", "varied", "view"]
 
 # Metrics of which less is better; a comparison says its direction itself.
-_SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "perplexity", "nll", "distance")
+_SMALLER_IS_BETTER = (
+    "loss",
+    "error",
+    "mse",
+    "mae",
+    "rmse",
+    "perplexity",
+    "bits_per_token",
+    "nll",
+    "distance",
+)
 
 
 class Curves(Protocol):

@@ -12,7 +12,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context
 
-__all__ = ["PADDING", "aware_of_padding", "lengths_of"]
+__all__ = ["PADDING", "aware_of_padding", "counted_steps", "lengths_of"]
 
 #: Stands where a sequence has ended, and for a target where nothing is to be predicted.
 PADDING = -1
@@ -21,6 +21,11 @@ PADDING = -1
 def lengths_of(tokens: Array) -> Array:
     """Number of tokens that are not padding, int32 [batch]; tokens [batch, time]."""
     return (tokens >= 0).sum(axis=-1, dtype=jnp.int32)
+
+
+def counted_steps(lengths: Array, time: int) -> Array:
+    """Which of so many steps of each sequence count, bool [batch, time]."""
+    return jnp.arange(time) < lengths[:, None]
 
 
 def aware_of_padding(context: Context, x: Array) -> Context:

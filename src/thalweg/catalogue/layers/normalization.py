@@ -24,6 +24,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Initializer, Zero
+from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.catalogue.layers.windows import described
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
@@ -48,6 +49,23 @@ def _affine(layer: Any, key: Array, shape: tuple[int, ...]) -> dict[str, Array]:
         for name, own in starts
         if getattr(layer, name, None) is not None
     }
+
+
+def _weights(x: Array, context: Context) -> Array | None:
+    """What every value of a batch counts, shaped to be multiplied with it; None where all alike."""
+    weights = context.weights
+    if weights is not None:
+        weights = weights.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
+    if context.lengths is None or x.ndim != 3:
+        return weights
+    steps = counted_steps(context.lengths, x.shape[1])[..., None].astype(x.dtype)
+    return steps if weights is None else steps * weights
+
+
+def _refuse_padding(owner: str, x: Array, context: Context, instead: str) -> None:
+    """Refuse to average over the steps of padded sequences: later ones would reach earlier ones."""
+    if context.lengths is not None and x.ndim == 3:
+        raise SpecError(f"{owner} would average over the steps of a padded sequence; use {instead}")
 
 
 def _rescaled(variables: Variables, y: Array) -> Array:
@@ -125,11 +143,11 @@ class BatchNormalization:
                 "batch, got a batch of one example; choose training.batch_size so that neither "
                 "it nor the rest in the last batch of an epoch is 1"
             )
-        if context.weights is None:
+        weights = _weights(x, context)
+        if weights is None:
             mean = x.mean(axes)
             return mean, ((x - mean) ** 2).mean(axes), x.shape[0] * space
-        weights = context.weights.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
-        count = weights.sum() * space
+        count = weights.sum() * (x.shape[0] * space // weights.size)
         mean = (weights * x).sum(axes) / count
         return mean, (weights * (x - mean) ** 2).sum(axes) / count, count
 
@@ -173,6 +191,8 @@ class LayerNormalization:
         return Variables(_affine(self, key, tuple(example.shape[axis] for axis in axes)), {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        if self.over == "example":
+            _refuse_padding("LayerNormalization", x, context, 'over = "channels"')
         y = _standardized(x, self._axes(x), self.epsilon)
         return context.tap("z", _rescaled(variables, y)), {}
 
@@ -209,6 +229,7 @@ class InstanceNormalization:
         return Variables(_affine(self, key, (example.shape[-1],)), {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        _refuse_padding("InstanceNormalization", x, context, "LayerNormalization over channels")
         y = _standardized(x, tuple(range(1, x.ndim - 1)), self.epsilon)
         return context.tap("z", _rescaled(variables, y)), {}
 
@@ -245,6 +266,7 @@ class GroupNormalization:
         return Variables(_affine(self, key, (example.shape[-1],)), {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        _refuse_padding("GroupNormalization", x, context, "LayerNormalization over channels")
         apart = x.reshape(*x.shape[:-1], self.groups, -1)
         axes = (*range(1, x.ndim - 1), x.ndim)
         y = _standardized(apart, axes, self.epsilon).reshape(x.shape)

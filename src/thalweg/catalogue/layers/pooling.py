@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.catalogue.layers.windows import Padding, Windows, described
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
@@ -100,7 +101,8 @@ class GlobalPooling:
     Formula: y_c = mean_p x_pc, or max_p x_pc
     Choices: over: ``mean`` or ``max``
     Shapes: [batch, space ..., channel] → [batch, channel]
-    Watch for: where things are is lost; a dense layer after it serves images of any size.
+    Watch for: where things are is lost; a dense layer after it serves images of any size. Of
+        padded sequences [batch, time, channel] the steps that count are pooled.
     Source: Lin, Chen & Yan, Network in Network, 2014, section 3.2
     Example:
         >>> images = jnp.arange(8.0).reshape(1, 2, 2, 2)
@@ -119,7 +121,15 @@ class GlobalPooling:
                 f"GlobalPooling needs inputs [batch, space ..., channel], got {described(x.shape)}"
             )
         space = tuple(range(1, x.ndim - 1))
+        if context.lengths is not None and x.ndim == 3:
+            return self._of_sequences(x, context.lengths), {}
         return (x.mean(space) if self.over == "mean" else x.max(space)), {}
+
+    def _of_sequences(self, x: Array, lengths: Array) -> Array:
+        counts = counted_steps(lengths, x.shape[1])[..., None]
+        if self.over == "mean":
+            return jnp.where(counts, x, 0).sum(1) / lengths[:, None].astype(x.dtype)
+        return jnp.where(counts, x, -jnp.inf).max(1)
 
 
 def _check_axes(pooling: Any) -> None:

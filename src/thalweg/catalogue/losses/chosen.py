@@ -21,6 +21,11 @@ def chosen_for(task: Task) -> tuple[Loss, str]:
             "binary cross-entropy on one sigmoid output, because there are two classes: it is the "
             "negative log-likelihood of a Bernoulli distribution"
         )
+    if task == "tokens":
+        return CategoricalCrossEntropy(), (
+            "categorical cross-entropy on a softmax at every step, because a class is predicted "
+            "there: its mean is the negative log-likelihood of a token, given what the network saw"
+        )
     return CategoricalCrossEntropy(), (
         "categorical cross-entropy on a softmax of one output per class, because there are several "
         "classes: it is the negative log-likelihood of a categorical distribution"

@@ -10,12 +10,15 @@ from jax import Array
 
 __all__ = ["Loss", "Task", "decided", "log_probabilities", "one_hot", "squashed"]
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "tokens"]
 
 
 @runtime_checkable
 class Loss(Protocol):
     """A loss per example.
+
+    For the task ``tokens`` outputs are [batch, time, class] and targets [batch, time], and there is
+    a loss for every step, 0 where the target is -1.
 
     Laws: finite for finite outputs; never negative (up to rounding), but for densities, which may
     exceed one; averaging is left to the objective. ``outputs`` says how many outputs a network
@@ -60,7 +63,7 @@ def log_probabilities(outputs: Array) -> Array:
 
 
 def decided(probabilities: Array) -> Array:
-    """The class decided for, int32 [batch]: of two the second from ½ on, of several the likeliest.
+    """The class decided for, int32 [batch, ...]: of two the second from ½ on, else the likeliest.
 
     ``ŷ ≥ ½ → 1`` is the printed rule for two classes; the first that is largest would say 0 at ½.
     """

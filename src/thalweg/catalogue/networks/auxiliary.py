@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import jax
@@ -64,7 +65,8 @@ class AuxiliaryHead:
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         seen = {} if context.taps is None else context.taps
-        inside = Context(context.mode, context.key, seen, context.nudges, context.prefix)
+        inside = copy(context)
+        inside.taps = seen
         outputs, state = self._inner().apply(variables, x, inside)
         own = Variables(variables.parameters["head"], {})
         self._head().apply(own, self._read(seen, context.prefix), context.within("head"))

@@ -1,4 +1,4 @@
-"""The width of a network's last layer, where it is left to the task."""
+"""What of a network is left to its data: the width of its last layer, the number of symbols."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
 
-__all__ = ["given_outputs", "with_outputs"]
+__all__ = ["given_outputs", "with_outputs", "with_tokens"]
 
 # Fields that hold the width of what a part gives, and fields that hold the parts that give it.
 WIDTHS, INNER = ("outputs", "units"), ("layers", "layer")
@@ -24,6 +24,26 @@ def with_outputs(network: Any, outputs: int) -> Any:
         if name in INNER and isinstance(held, tuple):
             return replace(network, **{name: _last_with_outputs(held, outputs)})
     return network
+
+
+def with_tokens(network: Any, **known: int) -> Any:
+    """A network whose open fields of these names, in it and in its layers, have these values.
+
+    Args:
+        network: the network.
+        known: what data of tokens say: ``symbols``, how many tokens there are, and
+            ``source_time``.
+    """
+    changed = {}
+    for name in declarations(type(network)):
+        held = getattr(network, name)
+        if held is None and name in known:
+            changed[name] = known[name]
+        elif is_part(held):
+            changed[name] = with_tokens(held, **known)
+        elif isinstance(held, tuple) and any(map(is_part, held)):
+            changed[name] = tuple(with_tokens(x, **known) if is_part(x) else x for x in held)
+    return replace(network, **changed) if changed else network
 
 
 def _last_with_outputs(layers: tuple[Any, ...], outputs: int) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ small.py       tables to work through by hand
 bundled.py     classics that scikit-learn carries
 mnist.py       MNIST from its files
 derived.py     made of other data: inputs to be reconstructed
+text.py        text, each token predicted from those before it
 files.py       your own CSV and Parquet files
 """
 
@@ -16,6 +17,7 @@ from thalweg.data.sources.files import CSV, Parquet
 from thalweg.data.sources.generated import Blobs, Circles, Moons, Spirals
 from thalweg.data.sources.mnist import MNIST
 from thalweg.data.sources.small import Houses, Insurance13, Insurance15, Line5, SixPoints
+from thalweg.data.sources.text import Names, Text
 
 __all__ = [
     "CSV",
@@ -31,9 +33,11 @@ __all__ = [
     "Iris",
     "Line5",
     "Moons",
+    "Names",
     "Parquet",
     "Reconstruction",
     "SixPoints",
     "Spirals",
+    "Text",
     "Wine",
 ]

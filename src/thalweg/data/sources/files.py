@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from thalweg.data.dataset import Dataset, Shares, Task
+from thalweg.data.dataset import Dataset, Shares, TableTask
 from thalweg.data.split import check_shares
 from thalweg.data.tables import read_csv, read_parquet, table_dataset
 from thalweg.errors import SpecError
@@ -44,7 +44,7 @@ class CSV:
     drop: tuple[str, ...] = choice(())
     categorical: tuple[str, ...] = choice(())
     delimiter: str = choice(",")
-    task: Task | None = choice(None)
+    task: TableTask | None = choice(None)
     split: Shares = choice((0.7, 0.15, 0.15))
 
     def check(self) -> None:
@@ -85,7 +85,7 @@ class Parquet:
     columns: tuple[str, ...] = choice(())
     drop: tuple[str, ...] = choice(())
     categorical: tuple[str, ...] = choice(())
-    task: Task | None = choice(None)
+    task: TableTask | None = choice(None)
     split: Shares = choice((0.7, 0.15, 0.15))
 
     def check(self) -> None:

@@ -1,0 +1,96 @@
+"""What counts in a batch, and what is measured of outputs, for each task.
+
+Of one row: its loss and whether it was hit, in regression the squared error in the units of the
+data. Where a class is predicted at every step of a sequence, of all its steps that count: the sum
+of losses, how many were hit, and the sum of negative log-probabilities.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from thalweg.catalogue.losses.loss import Loss, decided, log_probabilities
+from thalweg.catalogue.preprocessing.scaling import Affine
+
+__all__ = ["counted", "default_metric", "mean", "metric_names", "metrics", "of_rows"]
+
+
+def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Array:
+    """The mean of the losses of a mini-batch, over what counts.
+
+    Args:
+        task: of the data.
+        losses: of rows [row], or of steps [row, time].
+        targets: of the mini-batch.
+        weights: of the rows, or None where all count alike.
+    """
+    if task == "tokens":
+        steps = (targets >= 0).astype(losses.dtype)
+        weights = steps if weights is None else steps * weights[:, None]
+    return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
+
+
+def of_rows(task: str, loss: Loss, outputs: Array, targets: Array, scaling: Affine | None) -> Array:
+    """What is measured of some rows, [row, quantity]."""
+    predicted = loss.probabilities(outputs)
+    if task == "tokens":
+        counts = targets >= 0
+        log_p = log_probabilities(outputs)
+        surprise = -jnp.take_along_axis(log_p, jnp.maximum(targets, 0)[..., None], -1)[..., 0]
+        each = (loss(outputs, targets), decided(predicted) == targets, surprise)
+        return jnp.stack([jnp.where(counts, one, 0).sum(axis=-1) for one in each], axis=-1)
+    if task == "regression":
+        unit = 1.0 if scaling is None else scaling.scale
+        second = jnp.mean(((predicted - targets) / unit) ** 2, axis=-1)
+    else:
+        second = (decided(predicted) == targets).astype(outputs.dtype)
+    return jnp.stack([loss(outputs, targets), second], axis=-1)
+
+
+def counted(task: str, targets: np.ndarray) -> int:
+    """How many of the targets of some rows count."""
+    return int((targets >= 0).sum()) if task == "tokens" else len(targets)
+
+
+def metrics(
+    task: str, sums: np.ndarray, counts: np.ndarray, spread: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Metrics of one split by name, float64 [run].
+
+    Args:
+        task: of the data.
+        sums: of what ``of_rows`` measured, [run, quantity].
+        counts: of targets that count, [run].
+        spread: sums of squares of the targets around their mean, [run].
+    """
+    loss, second = sums.T[:2] / counts
+    if task == "regression":
+        found = {"loss": loss, "rmse": np.sqrt(second)}
+        return {**found, "r2": 1 - sums[:, 1] / spread} if spread.all() else found
+    if task == "tokens":
+        surprise = sums[:, 2] / counts
+        with np.errstate(over="ignore"):  # of runs that diverge
+            perplexity = np.exp(surprise)
+        return {
+            "loss": loss,
+            "perplexity": perplexity,
+            "bits_per_token": surprise / np.log(2),
+            "accuracy": second,
+        }
+    return {"loss": loss, "accuracy": second}
+
+
+def metric_names(task: str) -> tuple[str, ...]:
+    """The metrics of a task."""
+    if task == "regression":
+        return ("loss", "rmse", "r2")
+    if task == "tokens":
+        return ("loss", "perplexity", "bits_per_token", "accuracy")
+    return ("loss", "accuracy")
+
+
+def default_metric(task: str) -> str:
+    """What runs are compared by where nothing is said."""
+    return {"regression": "r2", "tokens": "perplexity"}.get(task, "accuracy")
