@@ -28,15 +28,16 @@ from thalweg.catalogue.initializers import (
 from thalweg.catalogue.layers import (
     AveragePooling,
     Convolution,
-    Embedding,
     GlobalPooling,
     InstanceNormalization,
     MaxPooling,
+    PlaneRecurrent,
     Recurrent,
 )
 from thalweg.catalogue.networks import (
     VGG,
     LeNet,
+    RecurrentNetwork,
     ResNet,
 )
 from thalweg.catalogue.objective import Composite
@@ -121,7 +122,9 @@ SHAPES: dict[type, tuple[int, ...]] = {
     MaxPooling: IMAGES,
     LeNet: SIZEABLE,
     ResNet: SIZEABLE,
+    PlaneRecurrent: (4, 3, 2, 2),
     Recurrent: (4, 5, 3),
+    RecurrentNetwork: (4, 5, 3),
     VGG: SIZEABLE,
 }
 
@@ -135,8 +138,8 @@ def _clipped(dtype: Any) -> Any:
 def _network(network: Any, dtype: Any) -> Any:
     shape = SHAPES.get(type(network), (4, 3))
     x = _typed(np.resize(SCORES, shape), dtype)
-    if isinstance(network, Embedding):
-        x = _typed(np.arange(12).reshape(shape) % network.symbols, dtype)
+    if getattr(network, "symbols", None):
+        x = _typed(np.arange(12).reshape(4, 3) % network.symbols, dtype)
     variables = network.init(_key(), x)
 
     # Draws differ between float types, so variables are put in their place; variances among them

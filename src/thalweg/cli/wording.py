@@ -16,7 +16,7 @@ PLACES = {
     "data": "[data]\n@",
     "networks": "[network]\n@",
     "layers": '[network]\nsequential = { layers = [@, "dense"] }',
-    "cells": "[network]\nsequential = { layers = [{ recurrent = { cell = @, units = 8 } }] }",
+    "cells": "[network]\nrecurrent_network = { cell = @ }",
     "activations": "[network]\nmlp = { activation = @ }",
     "initializers": "[network]\nmlp = { kernel = @ }",
     "starts": "[start]\n@",
@@ -38,6 +38,7 @@ GIVEN: dict[str, Any] = {
     "branches": [{"dense": {"units": 16}}, {"dense": {"units": 8}}],
     "layer": {"dense": {"units": 16}},
     "shape": [4, 4],
+    "steps": 4,
     "run": "autoencoder.toml",
 }
 

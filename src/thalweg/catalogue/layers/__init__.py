@@ -18,10 +18,11 @@ from thalweg.catalogue.layers.normalization import (
     LayerNormalization,
     RMSNormalization,
 )
+from thalweg.catalogue.layers.plane import PlaneRecurrent
 from thalweg.catalogue.layers.pooling import AveragePooling, GlobalPooling, MaxPooling
 from thalweg.catalogue.layers.recurrent import Recurrent
 from thalweg.catalogue.layers.reparametrization import SpectralNormalization, WeightNormalization
-from thalweg.catalogue.layers.reshape import Flatten, Reshape
+from thalweg.catalogue.layers.reshape import Flatten, Repeat, Reshape
 
 __all__ = [
     "Activate",
@@ -38,8 +39,10 @@ __all__ = [
     "LayerNormalization",
     "MaxPooling",
     "Parallel",
+    "PlaneRecurrent",
     "RMSNormalization",
     "Recurrent",
+    "Repeat",
     "Reshape",
     "Residual",
     "SpectralNormalization",

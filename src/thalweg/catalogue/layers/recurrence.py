@@ -8,7 +8,7 @@ backwards such steps come first, so that every sequence is reversed within its o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,9 @@ from jax import Array
 
 from thalweg.catalogue.cells.cell import Cell, State, StepContext
 from thalweg.catalogue.context import Context
+from thalweg.catalogue.layers.lengths import counted_steps
 
-__all__ = ["Returns", "Unrolled", "as_is", "pooled", "unroll"]
-
-Returns = Literal["sequence", "last", "mean", "max"]
+__all__ = ["Unrolled", "as_is", "unroll"]
 
 
 class Unrolled(NamedTuple):
@@ -64,7 +63,7 @@ def unroll(
     batch, time = x.shape[:2]
     live = None
     if context.lengths is not None:
-        live = (jnp.arange(time)[:, None] < context.lengths)[..., None]
+        live = counted_steps(context.lengths, time).T[..., None]
     by_time = jnp.moveaxis(x, 1, 0)
     # What stands in padding must not reach a gradient, not even as 0 times a not-a-number.
     by_time = by_time if live is None else jnp.where(live, by_time, 0)
@@ -104,15 +103,3 @@ def _own_nudges(cell: Cell, context: Context, batch_and_time: tuple[int, int]) -
                 jnp.broadcast_to(nudge, (*batch_and_time, nudge.shape[-1])), 1, 0
             )
     return found
-
-
-def pooled(outputs: Array, over: Literal["mean", "max"], lengths: Array | None) -> Array:
-    """Mean or largest of what real steps give, [batch, unit]; 0 where there is none."""
-    if lengths is None:
-        return outputs.mean(axis=1) if over == "mean" else outputs.max(axis=1)
-    count = lengths[:, None]
-    live = (jnp.arange(outputs.shape[1]) < count)[..., None]
-    if over == "mean":
-        total = jnp.where(live, outputs, 0).sum(axis=1)
-        return total / jnp.maximum(count, 1).astype(outputs.dtype)
-    return jnp.where(count > 0, jnp.where(live, outputs, -jnp.inf).max(axis=1), 0)

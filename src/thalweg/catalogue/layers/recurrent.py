@@ -15,7 +15,8 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Initializer
 from thalweg.catalogue.layers.contract import Network
 from thalweg.catalogue.layers.dropout import drawn
-from thalweg.catalogue.layers.recurrence import Returns, Unrolled, as_is, pooled, unroll
+from thalweg.catalogue.layers.pooling import GlobalPooling
+from thalweg.catalogue.layers.recurrence import Unrolled, as_is, unroll
 from thalweg.catalogue.layers.windows import described
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
@@ -56,7 +57,7 @@ class Recurrent:
     cell: Cell = choice(default=LSTM())
     units: int = choice(low=1)
     direction: Literal["forward", "backward", "both"] = choice(default="forward")
-    returns: Returns = choice(default="sequence")
+    returns: Literal["sequence", "last", "mean", "max"] = choice(default="sequence")
     dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     recurrent_dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     normalization: Network | None = choice(default=None)
@@ -81,7 +82,7 @@ class Recurrent:
             y = _side_by_side(one.state[first] for one in found.values())
         else:
             outputs = _side_by_side(one.outputs for one in found.values())
-            y = pooled(outputs, self.returns, context.lengths)
+            y, _ = GlobalPooling(over=self.returns).apply(Variables({}, {}), outputs, context)
         return context.tap("a", y), {}
 
     def run(
