@@ -13,7 +13,8 @@ from thalweg.catalogue.activations import Max, PReLU
 from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN, MinimalGatedUnit
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Eye, Normal, Orthogonal
-from thalweg.catalogue.layers import BatchNormalization, Recurrent
+from thalweg.catalogue.layers import BatchNormalization, Dense, Recurrent, Repeat
+from thalweg.catalogue.networks import RecurrentNetwork, Sequential
 from thalweg.catalogue.regularizers.regularizer import held
 from thalweg.errors import SpecError
 
@@ -113,6 +114,35 @@ def test_a_start_is_trained() -> None:
     for name in ("hidden_start", "cell_start"):
         assert (slopes.parameters[name] != 0).all()
     assert (variables.parameters["hidden_start"] != variables.parameters["cell_start"]).all()
+
+
+def test_one_to_many_and_many_to_one_and_many_to_many() -> None:
+    tokens = jnp.array([[3, 1, 4], [2, -1, -1]])
+    for returns, shape in (("last", (2, 6)), ("sequence", (2, 3, 6))):
+        network = RecurrentNetwork(symbols=5, hidden=(4,), returns=returns, outputs=6)
+        y, _ = network.apply(network.init(KEY, tokens), tokens, Context("evaluate"))
+        assert y.shape == shape
+    captions = Sequential(layers=(Repeat(steps=7), Recurrent(units=4), Dense(units=6)))
+    x = X[:, 0]
+    y, _ = captions.apply(captions.init(KEY, x), x, Context("evaluate"))
+    assert y.shape == (2, 7, 6)
+
+
+def test_padding_of_tokens_changes_nothing() -> None:
+    network = RecurrentNetwork(
+        symbols=5, hidden=(4, 4), direction="both", residual=True, returns="sequence", outputs=6
+    )
+    short = jnp.array([[3, 1, 4], [2, -1, -1]])
+    variables = network.init(KEY, short)
+    longer = jnp.pad(short, ((0, 0), (0, 2)), constant_values=-1)
+    y, more = (network.apply(variables, x, Context("evaluate"))[0] for x in (short, longer))
+    np.testing.assert_allclose(y, more[:, :3], rtol=1e-6)
+
+
+def test_weights_do_not_depend_on_the_length_of_time() -> None:
+    network = RecurrentNetwork(hidden=(4,), outputs=1)
+    one, other = (network.init(KEY, jnp.ones((1, time, 3))) for time in (2, 9))
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), one, other)))
 
 
 @pytest.mark.parametrize(

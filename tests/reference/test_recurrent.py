@@ -13,7 +13,8 @@ from thalweg.catalogue.activations import Identity, ReLU, Sigmoid, Tanh
 from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN, MinimalGatedUnit
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Normal
-from thalweg.catalogue.layers import LayerNormalization, Recurrent
+from thalweg.catalogue.layers import LayerNormalization, PlaneRecurrent, Recurrent
+from thalweg.catalogue.networks import RecurrentNetwork
 
 torch = pytest.importorskip("torch")
 
@@ -403,6 +404,70 @@ def test_teacher_forcing_takes_the_target_and_then_runs_free() -> None:
     slopes = np.abs(jax.jacobian(one)(jnp.asarray(X[:1]))[0, :, :, 0]).sum(axis=(1, 3))
     assert (slopes[~np.eye(TIME, dtype=bool)] == 0).all()
     assert (np.diag(slopes) > 0).all()
+
+
+# ----------------------------------------------------------------------------------------- networks
+
+
+def test_stacked_layers_are_those_of_torch() -> None:
+    cell = LSTM(**STARTS)
+    network = RecurrentNetwork(
+        cell=cell, hidden=(UNITS, UNITS), direction="both", returns="sequence", outputs=3
+    )
+    variables = network.init(jax.random.key(3), jnp.asarray(X))
+    module = torch.nn.LSTM(
+        INPUTS, UNITS, 2, batch_first=True, bidirectional=True, dtype=torch.float64
+    )
+    for layer in (0, 1):
+        held = variables.parameters[f"recurrent_{layer}"]
+        for direction, suffix in (("forward", ""), ("backward", "_reverse")):
+            own = {name: np.array(value).T for name, value in held[direction].items()}
+            for name, value in {
+                "weight_ih": own["input_kernel"],
+                "weight_hh": own["recurrent_kernel"],
+                "bias_ih": own["bias"],
+                "bias_hh": 0 * own["bias"],
+            }.items():
+                getattr(module, f"{name}_l{layer}{suffix}").data = torch.tensor(value)
+    expected = module(torch.tensor(X))[0].detach().numpy()
+    last = {name: np.asarray(value) for name, value in variables.parameters["dense_0"].items()}
+    y, _ = network.apply(variables, jnp.asarray(X), Context("evaluate"))
+    close(y, expected @ last["kernel"] + last["bias"])
+
+
+@pytest.mark.parametrize("order", ["side_by_side", "in_turn"])
+def test_four_directions_are_four_recurrences(order: Any) -> None:
+    images = np.random.default_rng(0).normal(size=(2, 3, 4, 2))
+    layer = PlaneRecurrent(cell=RNN(**STARTS), units=2, order=order)
+    variables = layer.init(jax.random.key(0), jnp.asarray(images))
+    p = jax.tree.map(np.asarray, variables.parameters)
+
+    def scanned(name: str, lines: Any) -> Any:
+        """[line, step, channel] in both directions."""
+        ways = []
+        for direction, turn in (("forward", 1), ("backward", -1)):
+            own, h, found = p[name][direction], np.zeros((len(lines), 2)), []
+            for x in lines.swapaxes(0, 1)[::turn]:
+                h = np.tanh(x @ own["input_kernel"] + h @ own["recurrent_kernel"] + own["bias"])
+                found.append(h)
+            ways.append(np.stack(found[::turn], axis=1))
+        return np.concatenate(ways, axis=-1)
+
+    def applied(x: Any) -> Any:
+        return layer.apply(variables, x, Context("evaluate"))[0]
+
+    rows = np.stack([scanned("rows", image) for image in images])
+    read = images if order == "side_by_side" else rows
+    columns = np.stack([scanned("columns", image.swapaxes(0, 1)) for image in read])
+    columns = columns.swapaxes(1, 2)
+    expected = np.concatenate([rows, columns], -1) if order == "side_by_side" else columns
+    close(applied(jnp.asarray(images)), expected)
+    # Side by side, a position sees its row and its column; in turn, the whole image.
+    slopes = jax.jacobian(applied)(jnp.asarray(images))[0, 1, 2, :, 0]
+    seen = np.abs(slopes).sum(axis=(0, -1)) > 0
+    cross = np.zeros((3, 4), bool)
+    cross[1], cross[:, 2] = True, True
+    assert (seen == (cross if order == "side_by_side" else True)).all()
 
 
 # ----------------------------------------------------------------------- derivatives of other kinds

@@ -15,6 +15,7 @@ from thalweg.catalogue.layers.lengths import aware_of_padding
 from thalweg.catalogue.layers.sequence import apply_named, init_named, numbered
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.outputs import given_outputs
+from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
 
 __all__ = ["RecurrentNetwork"]
@@ -61,6 +62,10 @@ class RecurrentNetwork:
     features: int = choice(default=16, low=1)
     kernel: Initializer = choice(default=Fan())
     outputs: int | None = choice(default=None, low=1)
+
+    def check(self) -> None:
+        if not self.hidden:
+            raise SpecError("RecurrentNetwork.hidden must name at least one layer, got none")
 
     init = init_named
 
