@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from thalweg import data
     from thalweg.catalogue import (
         activations,
+        attention,
         augmentations,
         cells,
         clipping,
@@ -45,6 +46,7 @@ __all__ = [
     "Training",
     "__version__",
     "activations",
+    "attention",
     "augmentations",
     "cells",
     "clipping",

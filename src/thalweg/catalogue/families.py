@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from thalweg.catalogue import (
     activations,
+    attention,
     augmentations,
     cells,
     clipping,
@@ -26,6 +27,7 @@ from thalweg.catalogue import (
     schedules,
     starts,
 )
+from thalweg.catalogue.attention.attention import Attention
 from thalweg.catalogue.augmentations.augmentation import Augmentation
 from thalweg.catalogue.cells.cell import Cell
 from thalweg.catalogue.losses.loss import Loss
@@ -58,6 +60,7 @@ FAMILIES: dict[str, Family] = {
         Family("networks", Network, networks),
         Family("layers", Network, layers),
         Family("cells", Cell, cells),
+        Family("attention", Attention, attention),
         Family("activations", activations.Activation, activations),
         Family("initializers", initializers.Initializer, initializers),
         Family("starts", starts.Start, starts),

@@ -17,6 +17,7 @@ PLACES = {
     "networks": "[network]\n@",
     "layers": '[network]\nsequential = { layers = [@, "dense"] }',
     "cells": "[network]\nrecurrent_network = { cell = @ }",
+    "attention": "[network]\nencoder_decoder = { attention = @ }",
     "activations": "[network]\nmlp = { activation = @ }",
     "initializers": "[network]\nmlp = { kernel = @ }",
     "starts": "[start]\n@",
