@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from thalweg import data
     from thalweg.catalogue import (
         activations,
+        attention,
         augmentations,
+        cells,
         clipping,
         curvature,
         initializers,
@@ -44,7 +46,9 @@ __all__ = [
     "Training",
     "__version__",
     "activations",
+    "attention",
     "augmentations",
+    "cells",
     "clipping",
     "curvature",
     "data",

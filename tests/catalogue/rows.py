@@ -40,6 +40,7 @@ from thalweg.catalogue.activations import (
     Swish,
     Tanh,
 )
+from thalweg.catalogue.attention import AdditiveAttention, DotAttention, GeneralAttention
 from thalweg.catalogue.augmentations import (
     AffineWarp,
     Crop,
@@ -49,6 +50,7 @@ from thalweg.catalogue.augmentations import (
     Mixup,
     Noise,
 )
+from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN, MinimalGatedUnit
 from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue
 from thalweg.catalogue.initializers import (
     ActivationGain,
@@ -78,12 +80,19 @@ from thalweg.catalogue.layers import (
     GroupNormalization,
     InstanceNormalization,
     LayerNormalization,
+    LearnedPositions,
     MaxPooling,
+    MultiHeadAttention,
     Parallel,
+    PlaneRecurrent,
+    Recurrent,
+    Repeat,
     Reshape,
     Residual,
     RMSNormalization,
+    SinusoidalPositions,
     SpectralNormalization,
+    TransformerBlock,
     WeightNormalization,
 )
 from thalweg.catalogue.line_searches import Backtracking, ExactSearch, WolfeSearch
@@ -108,10 +117,13 @@ from thalweg.catalogue.networks import (
     MLP,
     VGG,
     AuxiliaryHead,
+    EncoderDecoder,
     LeNet,
+    RecurrentNetwork,
     ResidualMLP,
     ResNet,
     Sequential,
+    Transformer,
 )
 from thalweg.catalogue.optimizers import (
     BFGS,
@@ -367,6 +379,29 @@ ROWS: dict[str, list[Any]] = {
             Parallel(branches=(Dense(units=3), Activate(function=ELU(alpha=0.5))), join=join)
             for join in ("concatenate", "add")
         ],
+        Recurrent(
+            cell=RNN(activation=Swish(beta=1.7)),
+            units=2,
+            direction="both",
+            dropout=0.4,
+            recurrent_dropout=0.3,
+        ),
+        Recurrent(
+            cell=GRU(activation=Swish(beta=1.7)), units=2, direction="backward", returns="mean"
+        ),
+        Recurrent(units=2, returns="last", normalization=LayerNormalization(epsilon=0.1)),
+        Recurrent(cell=MinimalGatedUnit(), units=2, returns="max", start=Normal(deviation=0.2)),
+        *[PlaneRecurrent(units=2, order=o) for o in ("side_by_side", "in_turn")],
+        LearnedPositions(),
+        *[MultiHeadAttention(heads=2, causal=causal, dropout=0.4) for causal in (False, True)],
+        SinusoidalPositions(period=100),
+        *[
+            TransformerBlock(
+                width=4, heads=2, activation=Swish(beta=1.7), normalization=n, dropout=0.4
+            )
+            for n in ("pre", "post")
+        ],
+        Repeat(steps=2),
         Reshape(shape=(1, 3)),
         Residual(layers=(Dense(units=2), Dropout(rate=0.4))),
         RMSNormalization(epsilon=0.1),
@@ -385,12 +420,59 @@ ROWS: dict[str, list[Any]] = {
             outputs=2,
         ),
         MLP(hidden=(5,), normalization=BatchNormalization(epsilon=0.1), outputs=3),
+        *[
+            EncoderDecoder(
+                units=3,
+                decoder_units=units,
+                context=context,
+                direction=direction,
+                features=2,
+                symbols=5,
+                source_time=2,
+                outputs=5,
+                cell=cell,
+            )
+            for context, direction, units, cell in (
+                ("start", "forward", None, LSTM()),
+                ("steps", "both", 2, RNN()),
+                ("both", "both", 2, LSTM()),
+                ("attention", "forward", 2, GRU(activation=Swish(beta=1.7))),
+            )
+        ],
         LeNet(filters=(2, 3), hidden=(5,), outputs=2),
         LeNet(filters=(2, 3), hidden=(5,), outputs=2, pooling="max"),
         ResidualMLP(width=4, blocks=2, normalization=LayerNormalization(epsilon=0.1), outputs=2),
+        RecurrentNetwork(hidden=(3, 2), symbols=5, features=2, dropout=0.4, outputs=2),
+        RecurrentNetwork(hidden=(3, 3), direction="both", returns="mean", outputs=2),
+        RecurrentNetwork(hidden=(3,), direction="backward", returns="max", outputs=2),
+        RecurrentNetwork(hidden=(3, 3), residual=True, returns="sequence", outputs=2),
         ResNet(filters=(2, 3), blocks=1, normalization=GroupNormalization(groups=1), outputs=2),
         Sequential(layers=(Dense(units=4), Activate(function=Tanh()), Dense(units=2))),
+        Transformer(width=4, heads=2, symbols=5, positions=None, returns="max", outputs=2),
+        Transformer(width=4, heads=2, blocks=1, hidden=3, dropout=0.4, outputs=2),
+        Transformer(
+            width=4,
+            heads=2,
+            blocks=1,
+            causal=True,
+            normalization="post",
+            positions=SinusoidalPositions(period=100),
+            returns="sequence",
+            outputs=2,
+        ),
         VGG(filters=(2,), convolutions=1, hidden=(3,), outputs=2),
+    ],
+    "attention": [
+        AdditiveAttention(units=3),
+        *[DotAttention(scale=scale) for scale in ("none", "root")],
+        GeneralAttention(),
+    ],
+    "cells": [
+        *[GRU(activation=Swish(beta=1.7), reset=reset) for reset in ("after", "before")],
+        LSTM(activation=Swish(beta=1.7), peepholes=Normal(deviation=0.2)),
+        *[RNN(activation=Swish(beta=1.7), applied=applied) for applied in ("after", "before")],
+        *[JordanRNN(activation=Swish(beta=1.7), fed=fed) for fed in ("outputs", "targets")],
+        MinimalGatedUnit(activation=Swish(beta=1.7)),
     ],
     "optimizers": [
         AdaGrad(learning_rate=0.1, epsilon=1e-3, initial=0.2),

@@ -28,15 +28,22 @@ from thalweg.catalogue.initializers import (
 from thalweg.catalogue.layers import (
     AveragePooling,
     Convolution,
-    Embedding,
     GlobalPooling,
     InstanceNormalization,
+    LearnedPositions,
     MaxPooling,
+    MultiHeadAttention,
+    PlaneRecurrent,
+    Recurrent,
+    SinusoidalPositions,
+    TransformerBlock,
 )
 from thalweg.catalogue.networks import (
     VGG,
     LeNet,
+    RecurrentNetwork,
     ResNet,
+    Transformer,
 )
 from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers import (
@@ -120,6 +127,14 @@ SHAPES: dict[type, tuple[int, ...]] = {
     MaxPooling: IMAGES,
     LeNet: SIZEABLE,
     ResNet: SIZEABLE,
+    PlaneRecurrent: (4, 3, 2, 2),
+    LearnedPositions: (4, 5, 4),
+    MultiHeadAttention: (4, 5, 4),
+    SinusoidalPositions: (4, 5, 4),
+    TransformerBlock: (4, 5, 4),
+    Transformer: (4, 5, 3),
+    Recurrent: (4, 5, 3),
+    RecurrentNetwork: (4, 5, 3),
     VGG: SIZEABLE,
 }
 
@@ -133,8 +148,8 @@ def _clipped(dtype: Any) -> Any:
 def _network(network: Any, dtype: Any) -> Any:
     shape = SHAPES.get(type(network), (4, 3))
     x = _typed(np.resize(SCORES, shape), dtype)
-    if isinstance(network, Embedding):
-        x = _typed(np.arange(12).reshape(shape) % network.symbols, dtype)
+    if getattr(network, "symbols", None):
+        x = _typed(np.arange(12).reshape(4, 3) % network.symbols, dtype)
     variables = network.init(_key(), x)
 
     # Draws differ between float types, so variables are put in their place; variances among them
@@ -179,6 +194,22 @@ def _search(search: Any, dtype: Any) -> Any:
     return jax.vmap(one)(jnp.linspace(0.3, 7, 9, dtype=dtype))
 
 
+def _cell(cell: Any, dtype: Any) -> Any:
+    return _network(Recurrent(cell=cell, units=2), dtype)
+
+
+def _attention(attention: Any, dtype: Any) -> Any:
+    queries, memory = _typed((np.resize(SCORES, (2, 3, 4)), np.resize(-SCORES, (2, 5, 4))), dtype)
+    parameters = jax.tree.map(
+        lambda w: jnp.linspace(-1, 1, w.size, dtype=dtype).reshape(w.shape),
+        attention.draw(_key(), 4, 4),
+    )
+    return attention.scores(parameters, queries, attention.keys(parameters, memory))
+
+
+# Families whose parameters are put in the place of what initializers draw.
+STARTED = ("attention", "cells", "layers", "networks")
+
 RUN: dict[str, Callable[[Any, Any], Any]] = {
     "activations": _activation,
     "initializers": lambda start, dtype: start.sample(_key(), (6, 5)),
@@ -189,6 +220,8 @@ RUN: dict[str, Callable[[Any, Any], Any]] = {
     "clipping": lambda clipping, dtype: clipping.clip(*_clipped(dtype)),
     "layers": _network,
     "networks": _network,
+    "attention": _attention,
+    "cells": _cell,
     "optimizers": _optimizer,
     "line_searches": _search,
 }
@@ -295,8 +328,8 @@ def test_every_number_matters(family: str, row: Any) -> None:
     if getattr(row, "statistics", "") == "population":
         return  # there are no running averages for its momentum
     for lane in lanes(row)[1:]:
-        if _without_starts(lane) == _without_starts(row) and family in ("layers", "networks"):
-            continue  # parameters are put in the place of what initializers draw
+        if _without_starts(lane) == _without_starts(row) and family in STARTED:
+            continue
         changed = zip(_flat(compiled(lane)), base, strict=True)
         assert any(not np.array_equal(one, other) for one, other in changed)
 

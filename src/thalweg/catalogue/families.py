@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from thalweg.catalogue import (
     activations,
+    attention,
     augmentations,
+    cells,
     clipping,
     initializers,
     layers,
@@ -25,7 +27,9 @@ from thalweg.catalogue import (
     schedules,
     starts,
 )
+from thalweg.catalogue.attention.attention import Attention
 from thalweg.catalogue.augmentations.augmentation import Augmentation
+from thalweg.catalogue.cells.cell import Cell
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer
@@ -55,6 +59,8 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Family("networks", Network, networks),
         Family("layers", Network, layers),
+        Family("cells", Cell, cells),
+        Family("attention", Attention, attention),
         Family("activations", activations.Activation, activations),
         Family("initializers", initializers.Initializer, initializers),
         Family("starts", starts.Start, starts),

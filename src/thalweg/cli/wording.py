@@ -16,6 +16,8 @@ PLACES = {
     "data": "[data]\n@",
     "networks": "[network]\n@",
     "layers": '[network]\nsequential = { layers = [@, "dense"] }',
+    "cells": "[network]\nrecurrent_network = { cell = @ }",
+    "attention": "[network]\nencoder_decoder = { attention = @ }",
     "activations": "[network]\nmlp = { activation = @ }",
     "initializers": "[network]\nmlp = { kernel = @ }",
     "starts": "[start]\n@",
@@ -37,6 +39,7 @@ GIVEN: dict[str, Any] = {
     "branches": [{"dense": {"units": 16}}, {"dense": {"units": 8}}],
     "layer": {"dense": {"units": 16}},
     "shape": [4, 4],
+    "steps": 4,
     "run": "autoencoder.toml",
 }
 

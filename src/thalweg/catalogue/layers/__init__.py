@@ -2,7 +2,8 @@
 
 A layer keeps the contract of a network (``contract``): ``init`` and ``apply``. Linear maps and
 activations are separate layers. ``sequence`` names layers and runs them one after the other,
-``windows`` is the geometry of convolution and pooling.
+``windows`` is the geometry of convolution and pooling, ``recurrence`` the loop along time, and
+``lengths`` says where padded sequences end.
 """
 
 from thalweg.catalogue.layers.activation import Activate
@@ -11,6 +12,7 @@ from thalweg.catalogue.layers.convolution import Convolution
 from thalweg.catalogue.layers.dense import Dense
 from thalweg.catalogue.layers.dropout import Dropout
 from thalweg.catalogue.layers.embedding import Embedding
+from thalweg.catalogue.layers.multi_head import MultiHeadAttention, TransformerBlock
 from thalweg.catalogue.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -18,9 +20,12 @@ from thalweg.catalogue.layers.normalization import (
     LayerNormalization,
     RMSNormalization,
 )
+from thalweg.catalogue.layers.plane import PlaneRecurrent
 from thalweg.catalogue.layers.pooling import AveragePooling, GlobalPooling, MaxPooling
+from thalweg.catalogue.layers.positions import LearnedPositions, SinusoidalPositions
+from thalweg.catalogue.layers.recurrent import Recurrent
 from thalweg.catalogue.layers.reparametrization import SpectralNormalization, WeightNormalization
-from thalweg.catalogue.layers.reshape import Flatten, Reshape
+from thalweg.catalogue.layers.reshape import Flatten, Repeat, Reshape
 
 __all__ = [
     "Activate",
@@ -35,11 +40,18 @@ __all__ = [
     "GroupNormalization",
     "InstanceNormalization",
     "LayerNormalization",
+    "LearnedPositions",
     "MaxPooling",
+    "MultiHeadAttention",
     "Parallel",
+    "PlaneRecurrent",
     "RMSNormalization",
+    "Recurrent",
+    "Repeat",
     "Reshape",
     "Residual",
+    "SinusoidalPositions",
     "SpectralNormalization",
+    "TransformerBlock",
     "WeightNormalization",
 ]

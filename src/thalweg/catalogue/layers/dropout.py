@@ -11,7 +11,7 @@ from jax import Array
 from thalweg.catalogue.context import Context, Variables
 from thalweg.part import Number, number, part
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "drawn"]
 
 
 @part
@@ -42,9 +42,14 @@ class Dropout:
             return x, {}
         if context.key is None:
             raise ValueError("Dropout needs a key in training; pass Context('train', key)")
-        # 16 random bits a unit are plenty for a mask and half the price of 32. The factor comes
-        # from the rounded rate, as the mask does, so that the mean is kept whatever the rate.
-        bits = jax.random.bits(context.key, x.shape, jnp.uint16)
-        silenced = jnp.clip(jnp.round(self.rate * 65536), 0, 65535).astype(jnp.uint16)
-        factor = (65536 / (65536 - silenced.astype(jnp.float32))).astype(x.dtype)
-        return jnp.where(bits >= silenced, x * factor, jnp.zeros_like(x)), {}
+        kept, factor = drawn(context.key, self.rate, x.shape)
+        return jnp.where(kept, x * factor.astype(x.dtype), jnp.zeros_like(x)), {}
+
+
+def drawn(key: Array, rate: Number, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Which values are kept, and by which factor these are to be multiplied."""
+    # 16 random bits a unit are plenty for a mask and half the price of 32. The factor comes
+    # from the rounded rate, as the mask does, so that the mean is kept whatever the rate.
+    bits = jax.random.bits(key, shape, jnp.uint16)
+    silenced = jnp.clip(jnp.round(rate * 65536), 0, 65535).astype(jnp.uint16)
+    return bits >= silenced, 65536 / (65536 - silenced.astype(jnp.float32))

@@ -102,7 +102,7 @@ class GlobalPooling:
     Choices: over: ``mean`` or ``max``
     Shapes: [batch, space ..., channel] → [batch, channel]
     Watch for: where things are is lost; a dense layer after it serves images of any size. Of
-        padded sequences [batch, time, channel] the steps that count are pooled.
+        padded sequences [batch, time, channel] the steps that count are pooled; 0 where none does.
     Source: Lin, Chen & Yan, Network in Network, 2014, section 3.2
     Example:
         >>> images = jnp.arange(8.0).reshape(1, 2, 2, 2)
@@ -128,8 +128,8 @@ class GlobalPooling:
     def _of_sequences(self, x: Array, lengths: Array) -> Array:
         counts = counted_steps(lengths, x.shape[1])[..., None]
         if self.over == "mean":
-            return jnp.where(counts, x, 0).sum(1) / lengths[:, None].astype(x.dtype)
-        return jnp.where(counts, x, -jnp.inf).max(1)
+            return jnp.where(counts, x, 0).sum(1) / jnp.maximum(lengths, 1)[:, None].astype(x.dtype)
+        return jnp.where(counts.any(1), jnp.where(counts, x, -jnp.inf).max(1), 0)
 
 
 def _check_axes(pooling: Any) -> None:

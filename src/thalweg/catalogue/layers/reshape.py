@@ -1,10 +1,11 @@
-"""Layers that change shapes and no values."""
+"""Layers that change shapes and no values, or repeat them."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
@@ -12,7 +13,7 @@ from thalweg.catalogue.layers.windows import described
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
-__all__ = ["Flatten", "Reshape"]
+__all__ = ["Flatten", "Repeat", "Reshape"]
 
 
 @part
@@ -34,6 +35,31 @@ class Flatten:
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         return x.reshape(x.shape[0], math.prod(x.shape[1:])), {}
+
+
+@part
+class Repeat:
+    """Gives every step of a sequence the same inputs.
+
+    Formula: y_t = x for t = 1 ... steps
+    Choices: steps: length of the sequence
+    Shapes: [batch, ...] → [batch, step, ...]
+    Watch for: before a recurrent layer it makes one input a sequence (one to many): what differs
+        from step to step is the state alone.
+    Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, figure 10.9
+    Example:
+        >>> layer = Repeat(steps=5)
+        >>> layer.apply(Variables({}, {}), jnp.ones((2, 3)), Context("evaluate"))[0].shape
+        (2, 5, 3)
+    """
+
+    steps: int = choice(low=1)
+
+    def init(self, key: Array, example: Any) -> Variables:
+        return Variables({}, {})
+
+    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        return jnp.broadcast_to(x[:, None], (len(x), self.steps, *x.shape[1:])), {}
 
 
 @part

@@ -7,7 +7,21 @@ holds and does, ``saliency`` asks what it looks at.
 
 from thalweg.catalogue.networks.auxiliary import AuxiliaryHead
 from thalweg.catalogue.networks.convolutional import VGG, LeNet, ResNet
+from thalweg.catalogue.networks.encoder_decoder import EncoderDecoder
 from thalweg.catalogue.networks.mlp import MLP, ResidualMLP
+from thalweg.catalogue.networks.recurrent import RecurrentNetwork
 from thalweg.catalogue.networks.sequential import Sequential
+from thalweg.catalogue.networks.transformer import Transformer
 
-__all__ = ["MLP", "VGG", "AuxiliaryHead", "LeNet", "ResNet", "ResidualMLP", "Sequential"]
+__all__ = [
+    "MLP",
+    "VGG",
+    "AuxiliaryHead",
+    "EncoderDecoder",
+    "LeNet",
+    "RecurrentNetwork",
+    "ResNet",
+    "ResidualMLP",
+    "Sequential",
+    "Transformer",
+]

@@ -84,10 +84,11 @@ def is_held(path: Any, biases: bool) -> bool:
     """Whether regularizers hold a parameter back, told by its name.
 
     A ``bias``, and the ``scale`` of a normalization, which is treated like one, are held where
-    asked for. A ``slope``, which an activation learns, never is: 0 is nothing special for it.
+    asked for, whatever stands before the word (``candidate_bias``). A ``slope``, which an
+    activation learns, never is: 0 is nothing special for it.
     """
     name = getattr(path[-1], "key", None) if path else None
-    return name != "slope" and (biases or name not in ("bias", "scale"))
+    return name != "slope" and (biases or str(name).rpartition("_")[2] not in ("bias", "scale"))
 
 
 def mean_over_rows(values: Array, weights: Array | None) -> Array:

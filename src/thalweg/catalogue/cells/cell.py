@@ -1,0 +1,121 @@
+"""The contract every cell keeps, and what a recurrence lends it for one step.
+
+``StepContext`` is to one step what a context is to one pass: it holds the parameters, multiplies,
+and takes taps. ``drawn`` starts the kernels of a cell, ``projected`` is how most of them read
+their inputs, ``check_activation`` refuses the activations that cannot stand in a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.context import Context
+from thalweg.errors import SpecError
+
+__all__ = ["Cell", "State", "StepContext", "check_activation", "drawn", "projected"]
+
+State = dict[str, Array]
+
+
+class StepContext(NamedTuple):
+    """What a cell may ask for during one step.
+
+    Args:
+        parameters: of the cell.
+        context: of the pass; a cell asks it for the mode.
+        normalize: what is done to values of a name, such as the product ``recurrent``.
+        mask: factors on what recurrent products are given, the same at every step; None for 1.
+        nudges: values to add at taps of this step, by name.
+        taps: a dictionary to fill with the values at taps.
+    """
+
+    parameters: Mapping[str, Array]
+    context: Context
+    normalize: Callable[[str, Array], Array]
+    mask: Array | None
+    nudges: Mapping[str, Array]
+    taps: dict[str, Array]
+
+    def product(self, name: str, h: Array) -> Array:
+        """h W for the kernel W of this name, silenced before and normalized after."""
+        h = h if self.mask is None else h * self.mask
+        return self.normalize(name, h @ self.parameters[f"{name}_kernel"])
+
+    def tap(self, name: str, value: Array) -> Array:
+        """Offer a value under a name and get it back, nudged if somebody asked for that."""
+        if name in self.nudges:
+            value = value + self.nudges[name]
+        self.taps[name] = value
+        return value
+
+
+@runtime_checkable
+class Cell(Protocol):
+    """What one step of a recurrence does.
+
+    Laws: ``gates`` names the parts of the projected inputs, each as wide as there are units;
+    ``states`` gives the width of every state by name, and the first is what the cell gives out.
+    ``draw`` starts the parameters: ``input_kernel`` [input, gate · unit], which only ``project``
+    reads, ``bias`` [gate · unit], which the recurrence adds, and whatever else the cell has.
+    ``project`` maps inputs [time, batch, input] of all steps at once, ``step`` one step of that
+    and a state to the next state. Every gate and every state is a tap of its name.
+    """
+
+    @property
+    def gates(self) -> tuple[str, ...]: ...
+
+    def states(self, units: int) -> dict[str, int]: ...
+
+    def draw(self, key: Array, inputs: int, units: int) -> dict[str, Array]: ...
+
+    def project(self, parameters: Mapping[str, Array], x: Array, context: Context) -> Array: ...
+
+    def step(self, step: StepContext, projected: Array, state: State) -> State: ...
+
+
+def projected(cell: Any, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
+    """x U for the inputs of all steps, one product: ``Cell.project``."""
+    return x @ parameters["input_kernel"]
+
+
+def drawn(
+    cell: Any, key: Array, inputs: int, units: int, products: Mapping[str, int]
+) -> dict[str, Array]:
+    """Where the kernels and the bias of a cell start, every gate drawn alone.
+
+    Args:
+        cell: has ``kernel``, ``recurrent_kernel``, ``bias`` and ``gates``.
+        products: number of gates that each recurrent kernel feeds, by name.
+    """
+    gates = len(cell.gates)
+    for_inputs, for_bias, *others = jax.random.split(key, 2 + len(products))
+    parameters = {"input_kernel": side_by_side(cell.kernel, for_inputs, (inputs, units), gates)}
+    for own, (name, count) in zip(others, products.items(), strict=True):
+        kernel = side_by_side(cell.recurrent_kernel, own, (units, units), count)
+        parameters[f"{name}_kernel"] = kernel
+    if cell.bias is not None:
+        parameters["bias"] = side_by_side(cell.bias, for_bias, (units,), gates)
+    return parameters
+
+
+def side_by_side(start: Any, key: Array, shape: tuple[int, ...], count: int) -> Array:
+    """As many draws as there are gates, next to one another."""
+    draws = [start.sample(own, shape) for own in jax.random.split(key, count)]
+    return jnp.concatenate(draws, axis=-1)
+
+
+def check_activation(owner: Any, field: str, units: int) -> None:
+    """Refuse an activation that learns, draws or couples units: it has no place within a step."""
+    function: Any = getattr(owner, field)
+    example = jax.ShapeDtypeStruct((1, units), jnp.float32)
+    plain = not hasattr(function, "init_parameters")
+    if not plain or jax.eval_shape(function, example).shape != example.shape:
+        raise SpecError(
+            f"{type(owner).__name__}.{field} must keep the number of units and hold no "
+            f"parameters, got {function!r}; put it after the recurrent layer"
+        )

@@ -1,0 +1,105 @@
+"""The recurrence: any cell, along time. Everything recurrent runs through ``unroll``.
+
+The inputs of all steps are projected at once, outside of the loop, and features are the last axis
+throughout. A step beyond the end of its sequence leaves the state as it is and gives out 0;
+backwards such steps come first, so that every sequence is reversed within its own length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from thalweg.catalogue.cells.cell import Cell, State, StepContext
+from thalweg.catalogue.context import Context
+from thalweg.catalogue.layers.lengths import counted_steps
+
+__all__ = ["Unrolled", "as_is", "unroll"]
+
+
+class Unrolled(NamedTuple):
+    """What a recurrence gave.
+
+    Args:
+        outputs: of every step, [batch, time, unit]; 0 after the end of a sequence.
+        state: after the last step of every sequence, [batch, ...] by name.
+    """
+
+    outputs: Array
+    state: State
+
+
+def as_is(name: str, values: Array) -> Array:
+    """No normalization."""
+    return values
+
+
+def unroll(
+    cell: Cell,
+    parameters: Mapping[str, Array],
+    x: Array,
+    context: Context,
+    start: State,
+    *,
+    backward: bool = False,
+    normalize: Callable[[str, Array], Array] = as_is,
+    mask: Array | None = None,
+) -> Unrolled:
+    """Run a cell along time.
+
+    Args:
+        parameters: of the cell.
+        x: inputs [batch, time, input].
+        context: of the layer; its lengths say where sequences end.
+        start: state before the first step (backwards: after the last), by name.
+        backward: whether time runs backwards; outputs stand in the order of the inputs.
+        normalize: what is done to products and to states that are not given out, by name.
+        mask: factors on what recurrent products are given, at every step the same.
+    """
+    batch, time = x.shape[:2]
+    live = None
+    if context.lengths is not None:
+        live = counted_steps(context.lengths, time).T[..., None]
+    by_time = jnp.moveaxis(x, 1, 0)
+    # What stands in padding must not reach a gradient, not even as 0 times a not-a-number.
+    by_time = by_time if live is None else jnp.where(live, by_time, 0)
+    projected = normalize("input", cell.project(parameters, by_time, context))
+    if "bias" in parameters:
+        projected = projected + parameters["bias"]
+    given_out = next(iter(cell.states(1)))
+    nudges = _own_nudges(cell, context, (batch, time))
+
+    def advance(state: State, given: Any) -> tuple[State, Any]:
+        projected, live, nudges = given
+        taps: dict[str, Array] = {}
+        step = StepContext(parameters, context, normalize, mask, nudges, taps)
+        new = cell.step(step, projected, state)
+        # Taps that nobody asked for must not be kept for every step.
+        seen = (new[given_out], {} if context.taps is None else taps)
+        if live is not None:
+            new = {name: jnp.where(live, held, state[name]) for name, held in new.items()}
+            seen = jax.tree.map(lambda held: jnp.where(live, held, 0), seen)
+        return new, seen
+
+    start = {name: held.astype(projected.dtype) for name, held in start.items()}
+    state, seen = jax.lax.scan(advance, start, (projected, live, nudges), reverse=backward)
+    outputs, taps = jax.tree.map(lambda held: jnp.moveaxis(held, 0, 1), seen)
+    if context.taps is not None:
+        context.taps |= {context.prefix + name: held for name, held in taps.items()}
+    return Unrolled(outputs, state)
+
+
+def _own_nudges(cell: Cell, context: Context, batch_and_time: tuple[int, int]) -> State:
+    """The nudges at taps within steps, [time, batch, unit] by name."""
+    found = {}
+    for name in (*cell.gates, *cell.states(1)):
+        if context.prefix + name in context.nudges:
+            nudge = context.nudges[context.prefix + name]
+            found[name] = jnp.moveaxis(
+                jnp.broadcast_to(nudge, (*batch_and_time, nudge.shape[-1])), 1, 0
+            )
+    return found
