@@ -14,6 +14,7 @@ from thalweg.catalogue import (
     activations,
     augmentations,
     clipping,
+    decoders,
     initializers,
     layers,
     line_searches,
@@ -26,6 +27,7 @@ from thalweg.catalogue import (
     starts,
 )
 from thalweg.catalogue.augmentations.augmentation import Augmentation
+from thalweg.catalogue.decoders.decoder import Decoder
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer
@@ -66,6 +68,7 @@ FAMILIES: dict[str, Family] = {
         Family("clipping", clipping.Clipping, clipping),
         Family("preprocessing", Preprocessing, preprocessing),
         Family("augmentations", Augmentation, augmentations),
+        Family("decoders", Decoder, decoders),
     )
 }
 
