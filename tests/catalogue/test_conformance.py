@@ -184,7 +184,7 @@ def _decoder(decoder: Any, dtype: Any) -> Any:
     scores = 2 * np.random.default_rng(0).normal(size=(5, 5))
     table = jax.nn.log_softmax(_typed(scores, dtype))
     model = Model(lambda state, token: (state, table[token]), (), jnp.array([0, 3]), end=4)
-    found = decode(decoder, model, 4, _key())
+    found = decode(decoder, model, 4, jax.random.key(0))
     scores = jnp.where(found.lengths > 0, found.scores, 0)
     assert scores.dtype == dtype
     return _typed((found.tokens, found.lengths, found.lattice.parents), dtype), scores
