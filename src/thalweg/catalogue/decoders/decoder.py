@@ -125,8 +125,8 @@ def decode(decoder: Decoder, model: Model, length: int, key: Array | None = None
     if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
         raise SpecError(f"decode: length must be a whole number >= 1, got {length!r}")
     step = model.step if isinstance(model.step, Partial) else Partial(model.step)
-    arrays = jax.tree.map(jnp.asarray, (model.state, model.begin))
-    model = Model(step, *arrays, model.end)
+    state = jax.tree.map(jnp.asarray, model.state)
+    model = Model(step, state, jnp.asarray(model.begin), model.end)
     _check(model)
     return _generate(decoder, model, int(length), key)
 

@@ -94,10 +94,10 @@ def _told(running: list[Array], kept: int, words: int, end: Any) -> Decoded:
     tokens = jnp.stack([place % words for place in prefixes], axis=-1)
     pairs = zip(running, prefixes, strict=True)
     paths = jnp.stack([jnp.take_along_axis(*pair, axis=-1) for pair in pairs], axis=-1)
-    exists = (totals != -jnp.inf)[..., None]
+    exists = jnp.broadcast_to((totals != -jnp.inf)[..., None], tokens.shape)
     if end is not None:
-        ended = jnp.cumsum(tokens == end, axis=-1) - (tokens == end) > 0
-        exists &= ~ended
+        before = jnp.cumsum(tokens == end, axis=-1) - (tokens == end)
+        exists &= before == 0
     tokens = jnp.where(exists, tokens, -1)
     paths = jnp.where(exists, paths, -jnp.inf)
     by_time = [jnp.moveaxis(x, 1, 2) for x in (tokens, paths)]
