@@ -162,7 +162,6 @@ def test_categorical_emissions(seed: int) -> None:
     against_hmmlearn(theirs, ours, sequences, padded(sequences, 0))
     # Padding with -1 says the lengths too.
     plain = ours.most_likely(padded(sequences, -1))
-    assert [(int(n) for n in (row >= 0).sum()[None]) for row in plain.states]
     assert (plain.states >= 0).sum(1).tolist() == [12, 7, 1]
 
 
@@ -280,8 +279,9 @@ def test_smoothing_against_nltk(make: Any, smooth: Any, order: int) -> None:
     seen = {gram[:-1] for gram in windows(order) if len(gram) == order}
     for context in seen:
         words = [str(i) for i in context]
-        expected = [theirs.score(str(j), words) for j in range(WORDS)]
-        np.testing.assert_allclose(ours[context], expected, atol=1e-12)
+        expected = np.array([theirs.score(str(j), words) for j in range(WORDS)])
+        # Theirs has an unknown word besides, which add k gives a share of its own.
+        np.testing.assert_allclose(ours[context], expected / expected.sum(), atol=1e-12)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])

@@ -89,14 +89,15 @@ class _Beams(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """All that a search carries from step to step; the traces are [time, ...]."""
+    """All that a search carries from step to step; what is noted is [time, ...]."""
 
     time: Array
     state: Any
     beams: _Beams
     complete: _Complete
     trace: _Beams
-    noted: Candidates
+    candidates: _Beams
+    kept: Array
 
 
 def best(scores: Array, count: int, selection: Selection = "partial") -> Array:
@@ -132,18 +133,14 @@ def pooled(
     beams = _Beams(tokens.reshape(shape), jnp.zeros(shape, jnp.int32), totals.at[..., 0].set(0))
     nowhere = jnp.full(shape, -1, jnp.int32)
     complete = _Complete(totals, totals, jnp.zeros(shape, jnp.int32), nowhere, nowhere)
-    traced, noted = (rules.length, *shape), (rules.length, *shape[:2], candidates)
     held = _Held(
         jnp.asarray(0),
         state,
         beams,
         complete,
-        _Beams(*(jnp.full(traced, -1, jnp.int32),) * 2, jnp.full(traced, -jnp.inf, dtype)),
-        Candidates(
-            *(jnp.full(noted, -1, jnp.int32),) * 2,
-            jnp.full(noted, -jnp.inf, dtype),
-            jnp.zeros(noted, bool),
-        ),
+        _nothing((rules.length, *shape), dtype),
+        _nothing((rules.length, *shape[:2], candidates), dtype),
+        jnp.zeros((rules.length, *shape[:2], candidates), bool),
     )
     return _told(lax.while_loop(more, advance, held), rules)
 
@@ -162,16 +159,18 @@ def _advance(held: _Held, model: Model, choose: Choose, rules: Rules) -> _Held:
     live = _taken(found._replace(totals=jnp.where(ends, -jnp.inf, found.totals)), order)
     live = _padded(live, width)
     kept = completed | (~ends & (jnp.cumsum(~ends, axis=-1) <= width))
-    noted = Candidates(*found, kept & (found.totals != -jnp.inf))
-    # The trace is written before beams are given up, so that it shows what they held.
-    trace = _written(held.trace, live, held.time)
+    # Noted before beams are given up, so that the trace shows what they held.
+    noted = _written((held.trace, held.candidates, held.kept), (live, found, kept), held.time)
     over = rules.is_over(complete.scores, live.totals, held.time + 1)
     live = live._replace(totals=jnp.where(over[..., None], -jnp.inf, live.totals))
     places = _across(live.parents, width)
     state = jax.tree.map(lambda leaf: jax.vmap(lambda row, at: row[at])(leaf, places), state)
-    return _Held(
-        held.time + 1, state, live, complete, trace, _written(held.noted, noted, held.time)
-    )
+    return _Held(held.time + 1, state, live, complete, *noted)
+
+
+def _nothing(shape: tuple[int, ...], dtype: Any) -> _Beams:
+    nowhere = jnp.full(shape, -1, jnp.int32)
+    return _Beams(nowhere, nowhere, jnp.full(shape, -jnp.inf, dtype))
 
 
 def _candidates(totals: Array, chosen: Array, end: Any) -> tuple[_Beams, Array]:
@@ -198,7 +197,7 @@ def _padded(live: _Beams, width: int) -> _Beams:
 
 
 def _written(trace: Any, now: Any, time: Array) -> Any:
-    """A trace with the present, in which nothing has token -1."""
+    """What is noted, with the present."""
 
     def write(all_times: Array, value: Array) -> Array:
         return all_times.at[time].set(value)
@@ -271,9 +270,10 @@ def _lattice(held: _Held, width: int) -> Lattice:
 
     groups = jnp.arange(held.beams.totals.shape[1])[:, None]
 
-    def told(x: Any) -> list[Array]:
-        exists = x[2] != -jnp.inf
-        places = jnp.where(exists, x[1] + width * groups, -1)
-        return [flat(each) for each in (jnp.where(exists, x[0], -1), places, *x[2:])]
+    def told(x: _Beams) -> tuple[Array, Array, Array]:
+        exists = x.totals != -jnp.inf
+        tokens = jnp.where(exists, x.tokens, -1)
+        return flat(tokens), flat(jnp.where(exists, x.parents + width * groups, -1)), flat(x.totals)
 
-    return Lattice(*told(held.trace), Candidates(*told(held.noted)))
+    kept = held.kept & (held.candidates.totals != -jnp.inf)
+    return Lattice(*told(held.trace), Candidates(*told(held.candidates), flat(kept)))
