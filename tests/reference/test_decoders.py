@@ -330,6 +330,18 @@ def test_what_is_no_number_is_not_hidden(decoder: Any) -> None:
     assert np.isnan(found.log_probabilities).any()
 
 
+def test_what_a_model_says_of_impossible_pasts_does_not_matter() -> None:
+    table = jnp.array([[jnp.log(0.5), -jnp.inf, jnp.log(0.5)], [jnp.nan] * 3, [jnp.nan] * 3])
+
+    def step(state: Any, token: Any) -> Any:
+        return state, table[token]
+
+    for decoder in (Greedy(), Beam(width=3), DiverseBeam(), Exhaustive(best=3)):
+        found = decode(decoder, Model(step, (), jnp.zeros(1, int), end=2), 2)
+        assert not np.isnan(found.log_probabilities).any()
+        assert found.tokens[0, 0].tolist() in ([2, -1], [0, 0])
+
+
 @pytest.mark.parametrize("decoder", ALL, ids=repr)
 def test_a_vocabulary_of_one_token(decoder: Any) -> None:
     for end, length in ((None, 3), (0, 1)):

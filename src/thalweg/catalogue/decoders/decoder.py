@@ -184,6 +184,12 @@ def opened(model: Model, beams: int) -> tuple[Any, Array]:
     return jax.tree.map(repeated, model.state), repeated(model.begin.astype(jnp.int32))
 
 
+def extended(totals: Array, scores: Array) -> Array:
+    """Log-probabilities of all continuations; what is impossible has none, whatever they are."""
+    totals = totals[..., None]
+    return jnp.where(totals == -jnp.inf, -jnp.inf, totals + scores)
+
+
 def vocabulary(model: Model) -> tuple[int, Any]:
     """The number of tokens that can follow, and the type of their log-probabilities."""
     _, scores = jax.eval_shape(model.step, *opened(model, 1))

@@ -14,6 +14,7 @@ from thalweg.catalogue.decoders.decoder import (
     Decoded,
     Lattice,
     Model,
+    extended,
     opened,
     vocabulary,
 )
@@ -69,7 +70,7 @@ class Exhaustive:
                 ends = jnp.where(jnp.arange(words) == model.end, 0.0, -jnp.inf)
                 scores = jnp.where(complete[..., None], ends.astype(scores.dtype), scores)
             batch = scores.shape[0]
-            totals = (totals[..., None] + scores).reshape(batch, -1)
+            totals = extended(totals, scores).reshape(batch, -1)
             running.append(totals)
             tokens = jnp.broadcast_to(jnp.arange(words, dtype=jnp.int32), scores.shape)
             tokens = tokens.reshape(batch, -1)

@@ -19,6 +19,7 @@ from thalweg.catalogue.decoders.decoder import (
     Decoded,
     Lattice,
     Model,
+    extended,
     opened,
     vocabulary,
 )
@@ -149,7 +150,7 @@ def _advance(held: _Held, model: Model, choose: Choose, rules: Rules) -> _Held:
     """One step of all beams."""
     batch, groups, width = held.beams.totals.shape
     state, scores = model.step(held.state, held.beams.tokens.reshape(batch, -1))
-    totals = held.beams.totals[..., None] + scores.reshape(batch, groups, width, -1)
+    totals = extended(held.beams.totals, scores.reshape(batch, groups, width, -1))
     found, ends = _candidates(totals, choose(totals), model.end)
     rank = jnp.arange(found.totals.shape[-1])
     # Complete where among the best; the best of the others live on.
