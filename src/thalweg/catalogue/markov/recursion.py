@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -69,29 +70,33 @@ def log_sum(scores: Array, axis: int = -1) -> Array:
     return jnp.where(none, -jnp.inf, jnp.log(jnp.where(none, 1.0, total)) + largest.squeeze(axis))
 
 
+def _summed(scores: Array) -> Array:
+    return log_sum(scores, axis=-2)
+
+
 def _ahead(
     scores: Array, transitions: Array, lengths: Array, over: Callable[[Array], Array]
 ) -> Array:
     """Paths that end in each state, taken together: r_t(j) = score_t(j) + ⊕_i r_{t−1}(i) + A_ij.
 
     Args:
-        over: ⊕ over the last axis.
+        over: ⊕ over the last axis but one.
 
     Returns:
         [batch, time, state]; after its end, a sequence keeps what it had there.
     """
-    # Rows are contiguous in memory, so the sum is over columns of the transposed matrix.
-    into = transitions.T
 
     def step(before: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         score, counts = now
-        after = score + over(before[:, None, :] + into)
+        after = score + over(before[:, :, None] + transitions)
         after = jnp.where(counts[:, None], after, before)
         return after, after
 
     counts = jnp.arange(1, scores.shape[1])[:, None] < lengths
     first = scores[:, 0]
-    _, rest = lax.scan(step, first, (jnp.moveaxis(scores[:, 1:], 1, 0), counts))
+    # What is N² wide is computed again where a derivative wants it, not kept for every step.
+    again = jax.checkpoint(step, prevent_cse=False)
+    _, rest = lax.scan(again, first, (jnp.moveaxis(scores[:, 1:], 1, 0), counts))
     return jnp.concatenate([first[:, None], jnp.moveaxis(rest, 0, 1)], axis=1)
 
 
@@ -119,7 +124,7 @@ def viterbi(scores: Array, transitions: Array, lengths: Array | None = None) -> 
     before it the i that made the maximum for the one after it.
     """
     lengths = _all_of(scores, lengths)
-    trellis = _ahead(scores, transitions, lengths, lambda x: x.max(-1))
+    trellis = _ahead(scores, transitions, lengths, lambda x: x.max(-2))
     last, log_weight = jnp.argmax(trellis[:, -1], axis=-1), trellis[:, -1].max(-1)
     into = transitions.T
 
@@ -145,14 +150,14 @@ def back_pointers(trellis: Array, transitions: Array) -> Array:
 def log_normalizer(scores: Array, transitions: Array, lengths: Array | None = None) -> Array:
     """log of the sum of the weights of all paths, [batch]: the forward algorithm."""
     lengths = _all_of(scores, lengths)
-    return log_sum(_ahead(scores, transitions, lengths, log_sum)[:, -1])
+    return log_sum(_ahead(scores, transitions, lengths, _summed)[:, -1])
 
 
 def forward_backward(scores: Array, transitions: Array, lengths: Array | None = None) -> Posterior:
     """Probabilities of states given everything, by the forward-backward algorithm."""
     lengths = _all_of(scores, lengths)
-    until = _ahead(scores, transitions, lengths, log_sum)
-    backwards = _ahead(_flipped(scores, lengths), transitions.T, lengths, log_sum)
+    until = _ahead(scores, transitions, lengths, _summed)
+    backwards = _ahead(_flipped(scores, lengths), transitions.T, lengths, _summed)
     since = _flipped(backwards, lengths)
     normalizer = log_sum(until[:, -1])
     # Both hold the state's own score; where that is -inf, so are they.
