@@ -201,6 +201,22 @@ def test_a_search_that_is_certain_stops_early_and_finds_the_same(width: int) -> 
             np.testing.assert_array_equal(one, other)
 
 
+def test_a_long_sequence_may_overtake_a_short_one_late() -> None:
+    """By log p / T: the end at once has log 0.4, and what nearly ends there log 0.35 / 4."""
+    table = jnp.log(jnp.array([[0.25, 0.35, 0.4], [0.0, 1.0, 0.0]]))
+
+    def step(state: Any, token: Any) -> Any:
+        return state, table[token]
+
+    searched = Model(step, (), jnp.zeros(1, int), end=2)
+    for stop, tokens in (("certain", [1] * 4), ("longest", [1] * 4), ("full", [2, -1, -1, -1])):
+        found = decode(Beam(width=1, length_penalty=1.0, stop=stop), searched, 4)
+        assert found.tokens[0, 0].tolist() == tokens
+        assert float(found.log_probabilities[0, 0]) == pytest.approx(
+            np.log(0.4 if stop == "full" else 0.35)
+        )
+
+
 def test_rows_of_a_batch_are_decoded_as_alone() -> None:
     for decoder in (Greedy(), Beam(width=3), DiverseBeam(width=4), Exhaustive(best=2)):
         together = decode(decoder, model(), LENGTH)
