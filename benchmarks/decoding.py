@@ -20,8 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from thalweg.catalogue.decoders import Beam
-from thalweg.catalogue.decoders.decoder import Model, decode
+from thalweg.catalogue.decoders import Beam, Model, decode
 from thalweg.catalogue.markov import HiddenMarkovModel
 
 Timed = Callable[[], Any]

@@ -21,7 +21,7 @@ from tests.catalogue.rows import ROWS
 
 from thalweg.catalogue.augmentations.augmentation import Batch
 from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.decoders.decoder import Model, decode
+from thalweg.catalogue.decoders import Model, decode
 from thalweg.catalogue.families import FAMILIES, family_of, members
 from thalweg.catalogue.initializers import (
     Initializer,

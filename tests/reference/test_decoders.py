@@ -14,8 +14,15 @@ import pytest
 import scipy.stats
 from jax.tree_util import Partial
 
-from thalweg.catalogue.decoders import Beam, DiverseBeam, Exhaustive, Greedy, Sampling
-from thalweg.catalogue.decoders.decoder import Model, decode
+from thalweg.catalogue.decoders import (
+    Beam,
+    DiverseBeam,
+    Exhaustive,
+    Greedy,
+    Model,
+    Sampling,
+    decode,
+)
 from thalweg.errors import SpecError
 
 TOKENS, LENGTH, END = 4, 4, 3

@@ -17,8 +17,7 @@ from nltk.lm import (
     Vocabulary,
 )
 
-from thalweg.catalogue.decoders import Exhaustive, Greedy
-from thalweg.catalogue.decoders.decoder import decode
+from thalweg.catalogue.decoders import Exhaustive, Greedy, decode
 from thalweg.catalogue.markov import (
     ConditionalRandomField,
     HiddenMarkovModel,

@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 from jax.tree_util import Partial
 
-from thalweg.catalogue.decoders import Beam, DiverseBeam, Exhaustive, Greedy
-from thalweg.catalogue.decoders.decoder import Model, decode
+from thalweg.catalogue.decoders import (
+    Beam,
+    DiverseBeam,
+    Exhaustive,
+    Greedy,
+    Model,
+    decode,
+    step_table,
+)
 from thalweg.catalogue.markov import MarkovChain, back_pointers, viterbi
 from thalweg.errors import SpecError
 
@@ -96,6 +103,22 @@ def test_candidates_of_width_two_step_by_step() -> None:
         said = [WORDS[i] for i in candidates.tokens[0, t, :there]]
         assert said[: len(words[t])] == words[t]
         assert candidates.kept[0, t].tolist() == [True, True, False, False]
+
+
+def test_the_steps_of_width_two_as_a_table() -> None:
+    found = decode(Beam(width=2), tree(), 3)
+    assert (
+        step_table(found, WORDS, digits=1)
+        == """\
+| step | candidates, with log-probabilities |
+| --- | --- |
+| 1 | **the -1.5**, **a -2.0** |
+| 2 | **a blue -4.3**, **a red -4.5**, the red -4.6, the green -4.9 |
+| 3 | **a blue square -9.3**, **a red circle -9.4**, a red square -9.6, a blue ellipse -9.7 |"""
+    )
+    greedy = step_table(decode(Greedy(noted=2), tree(), 3), WORDS, digits=1).splitlines()
+    assert greedy[3] == "| 2 | **the red -4.6**, the green -4.9 |"
+    assert greedy[4] == "| 3 | **the red rectangle -9.1** |"
 
 
 @pytest.mark.parametrize(("width", "best"), [(1, -9.1), (2, -9.3), (3, -9.1), (4, -8.2)])

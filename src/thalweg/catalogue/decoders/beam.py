@@ -42,7 +42,7 @@ class Beam:
         Translation System, 2016, equation 14 (shifted power); Huang, Zhao & Ma, When to Finish?
         Optimal Beam Search for Neural Text Generation, 2017 (certain)
     Example:
-        >>> from thalweg.catalogue.decoders.decoder import decode
+        >>> from thalweg.catalogue.decoders import decode
         >>> from thalweg.catalogue.markov import MarkovChain
         >>> chain = MarkovChain.of([[0.0, 0.6, 0.4], [0.3, 0.4, 0.3], [0.0, 0.0, 1.0]])
         >>> found = decode(Beam(width=2), chain.model([0]), length=3)
@@ -86,7 +86,7 @@ class DiverseBeam:
     Source: Vijayakumar et al., Diverse Beam Search: Decoding Diverse Solutions from Neural
         Sequence Models, 2018, algorithm 1 with Hamming diversity
     Example:
-        >>> from thalweg.catalogue.decoders.decoder import decode
+        >>> from thalweg.catalogue.decoders import decode
         >>> from thalweg.catalogue.markov import MarkovChain
         >>> chain = MarkovChain.of([[0.0, 0.6, 0.4], [0.3, 0.4, 0.3], [0.0, 0.0, 1.0]])
         >>> decode(DiverseBeam(width=2, groups=2), chain.model([0]), length=3).tokens

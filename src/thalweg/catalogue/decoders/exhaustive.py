@@ -37,7 +37,7 @@ class Exhaustive:
         alone, ``MarkovChain.most_likely`` finds the same in T·N² steps (Viterbi).
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 12.4
     Example:
-        >>> from thalweg.catalogue.decoders.decoder import decode
+        >>> from thalweg.catalogue.decoders import decode
         >>> from thalweg.catalogue.markov import MarkovChain
         >>> chain = MarkovChain.of([[0.0, 0.6, 0.4], [0.3, 0.4, 0.3], [0.0, 0.0, 1.0]])
         >>> found = decode(Exhaustive(best=3), chain.model([0]), length=3)

@@ -23,7 +23,7 @@ class Greedy:
         The first of equals is taken. Costs T·N for T steps and N tokens, beside the model.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 12.4
     Example:
-        >>> from thalweg.catalogue.decoders.decoder import decode
+        >>> from thalweg.catalogue.decoders import decode
         >>> from thalweg.catalogue.markov import MarkovChain
         >>> chain = MarkovChain.of([[0.0, 0.6, 0.4], [0.3, 0.4, 0.3], [0.0, 0.0, 1.0]])
         >>> found = decode(Greedy(), chain.model([0]), length=3)

@@ -31,7 +31,7 @@ class Sampling:
         (k); Holtzman et al., The Curious Case of Neural Text Degeneration, 2020, equation 2
         (nucleus)
     Example:
-        >>> from thalweg.catalogue.decoders.decoder import decode
+        >>> from thalweg.catalogue.decoders import decode
         >>> from thalweg.catalogue.markov import MarkovChain
         >>> fair = MarkovChain.of([[0.5, 0.3, 0.2]] * 3).model([0])
         >>> drawn = decode(Sampling(samples=5000), fair, length=1, key=jax.random.key(0))
