@@ -52,6 +52,7 @@ from thalweg.catalogue.augmentations import (
 )
 from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN, MinimalGatedUnit
 from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue
+from thalweg.catalogue.decoders import Beam, DiverseBeam, Exhaustive, Greedy, Sampling
 from thalweg.catalogue.initializers import (
     ActivationGain,
     Constant,
@@ -527,4 +528,20 @@ ROWS: dict[str, list[Any]] = {
         ScheduleFree(inner=GradientDescent(learning_rate=0.03)),
     ],
     "line_searches": SEARCHES,
+    "decoders": [
+        Beam(width=3, length_penalty=2.0, normalization="shifted_power", stop="longest"),
+        *[Beam(width=3, length_penalty=2.0, stop=stop) for stop in ("certain", "full")],
+        Beam(width=3, length_penalty=2.0, selection="sort"),
+        *[
+            DiverseBeam(diversity=2.0, length_penalty=2.0, normalization=form, stop=stop)
+            for form, stop in [
+                ("power", "certain"),
+                ("shifted_power", "full"),
+                ("power", "longest"),
+            ]
+        ],
+        Exhaustive(best=3),
+        Greedy(noted=2),
+        Sampling(temperature=1.5, nucleus=0.9, top_k=4, samples=40),
+    ],
 }

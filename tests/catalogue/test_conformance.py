@@ -21,6 +21,7 @@ from tests.catalogue.rows import ROWS
 
 from thalweg.catalogue.augmentations.augmentation import Batch
 from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.decoders import Model, decode
 from thalweg.catalogue.families import FAMILIES, family_of, members
 from thalweg.catalogue.initializers import (
     Initializer,
@@ -210,6 +211,16 @@ def _attention(attention: Any, dtype: Any) -> Any:
 # Families whose parameters are put in the place of what initializers draw.
 STARTED = ("attention", "cells", "layers", "networks")
 
+def _decoder(decoder: Any, dtype: Any) -> Any:
+    scores = 2 * np.random.default_rng(0).normal(size=(5, 5))
+    table = jax.nn.log_softmax(_typed(scores, dtype))
+    model = Model(lambda state, token: (state, table[token]), (), jnp.array([0, 3]), end=4)
+    found = decode(decoder, model, 4, jax.random.key(0))
+    scores = jnp.where(found.lengths > 0, found.scores, 0)
+    assert scores.dtype == dtype
+    return _typed((found.tokens, found.lengths, found.lattice.parents), dtype), scores
+
+
 RUN: dict[str, Callable[[Any, Any], Any]] = {
     "activations": _activation,
     "initializers": lambda start, dtype: start.sample(_key(), (6, 5)),
@@ -224,6 +235,7 @@ RUN: dict[str, Callable[[Any, Any], Any]] = {
     "cells": _cell,
     "optimizers": _optimizer,
     "line_searches": _search,
+    "decoders": _decoder,
 }
 
 # Preprocessing is fitted and starts are applied outside of programs; they have tests of their own.

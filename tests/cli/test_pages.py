@@ -46,7 +46,10 @@ def test_pages_are_up_to_date():
     ("family", "cls"), PARTS, ids=lambda value: getattr(value, "part_name", "")
 )
 def test_every_part_can_be_asked_for_as_its_page_says(family, cls):
-    assert set(PLACES) == set(FAMILIES)
+    assert set(PLACES) == set(FAMILIES) - {"decoders"}
+    if family not in PLACES:
+        assert not toml_of(cls, family)
+        return
     data = "" if family == "data" else "[data]\nmoons = {}\n\n"
     experiment = parse(data + toml_of(cls, family), "page")
     assert cls in map(type, held(experiment))

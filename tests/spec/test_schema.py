@@ -140,7 +140,7 @@ def test_every_part_is_told_with_its_fields() -> None:
     definitions = SCHEMA["$defs"]
     for family in FAMILIES.values():
         for name, cls in members(family).items():
-            if family.name == "layers":
+            if family.name in ("layers", "decoders"):
                 continue
             table = definitions[cls.__name__]
             assert table["description"]

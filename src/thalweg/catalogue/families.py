@@ -16,6 +16,7 @@ from thalweg.catalogue import (
     augmentations,
     cells,
     clipping,
+    decoders,
     initializers,
     layers,
     line_searches,
@@ -30,6 +31,7 @@ from thalweg.catalogue import (
 from thalweg.catalogue.attention.attention import Attention
 from thalweg.catalogue.augmentations.augmentation import Augmentation
 from thalweg.catalogue.cells.cell import Cell
+from thalweg.catalogue.decoders.decoder import Decoder
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer
@@ -72,6 +74,7 @@ FAMILIES: dict[str, Family] = {
         Family("clipping", clipping.Clipping, clipping),
         Family("preprocessing", Preprocessing, preprocessing),
         Family("augmentations", Augmentation, augmentations),
+        Family("decoders", Decoder, decoders),
     )
 }
 

@@ -93,7 +93,8 @@ def show_part(
         output.emit({**output.plain(found), "toml": toml, **computed, "svg": svg})
         return
     output.say(render_text(found, output.width()))
-    output.say("In a spec\n" + textwrap.indent(toml, "  "))
+    if toml:
+        output.say("In a spec\n" + textwrap.indent(toml, "  "))
     if more:
         output.say(more.text(output.width()))
     if svg is not None:

@@ -106,7 +106,8 @@ def _entry(card: Card, toml: str, drawn: bool) -> Iterator[str]:
             yield f"**{heading}.** {_prose(card.sections[heading])}"
     if "Example" in card.sections:
         yield _code("python", card.sections["Example"])
-    yield _code("toml", toml)
+    if toml:
+        yield _code("toml", toml)
 
 
 def _field(field: CardField) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from thalweg.spec.writing import default_data, inline
 __all__ = ["PLACES", "toml_of"]
 
 # Where a part of each family stands in a spec; ``@`` is the part, on a line of its own without
-# the braces.
+# the braces. Decoders are used in Python, on what was trained.
 PLACES = {
     "data": "[data]\n@",
     "networks": "[network]\n@",
@@ -45,7 +45,12 @@ GIVEN: dict[str, Any] = {
 
 
 def toml_of(cls: type, family: str) -> str:
-    """The lines of a spec that ask for a part: required fields, and its first number."""
+    """The lines of a spec that ask for a part: required fields, and its first number.
+
+    Empty for a family that no spec has a place for.
+    """
+    if family not in PLACES:
+        return ""
     made = card(cls, family)
     held = {field.name: _example(cls, field.name) for field in made.fields if field.default is None}
     for field in made.fields:

@@ -1,0 +1,233 @@
+"""Decoding on examples whose numbers are known: a tree of sentences, chains, counts."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.tree_util import Partial
+
+from thalweg.catalogue.decoders import (
+    Beam,
+    DiverseBeam,
+    Exhaustive,
+    Greedy,
+    Model,
+    decode,
+    step_table,
+)
+from thalweg.catalogue.markov import MarkovChain, back_pointers, viterbi
+from thalweg.errors import SpecError
+
+# A language model over three words, as edges of a tree: conditional log-probabilities. That of "a"
+# is not printed; the others are the differences of printed totals, with -2 for it.
+EDGES = {
+    "the": -1.5,
+    "a": -2.0,
+    "the green": -3.4,
+    "the red": -3.1,
+    "a blue": -2.3,
+    "a red": -2.5,
+    "the green rectangle": -3.3,
+    "the red rectangle": -4.5,
+    "a blue ellipse": -5.4,
+    "a blue square": -5.0,
+    "a red circle": -4.9,
+    "a red square": -5.1,
+}
+WORDS = sorted({path.split()[-1] for path in EDGES})
+
+
+def tree(unprinted: float = -2.0) -> Model:
+    """The tree, for another log-probability of "a" with the same totals; the state is the node."""
+    shift = unprinted + 2.0
+    nodes = ["", *EDGES]
+    scores = np.full((len(nodes), len(WORDS)), -np.inf)
+    child = np.zeros((len(nodes), len(WORDS)), int)
+    for path, edge in EDGES.items():
+        above, _, word = path.rpartition(" ")
+        at = nodes.index(above), WORDS.index(word)
+        scores[at] = edge + shift * ((path == "a") - (above == "a"))
+        child[at] = nodes.index(path)
+    # The begin token is the last: the step leads from the root to the root.
+    child = np.c_[child, np.zeros(len(nodes), int)]
+    tables = jnp.asarray(scores), jnp.asarray(child, jnp.int32)
+    return Model(Partial(descend, *tables), jnp.zeros(1, jnp.int32), jnp.array([len(WORDS)]))
+
+
+def descend(scores: Any, child: Any, node: Any, token: Any) -> Any:
+    node = child[node, token]
+    return node, scores[node]
+
+
+def sentences(found: Any) -> list[tuple[str, float]]:
+    """What was found in words, with log-probabilities to one digit."""
+    told = zip(found.tokens[0], found.log_probabilities[0], strict=True)
+    return [
+        (" ".join(WORDS[i] for i in tokens if i >= 0), round(float(score), 6))
+        for tokens, score in told
+    ]
+
+
+def test_the_likeliest_sentence() -> None:
+    assert sentences(decode(Exhaustive(), tree(), 3)) == [("the green rectangle", -8.2)]
+    assert np.exp(-8.2) == pytest.approx(2.75e-4, rel=2e-3)
+
+
+@pytest.mark.parametrize("unprinted", [-1.501, -2.0, -3.0, -4.3])
+def test_greedy_decoding(unprinted: float) -> None:
+    found = decode(Greedy(noted=2), tree(unprinted), 3)
+    assert sentences(found) == [("the red rectangle", -9.1)]
+    running = found.lattice.log_probabilities[0, :, 0]
+    np.testing.assert_allclose(running, [-1.5, -4.6, -9.1])
+    np.testing.assert_allclose(found.lattice.candidates.log_probabilities[0, 1], [-4.6, -4.9])
+
+
+def test_beam_search_of_width_two_finds_two_sentences() -> None:
+    found = decode(Beam(width=2), tree(), 3)
+    assert sentences(found) == [("a blue square", -9.3), ("a red circle", -9.4)]
+
+
+def test_candidates_of_width_two_step_by_step() -> None:
+    candidates = decode(Beam(width=2), tree(), 3).lattice.candidates
+    totals = [[-1.5, -2.0], [-4.3, -4.5, -4.6, -4.9], [-9.3, -9.4, -9.6, -9.7]]
+    words = [["the", "a"], ["blue", "red", "red", "green"], ["square", "circle", "square"]]
+    for t, expected in enumerate(totals):
+        there = int((candidates.tokens[0, t] >= 0).sum())
+        assert there == len(expected)
+        np.testing.assert_allclose(candidates.log_probabilities[0, t, :there], expected)
+        said = [WORDS[i] for i in candidates.tokens[0, t, :there]]
+        assert said[: len(words[t])] == words[t]
+        assert candidates.kept[0, t].tolist() == [True, True, False, False]
+
+
+def test_the_steps_of_width_two_as_a_table() -> None:
+    found = decode(Beam(width=2), tree(), 3)
+    assert (
+        step_table(found, WORDS, digits=1)
+        == """\
+| step | candidates, with log-probabilities |
+| --- | --- |
+| 1 | **the -1.5**, **a -2.0** |
+| 2 | **a blue -4.3**, **a red -4.5**, the red -4.6, the green -4.9 |
+| 3 | **a blue square -9.3**, **a red circle -9.4**, a red square -9.6, a blue ellipse -9.7 |"""
+    )
+    greedy = step_table(decode(Greedy(noted=2), tree(), 3), WORDS, digits=1).splitlines()
+    assert greedy[3] == "| 2 | **the red -4.6**, the green -4.9 |"
+    assert greedy[4] == "| 3 | **the red rectangle -9.1** |"
+
+
+@pytest.mark.parametrize(("width", "best"), [(1, -9.1), (2, -9.3), (3, -9.1), (4, -8.2)])
+def test_wider_is_not_always_better(width: int, best: float) -> None:
+    for unprinted in (-1.6, -2.0, -4.2):
+        found = decode(Beam(width=width), tree(unprinted), 3)
+        assert float(found.log_probabilities[0, 0]) == pytest.approx(best)
+
+
+def test_groups_that_avoid_each_other_find_both_articles() -> None:
+    found = decode(DiverseBeam(width=2, groups=2, diversity=3.0), tree(), 3)
+    assert {said.split()[0] for said, _ in sentences(found)} == {"the", "a"}
+
+
+# ------------------------------------------------------------------------------------------ chains
+
+
+def random_chain(states: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).dirichlet(np.ones(states), size=states)
+
+
+def test_viterbi_is_the_recurrence_and_equals_enumeration() -> None:
+    matrix = random_chain(4, 0)
+    paths = np.array(list(itertools.product(range(4), repeat=5)))
+    before = np.c_[np.zeros(len(paths), int), paths[:, :-1]]
+    totals = np.log(matrix)[before, paths].sum(1)
+    chain = MarkovChain.of(matrix)
+    found = chain.most_likely([0], 5)
+    assert float(found.log_weight[0]) == pytest.approx(totals.max(), abs=1e-12)
+    assert found.states[0].tolist() == paths[totals.argmax()].tolist()
+    # The recurrence, with its maximum over i, and the way back.
+    delta, pointers = np.eye(4)[0], []
+    for t in range(5):
+        pointers.append((matrix * delta[:, None]).argmax(0))
+        delta = (matrix * delta[:, None]).max(0)
+        np.testing.assert_allclose(np.exp(found.trellis[0, t]), delta, rtol=1e-12)
+    shown = back_pointers(found.trellis, chain.log_matrix)[0]
+    assert shown.tolist() == [list(row) for row in pointers[1:]]
+    last = found.states[0].tolist()
+    assert last[-1] == int(delta.argmax())
+    assert all(last[t] == pointers[t + 1][last[t + 1]] for t in range(4))
+
+
+def test_all_beams_alive_at_first_return_one_sequence_again_and_again() -> None:
+    matrix = random_chain(5, 1)
+
+    def literal(alive: int, length: int = 4, width: int = 3) -> list[tuple[int, ...]]:
+        beams = [((0,), 0.0 if b < alive else -np.inf) for b in range(width)]
+        for _ in range(length):
+            scored = [
+                (total + np.log(matrix[path[-1], j]), (*path, j))
+                for path, total in beams
+                for j in range(5)
+            ]
+            scored.sort(key=lambda pair: -pair[0])
+            beams = [(path, total) for total, path in scored[:width]]
+        return [path[1:] for path, _ in beams]
+
+    assert len(set(literal(alive=3))) == 1
+    found = decode(Beam(width=3), MarkovChain.of(matrix).model([0]), 4)
+    assert [tuple(row) for row in found.tokens[0].tolist()] == literal(alive=1)
+    assert len(set(literal(alive=1))) == 3
+
+
+# ------------------------------------------------------------------------------------------ counts
+
+
+def test_number_of_sequences() -> None:
+    found = decode(Exhaustive(best=10**4), MarkovChain.of(random_chain(3, 2)).model([0]), 4)
+    assert len({tuple(row) for row in found.tokens[0].tolist()}) == 3**4
+    assert float(jnp.exp(found.log_probabilities).sum()) == pytest.approx(1)
+    # Where the begin token cannot come again, one token fewer.
+    matrix = np.array([[0.0, 0.4, 0.6]] * 3)
+    found = decode(Exhaustive(best=10**4), MarkovChain.of(matrix).model([0]), 4)
+    assert int((found.lengths > 0).sum()) == 2**4
+
+
+def test_too_many_sequences_are_refused_with_their_number() -> None:
+    many = Model(lambda state, token: (state, jnp.zeros((1, 1, 50_000))), (), jnp.zeros(1, int))
+    with pytest.raises(SpecError, match=r"score 50000\^20 sequences, a number of 94 digits, more"):
+        decode(Exhaustive(), many, 20)
+    with pytest.raises(SpecError, match=r"score 50000\^2 sequences, 2,500,000,000, more than"):
+        decode(Exhaustive(), many, 2)
+    with pytest.raises(SpecError, match="a number of 4699 digits"):
+        decode(Exhaustive(), many, 1000)
+
+
+def operations(run: Any, *shapes: tuple[int, ...]) -> float:
+    """What the compiler counts for one step."""
+    lowered = jax.jit(run).lower(*(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
+    return lowered.cost_analysis()["flops"]
+
+
+def test_viterbi_is_quadratic_in_the_vocabulary_and_beam_search_linear() -> None:
+    def viterbi_of(tokens: int) -> float:
+        return operations(lambda s, m: viterbi(s, m).states, (1, 20, tokens), (tokens, tokens))
+
+    def beam_of(tokens: int, width: int = 5) -> float:
+        def run(scores: Any) -> Any:
+            def step(state: Any, token: Any) -> Any:
+                return state, jnp.broadcast_to(scores, (*token.shape, tokens))
+
+            found = Beam(width=width).generate(
+                Model(jax.tree_util.Partial(step), (), jnp.zeros(1, jnp.int32)), 20, None
+            )
+            return found.tokens
+
+        return operations(run, (tokens,))
+
+    assert viterbi_of(4000) / viterbi_of(2000) == pytest.approx(4, rel=0.01)
+    assert beam_of(40_000) / beam_of(20_000) == pytest.approx(2, rel=0.01)
+    assert beam_of(20_000, 10) / beam_of(20_000, 5) == pytest.approx(2, rel=0.01)
