@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import log_softmax
@@ -31,6 +32,7 @@ from thalweg.catalogue.preprocessing import Standardize
 from thalweg.catalogue.regularizers import L1Activity, NoiseConsistency
 from thalweg.catalogue.starts import OutputBias
 from thalweg.data import Dataset, Moons, Names
+from thalweg.engine import measures
 from thalweg.engine.kept import said
 from thalweg.engine.plan import Job, check_network, jobs_of, resolve
 from thalweg.errors import DataError, SpecError
@@ -172,6 +174,17 @@ def test_a_batch_weighs_each_step_that_counts_alike(names: Names, tmp_path: Path
         at_once = record.series("batch.loss", [job.id])[job.id][1][0]
         losses = record.series("train.loss", [job.id])[job.id][1]
     assert at_once == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_rows_that_fill_a_batch_and_steps_without_a_target_weigh_nothing() -> None:
+    losses = np.array([[2.0, 3.0, 70.0], [5.0, 70.0, 70.0], [70.0, 70.0, 70.0]])
+    targets = np.array([[0, 4, -1], [1, -1, -1], [3, 3, 3]])
+    weights = np.array([1.0, 1.0, 0.0])
+    given = [jnp.asarray(array) for array in (losses, targets, weights)]
+    assert float(measures.mean("tokens", *given)) == pytest.approx(10 / 3)
+    assert float(measures.mean("tokens", *given[:2], None)) == pytest.approx(220 / 6)
+    rows = jnp.array([2.0, 4.0, 70.0]), jnp.array([0, 0, 0])
+    assert float(measures.mean("multiclass", *rows, given[2])) == pytest.approx(3)
 
 
 def test_whole_sequences_are_told_apart(names: Names, tmp_path: Path) -> None:
