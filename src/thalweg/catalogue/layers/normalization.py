@@ -52,13 +52,13 @@ def _affine(layer: Any, key: Array, shape: tuple[int, ...]) -> dict[str, Array]:
 
 
 def _weights(x: Array, context: Context) -> Array | None:
-    """What every value of a batch counts, shaped to be multiplied with it; None where all alike."""
+    """What every value of a channel counts, [batch · space]; None where all count alike."""
     weights = context.weights
     if weights is not None:
-        weights = weights.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
+        weights = jnp.repeat(weights.astype(x.dtype), math.prod(x.shape[1:-1]))
     if context.lengths is None or x.ndim != 3:
         return weights
-    steps = counted_steps(context.lengths, x.shape[1])[..., None].astype(x.dtype)
+    steps = counted_steps(context.lengths, x.shape[1]).astype(x.dtype).reshape(-1)
     return steps if weights is None else steps * weights
 
 
@@ -159,16 +159,12 @@ class BatchNormalization:
                 "batch, got a batch of one example; choose training.batch_size so that neither "
                 "it nor the rest in the last batch of an epoch is 1"
             )
-        weights = _weights(x, context)
-        count = x.shape[0] * space
-        if weights is not None:
-            count = weights.sum() * (count // weights.size)
-        rows = x.reshape(-1, x.shape[-1])
-        each = jnp.broadcast_to(1 if weights is None else weights, (*x.shape[:-1], 1))
-        each = each.reshape(-1).astype(x.dtype)
-        mean = jnp.dot(each, rows, precision="highest") / count
+        weights, rows = _weights(x, context), x.reshape(-1, x.shape[-1])
+        count = len(rows) if weights is None else weights.sum()
+        weights = jnp.ones(len(rows), x.dtype) if weights is None else weights
+        mean = jnp.dot(weights, rows, precision="highest") / count
         squares = (rows - _for_each(rows, mean)) ** 2
-        return mean, jnp.dot(each, squares, precision="highest") / count, count
+        return mean, jnp.dot(weights, squares, precision="highest") / count, count
 
     def _averaged(self, state: Any, mean: Array, variance: Array, count: Any) -> dict[str, Array]:
         """Running averages with those of one more batch, which carry no gradient."""
