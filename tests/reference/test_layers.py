@@ -37,6 +37,7 @@ from thalweg.catalogue.layers import (
 )
 from thalweg.catalogue.networks import Sequential
 from thalweg.catalogue.networks.saliency import saliency
+from thalweg.errors import SpecError
 
 torch = pytest.importorskip("torch")
 nn, functional = torch.nn, torch.nn.functional
@@ -293,6 +294,46 @@ def test_rows_that_fill_a_batch_do_not_count() -> None:
     theirs = nn.BatchNorm1d(3, momentum=0.1, dtype=torch.float64)
     close(y[:6], from_torch(theirs(to_torch(x))))
     close(state["variance"], theirs.running_var.numpy())
+
+
+def test_steps_that_pad_sequences_do_not_count() -> None:
+    layer, x, lengths = BatchNormalization(), drawn((4, 5, 3)), np.array([5, 2, 1, 4])
+    counts = np.arange(5) < lengths[:, None]
+    theirs = nn.BatchNorm1d(3, momentum=0.1, dtype=torch.float64)
+    expected = theirs(torch.tensor(x[counts])).detach().numpy()
+    variables = layer.init(jax.random.key(0), jnp.asarray(x))
+    context = Context("train", lengths=jnp.asarray(lengths))
+    y, state = layer.apply(variables, jnp.asarray(x), context)
+    close(y[counts], expected)
+    close(state["variance"], theirs.running_var.numpy())
+    fill = Context("train", lengths=jnp.asarray([*lengths, 5]), weights=jnp.array([1, 1, 1, 1, 0]))
+    filled, _ = layer.apply(variables, jnp.asarray(np.concatenate([x, x[:1]])), fill)
+    close(filled[:4][counts], expected)
+
+
+@pytest.mark.parametrize("over", ["mean", "max"])
+def test_sequences_are_pooled_within_their_lengths(over: str) -> None:
+    layer, x, lengths = GlobalPooling(over=over), drawn((4, 5, 3)), np.array([5, 2, 1, 4])
+    expected = [getattr(row[:length], over)(axis=0) for row, length in zip(x, lengths, strict=True)]
+    lengths = jnp.asarray(lengths)
+
+    def pooled(x: Any) -> Any:
+        return layer.apply(Variables({}, {}), x, Context("train", lengths=lengths))[0]
+
+    close(pooled(jnp.asarray(x)), np.stack(expected))
+    slope = jax.grad(lambda x: (pooled(x) ** 2).sum())(jnp.asarray(x))
+    assert (np.asarray(slope)[np.arange(5) >= lengths[:, None]] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "layer", [LayerNormalization(), InstanceNormalization(), GroupNormalization(groups=3)]
+)
+def test_moments_over_padded_steps_are_refused(layer: Any) -> None:
+    x = jnp.ones((2, 4, 3))
+    variables = layer.init(jax.random.key(0), x)
+    layer.apply(variables, x, Context("train"))
+    with pytest.raises(SpecError, match="would average over the steps of a padded sequence"):
+        layer.apply(variables, x, Context("train", lengths=jnp.array([4, 2])))
 
 
 def test_calibration_finds_the_moments_of_all_rows() -> None:

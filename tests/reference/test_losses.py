@@ -393,6 +393,30 @@ def test_gradients_of_a_sequence_are_those_of_its_moments() -> None:
     close(slope, torch.tensor(o).softmax(-1).numpy() - np.eye(4)[y])
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_steps_without_a_target_are_ignored_as_in_torch(smoothing: float) -> None:
+    draws = np.random.default_rng(3)
+    outputs, targets = draws.standard_normal((4, 6, 5)), draws.integers(-1, 5, size=(4, 6))
+    theirs = torch.tensor(outputs, requires_grad=True)
+    expected = functional.cross_entropy(
+        theirs.reshape(-1, 5),
+        torch.tensor(targets).reshape(-1),
+        ignore_index=-1,
+        label_smoothing=smoothing,
+    )
+    expected.backward()
+    loss = CategoricalCrossEntropy(smoothing=smoothing)
+
+    def mean(outputs: Any) -> Any:
+        losses = loss(outputs, jnp.asarray(targets))
+        return losses.sum() / (targets >= 0).sum()
+
+    value, slope = jax.value_and_grad(mean)(jnp.asarray(outputs))
+    np.testing.assert_allclose(value, expected.item(), rtol=1e-12)
+    np.testing.assert_allclose(slope, theirs.grad.numpy(), atol=1e-14)
+    assert (np.asarray(loss(jnp.asarray(outputs), jnp.asarray(targets)))[targets < 0] == 0).all()
+
+
 def test_a_confident_mistake() -> None:
     z, y = jnp.array([[23.0]]), jnp.array([0])
     assert float(BinaryCrossEntropy()(z, y)[0]) == pytest.approx(23.0, abs=1e-9)

@@ -4,7 +4,7 @@ dataset.py     what a source yields, ``Dataset``, and what a source is, ``Source
 sources/       the sources: parts, found by name through ``thalweg.data.sources.__all__``
 sequences.py   sequences of tokens as arrays
 split.py       which rows are for training, validation and test
-texts.py       text as sequences of tokens
+texts.py       text as sequences of tokens; translation.py: pairs of them
 tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
 idx.py         the file format of MNIST
 fetch.py       downloading MNIST, when asked
@@ -20,11 +20,15 @@ from thalweg.data.inventory import inventory
 from thalweg.data.sources import (
     CSV,
     MNIST,
+    Addition,
     Blobs,
     BreastCancer,
     Circles,
+    Copy,
+    DelayedRecall,
     Diabetes,
     Digits,
+    Dyck,
     Houses,
     Insurance13,
     Insurance15,
@@ -32,8 +36,13 @@ from thalweg.data.sources import (
     Line5,
     Moons,
     Names,
+    NumberWords,
+    Pairs,
+    Parity,
     Parquet,
     Reconstruction,
+    Reverse,
+    SequentialMNIST,
     SixPoints,
     Spirals,
     Text,
@@ -44,12 +53,16 @@ from thalweg.data.split import Split, split_rows
 __all__ = [
     "CSV",
     "MNIST",
+    "Addition",
     "Blobs",
     "BreastCancer",
     "Circles",
+    "Copy",
     "Dataset",
+    "DelayedRecall",
     "Diabetes",
     "Digits",
+    "Dyck",
     "Houses",
     "Insurance13",
     "Insurance15",
@@ -57,8 +70,13 @@ __all__ = [
     "Line5",
     "Moons",
     "Names",
+    "NumberWords",
+    "Pairs",
+    "Parity",
     "Parquet",
     "Reconstruction",
+    "Reverse",
+    "SequentialMNIST",
     "SixPoints",
     "Source",
     "Spirals",

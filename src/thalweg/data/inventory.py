@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import re
 from dataclasses import dataclass
 from operator import attrgetter
@@ -19,7 +20,7 @@ from thalweg.part import declarations, part_name
 
 __all__ = ["Entry", "inventory"]
 
-_SHAPES = re.compile(r"inputs \[(\w+), (\w+)\], targets \[\w+(?:, (\w+))?\]: (\w+)")
+_SHAPES = re.compile(r"inputs \[(\w+), (\w+(?:, \w+)*)\], targets \[\w+(?:, (\w+))?\]: (\w+)")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def _entry(cls: Any) -> Entry:
     origin, licence = _section(card, "Source").split(" Licence: ")
     task, rows, features, outputs = "", None, None, 1
     if shapes := _SHAPES.search(_section(card, "Shapes")):
-        rows, features, outputs = (_count(cls, word or "1") for word in shapes.group(1, 2, 3))
+        rows, outputs = (_count(cls, word or "1") for word in shapes.group(1, 3))
+        features = math.prod(_count(cls, word) for word in shapes[2].split(", "))
         task = shapes[4]
     return Entry(
         name=part_name(cls),

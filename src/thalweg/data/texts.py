@@ -6,6 +6,7 @@ import gzip
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from thalweg.data.sequences import padded
 from thalweg.errors import DataError
 
 __all__ = ["language_model", "most_frequent", "numbered", "read_lines", "read_text", "spread"]
+
+T = TypeVar("T")
 
 
 def read_text(path: Path) -> str:
@@ -46,16 +49,16 @@ def read_lines(path: Path) -> list[str]:
     return lines
 
 
-def spread(lines: list[str], samples: int | None, place: str) -> list[str]:
-    """So many lines, evenly from the whole file; all where none are asked for.
+def spread(lines: Sequence[T], samples: int | None, place: str) -> list[T]:
+    """So many lines, evenly from the whole file; all where no number is asked for.
 
     Args:
-        lines: of the file.
+        lines: of the file, or what was made of each.
         samples: how many to keep.
         place: the field that asks, for the error.
     """
     if samples is None:
-        return lines
+        return list(lines)
     if samples > len(lines):
         raise DataError(f"{place} must be <= {len(lines)}, the lines there are, got {samples}")
     return [lines[row * len(lines) // samples] for row in range(samples)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
+import numpy as np
+
 from thalweg.engine.kept import said
 from thalweg.engine.plan import Job
 from thalweg.laboratory.plan import Trial
@@ -46,14 +48,27 @@ def ensemble_levels(
         if not complete:
             continue
         found = gains(
-            [[said(job, record.arrays(job.id), "test") for job in jobs] for jobs in complete],
-            [jobs[0].dataset.targets[jobs[0].split.test] for jobs in complete],
+            [[_said(job, record) for job in jobs] for jobs in complete],
+            [_targets(jobs[0]) for jobs in complete],
             1 - alpha,
         )
         seeds = tuple(tuple(job.seed for job in jobs) for jobs in complete)
         diverged = sum(outcomes[job.id] == "diverged" for jobs in complete for job in jobs)
         for level, configuration, context in places(together[0].point):
             yield EnsembleLevel(level, configuration, context, seeds, diverged, found)
+
+
+def _targets(job: Job) -> np.ndarray:
+    """The test targets of a run; of sequences those that count, one after the other."""
+    targets = job.dataset.targets[job.split.test]
+    return targets[targets >= 0] if job.dataset.task == "tokens" else targets
+
+
+def _said(job: Job, record: Record) -> np.ndarray:
+    """What a run says of its test rows, in the order of their targets."""
+    found = said(job, record.arrays(job.id), "test")
+    steps = job.dataset.targets[job.split.test] >= 0
+    return found[steps] if job.dataset.task == "tokens" else found
 
 
 def _portions(jobs: list[Job], size: int) -> Iterator[list[Job]]:

@@ -5,7 +5,10 @@ small.py       tables to work through by hand
 bundled.py     classics that scikit-learn carries
 mnist.py       MNIST from its files
 derived.py     made of other data: inputs to be reconstructed
+sequential.py  MNIST as sequences
 text.py        text, each token predicted from those before it
+pairs.py       sentences and their translations
+tasks.py       sequences made by a rule, whose answers are known
 files.py       your own CSV and Parquet files
 """
 
@@ -16,17 +19,24 @@ from thalweg.data.sources.derived import Reconstruction
 from thalweg.data.sources.files import CSV, Parquet
 from thalweg.data.sources.generated import Blobs, Circles, Moons, Spirals
 from thalweg.data.sources.mnist import MNIST
+from thalweg.data.sources.pairs import NumberWords, Pairs
+from thalweg.data.sources.sequential import SequentialMNIST
 from thalweg.data.sources.small import Houses, Insurance13, Insurance15, Line5, SixPoints
+from thalweg.data.sources.tasks import Addition, Copy, DelayedRecall, Dyck, Parity, Reverse
 from thalweg.data.sources.text import Names, Text
 
 __all__ = [
     "CSV",
     "MNIST",
+    "Addition",
     "Blobs",
     "BreastCancer",
     "Circles",
+    "Copy",
+    "DelayedRecall",
     "Diabetes",
     "Digits",
+    "Dyck",
     "Houses",
     "Insurance13",
     "Insurance15",
@@ -34,8 +44,13 @@ __all__ = [
     "Line5",
     "Moons",
     "Names",
+    "NumberWords",
+    "Pairs",
+    "Parity",
     "Parquet",
     "Reconstruction",
+    "Reverse",
+    "SequentialMNIST",
     "SixPoints",
     "Spirals",
     "Text",

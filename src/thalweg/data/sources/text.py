@@ -16,6 +16,7 @@ from thalweg.data.texts import (
     read_text,
     spread,
 )
+from thalweg.data.translation import UNKNOWN
 from thalweg.errors import DataError
 from thalweg.part import choice, part
 
@@ -82,10 +83,6 @@ class Names:
         return data_folder() / "names" / "names.txt"
 
 
-# What stands for words that are too rare to be in the vocabulary.
-UNKNOWN = "<unknown>"
-
-
 @part
 class Text:
     r"""Your own text, cut into windows, of which every character or word is predicted.
@@ -93,7 +90,7 @@ class Text:
     Choices: path: a text file in UTF-8, gzipped or not; tokens: ``characters``, or ``words``
         between spaces; window: tokens a row predicts; least: how often a token must occur, rarer
         ones becoming ``<unknown>``; split: shares of the windows for training, validation and test
-    Shapes: inputs [rows, window], targets [rows, window]: tokens
+    Shapes: inputs and targets [rows, window]: tokens
     Watch for: windows do not overlap, and none knows what came before it. Those of the test are
         drawn from all over the text, so a passage may have its neighbours in training.
     Source: your own file. Licence: yours.

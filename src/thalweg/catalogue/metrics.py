@@ -1,0 +1,183 @@
+"""Metrics of predicted sequences, beside the loss: plain functions of tokens, texts and
+log-probabilities, on the host.
+
+``token_accuracy`` and ``sequence_accuracy`` ask what was right, ``edit_distance`` and
+``error_rate`` how much would have to be mended, ``bleu`` and ``chrf`` how much a translation shares
+with others of the same text, ``perplexity`` and ``bits_per_character`` how surprised a model was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from thalweg.errors import MissingExtra
+
+__all__ = [
+    "bits_per_character",
+    "bleu",
+    "chrf",
+    "edit_distance",
+    "error_rate",
+    "perplexity",
+    "sequence_accuracy",
+    "token_accuracy",
+]
+
+
+def token_accuracy(predicted: np.ndarray, targets: np.ndarray) -> float:
+    """Share of tokens that are right.
+
+    Args:
+        predicted, targets: tokens [row, time]; where the target is negative nothing counts.
+
+    Raises:
+        ValueError: their shapes differ, or nothing counts.
+    """
+    right, counts = _right(predicted, targets)
+    return float(right[counts].mean())
+
+
+def sequence_accuracy(predicted: np.ndarray, targets: np.ndarray) -> float:
+    """Share of sequences of which every token is right.
+
+    Args:
+        predicted, targets: tokens [row, time]; where the target is negative nothing counts, and a
+            row in which nothing counts is left out.
+
+    Raises:
+        ValueError: their shapes differ, or nothing counts.
+    """
+    right, counts = _right(predicted, targets)
+    whole = np.asarray((right | ~counts).all(axis=1))
+    return float(whole[counts.any(axis=1)].mean())
+
+
+def _right(predicted: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    predicted, targets = np.asarray(predicted), np.asarray(targets)
+    if predicted.shape != targets.shape or targets.ndim != 2:
+        raise ValueError(
+            f"predictions and targets must both be [row, time], got shapes {predicted.shape} and "
+            f"{targets.shape}"
+        )
+    counts = targets >= 0
+    if not counts.any():
+        raise ValueError("there is no target to be right about: all are negative")
+    return np.equal(predicted, targets), counts
+
+
+def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
+    """Fewest insertions, deletions and substitutions that make one sequence another.
+
+    Source: Levenshtein, Binary Codes Capable of Correcting Deletions, Insertions, and Reversals,
+    1966; by the recursion of Wagner and Fischer, 1974.
+    """
+    above = list(range(len(other) + 1))
+    for number, token in enumerate(one, 1):
+        row = [number]
+        for place, to in enumerate(other):
+            row.append(min(above[place] + (token != to), above[place + 1] + 1, row[place] + 1))
+        above = row
+    return above[-1]
+
+
+def error_rate(
+    predicted: Sequence[Sequence[Hashable]], references: Sequence[Sequence[Hashable]]
+) -> float:
+    """Edit distances of all pairs over the length of all references.
+
+    Of words it is the word error rate, of characters the character error rate; it can exceed 1.
+
+    Raises:
+        ValueError: there are not as many references as predictions, or these hold nothing.
+    """
+    length = sum(map(len, references))
+    if len(predicted) != len(references) or not length:
+        raise ValueError(
+            f"every prediction needs a reference, and these a token: got {len(predicted)} "
+            f"predictions and {len(references)} references of {length} tokens"
+        )
+    return sum(map(edit_distance, predicted, references)) / length
+
+
+def bleu(predicted: Sequence[str], references: Sequence[Sequence[str]], **options: Any) -> float:
+    """BLEU of a corpus, 0 to 100: how many runs of one to four words others have used too.
+
+    Args:
+        predicted: a text for each row.
+        references: for each row its translations, as many for every row.
+        options: of sacrebleu, such as ``tokenize="none"`` where words stand between spaces.
+
+    Raises:
+        MissingExtra: sacrebleu is not installed.
+        ValueError: rows have no references, or not as many.
+
+    Source: Papineni, Roukos, Ward & Zhu, BLEU, 2002; as computed by sacrebleu (Post, A Call for
+    Clarity in Reporting BLEU Scores, 2018).
+    """
+    return _scored("corpus_bleu", predicted, references, options)
+
+
+def chrf(predicted: Sequence[str], references: Sequence[Sequence[str]], **options: Any) -> float:
+    """chrF of a corpus, 0 to 100: the F-score of runs of one to six characters, recall twice.
+
+    Args:
+        predicted: a text for each row.
+        references: for each row its translations, as many for every row.
+        options: of sacrebleu, such as ``word_order=2`` for chrF++.
+
+    Raises:
+        MissingExtra: sacrebleu is not installed.
+        ValueError: rows have no references, or not as many.
+
+    Source: Popović, chrF: Character n-gram F-score for Automatic MT Evaluation, 2015; as computed
+    by sacrebleu.
+    """
+    return _scored("corpus_chrf", predicted, references, options)
+
+
+def _scored(
+    name: str, predicted: Sequence[str], references: Sequence[Sequence[str]], options: Any
+) -> float:
+    try:
+        sacrebleu = import_module("sacrebleu")
+    except ImportError as error:
+        raise MissingExtra(
+            "BLEU and chrF need sacrebleu: pip install 'thalweg[translation]'"
+        ) from error
+    counts = {len(texts) for texts in references}
+    if len(predicted) != len(references) or len(counts) != 1 or 0 in counts:
+        raise ValueError(
+            f"every text needs equally many references, got {len(predicted)} texts and "
+            f"references of {sorted(counts)} for {len(references)}"
+        )
+    by_translator = [list(texts) for texts in zip(*references, strict=True)]
+    return float(getattr(sacrebleu, name)(list(predicted), by_translator, **options).score)
+
+
+def perplexity(log_probabilities: np.ndarray) -> float:
+    """How many equally likely tokens would surprise as much: exp of their mean surprise.
+
+    Args:
+        log_probabilities: natural logarithms of what was given to each token that came, any shape.
+
+    Source: Jelinek, Mercer, Bahl & Baker, Perplexity: A Measure of the Difficulty of Speech
+    Recognition Tasks, 1977.
+    """
+    return float(np.exp(-np.mean(log_probabilities, dtype=np.float64)))
+
+
+def bits_per_character(log_probabilities: np.ndarray, characters: int | None = None) -> float:
+    """The bits in which a model would write a character of the text.
+
+    Args:
+        log_probabilities: natural logarithms of what was given to each token that came, any shape.
+        characters: of the text; as many as tokens where not given.
+
+    Source: Shannon, Prediction and Entropy of Printed English, 1951.
+    """
+    total = -np.sum(log_probabilities, dtype=np.float64) / np.log(2)
+    return float(total / (np.size(log_probabilities) if characters is None else characters))

@@ -1,0 +1,133 @@
+"""Metrics of sequences against scikit-learn, torch, sacrebleu and published values."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from itertools import product
+from math import exp, log
+
+import numpy as np
+import pytest
+import sacrebleu
+from sklearn.metrics import accuracy_score
+
+from thalweg.catalogue.metrics import (
+    bits_per_character,
+    bleu,
+    chrf,
+    edit_distance,
+    error_rate,
+    perplexity,
+    sequence_accuracy,
+    token_accuracy,
+)
+from thalweg.errors import MissingExtra
+
+DRAWS = np.random.default_rng(0)
+
+# The example of sacrebleu's own documentation, with the scores printed there.
+SAID = ["The dog bit the man.", "It wasn't surprising.", "The man had just bitten him."]
+REFERENCES = [
+    ["The dog bit the man.", "The dog had bit the man."],
+    ["It was not unexpected.", "No one was surprised."],
+    ["The man bit him first.", "The man had bitten the dog."],
+]
+
+
+def test_accuracies_leave_padding_out() -> None:
+    targets = DRAWS.integers(3, size=(40, 5))
+    targets[np.arange(5) >= DRAWS.integers(1, 6, size=(40, 1))] = -1
+    predicted = np.where(DRAWS.random((40, 5)) < 0.7, targets, DRAWS.integers(3, size=(40, 5)))
+    counts = targets >= 0
+    assert token_accuracy(predicted, targets) == accuracy_score(targets[counts], predicted[counts])
+    whole = np.where(counts, predicted, -1).astype(str), targets.astype(str)
+    texts = [[" ".join(row) for row in rows] for rows in whole]
+    assert sequence_accuracy(predicted, targets) == accuracy_score(*texts)
+    idle = np.vstack([targets, np.full((1, 5), -1)]), np.vstack([predicted, np.zeros((1, 5), int)])
+    assert sequence_accuracy(idle[1], idle[0]) == sequence_accuracy(predicted, targets)
+    with pytest.raises(ValueError, match=r"both be \[row, time\], got shapes \(2,\) and \(2,\)"):
+        token_accuracy(np.zeros(2), np.zeros(2))
+    with pytest.raises(ValueError, match="all are negative"):
+        sequence_accuracy(np.zeros((1, 2)), np.full((1, 2), -1))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "distance"),
+    [
+        ("kitten", "sitting", 3),
+        ("saturday", "sunday", 3),
+        ("intention", "execution", 5),
+        ("", "abc", 3),
+        ("abc", "", 3),
+        ("", "", 0),
+        (["the", "cat"], ["the", "big", "cat"], 1),
+    ],
+)
+def test_edit_distances_in_print(one, other, distance) -> None:
+    assert edit_distance(one, other) == distance
+
+
+def test_edit_distance_is_its_definition() -> None:
+    @cache
+    def defined(one: str, other: str) -> int:
+        if not one or not other:
+            return len(one) + len(other)
+        return min(
+            defined(one[1:], other) + 1,
+            defined(one, other[1:]) + 1,
+            defined(one[1:], other[1:]) + (one[0] != other[0]),
+        )
+
+    words = ["".join(letters) for size in range(5) for letters in product("ab", repeat=size)]
+    for one, other in product(words, words):
+        assert edit_distance(one, other) == defined(one, other)
+
+
+def test_error_rate_is_over_the_references() -> None:
+    said, meant = [["a", "b", "c"], ["d"]], [["a", "x", "c"], ["d", "e"]]
+    assert error_rate(said, meant) == 2 / 5
+    with pytest.raises(ValueError, match="got 1 predictions and 2 references of 5 tokens"):
+        error_rate(said[:1], meant)
+    with pytest.raises(ValueError, match="references of 0 tokens"):
+        error_rate([["a"]], [[]])
+
+
+def test_bleu_and_chrf_have_the_printed_scores() -> None:
+    assert bleu(SAID, REFERENCES) == pytest.approx(48.53, abs=5e-3)
+    assert chrf(SAID, REFERENCES) == pytest.approx(59.73, abs=5e-3)
+    assert bleu(SAID, [texts[:1] for texts in REFERENCES]) == pytest.approx(
+        sacrebleu.corpus_bleu(SAID, [[texts[0] for texts in REFERENCES]]).score
+    )
+    assert bleu(["a b c d"], [["a b c d"]], tokenize="none") == pytest.approx(100)
+    with pytest.raises(ValueError, match="equally many references"):
+        bleu(SAID, REFERENCES[:2])
+    with pytest.raises(ValueError, match=r"references of \[1, 2\] for 3"):
+        chrf(SAID, [*REFERENCES[:2], REFERENCES[2][:1]])
+
+
+def test_bleu_by_hand() -> None:
+    # What of one, two, three and four words in a row the reference has too; one word too short.
+    precisions = [8 / 8, 6 / 7, 4 / 6, 2 / 5]
+    expected = 100 * exp(sum(map(log, precisions)) / 4) * exp(1 - 9 / 8)
+    found = bleu(["a b c d e f g h"], [["a b c d x e f g h"]], tokenize="none")
+    assert found == pytest.approx(expected)
+
+
+def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'thalweg\[translation\]'"):
+        bleu(SAID, REFERENCES)
+
+
+def test_surprise() -> None:
+    torch = pytest.importorskip("torch")
+    logits, targets = DRAWS.standard_normal((30, 7)), DRAWS.integers(7, size=30)
+    log_p = torch.log_softmax(torch.tensor(logits), -1).numpy()[np.arange(30), targets]
+    theirs = torch.nn.functional.cross_entropy(torch.tensor(logits), torch.tensor(targets))
+    assert perplexity(log_p) == pytest.approx(float(torch.exp(theirs)))
+    assert bits_per_character(log_p) == pytest.approx(float(theirs) / log(2))
+    assert perplexity(np.full((2, 3), log(1 / 26))) == pytest.approx(26)
+    # Zero-order English of 27 letters, as Shannon printed it.
+    assert bits_per_character(np.full(5, log(1 / 27))) == pytest.approx(4.76, abs=6e-3)
+    assert bits_per_character(np.log([0.25, 0.5]), characters=6) == pytest.approx(0.5)
