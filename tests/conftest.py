@@ -9,18 +9,17 @@ from pathlib import Path
 import jax
 import pytest
 
-TESTS = Path(__file__).parent
-
 # Programs of tests are compiled anew only where their code changed.
-os.environ.setdefault("THALWEG_CACHE", str(TESTS.parent / ".cache"))
-# Nearly all time of the tests is spent compiling programs that run once, so these are compiled
-# quickly; programs of the engine have options of their own, which this does not touch.
+os.environ.setdefault("THALWEG_CACHE", str(Path(__file__).parent.parent / ".cache"))
+# Nearly all time of the tests goes into compiling what runs once, so that is done quickly; programs
+# of the engine have options of their own, which this does not touch.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
-QUICKLY = {TESTS / folder for folder in ("catalogue", "reference", "worked")}
 
 from thalweg.engine import devices
 
 devices.prepare()
+
+QUICKLY = {Path(__file__).parent / folder for folder in ("catalogue", "reference", "worked")}
 
 
 @pytest.fixture(scope="module", autouse=True)

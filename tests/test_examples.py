@@ -9,6 +9,7 @@ import pytest
 
 from thalweg import Experiment, Laboratory
 from thalweg.data import MNIST
+from thalweg.engine import devices, program
 
 ROOT = Path(__file__).parents[1]
 SPECS = sorted((ROOT / "examples").glob("*.toml"))
@@ -42,6 +43,7 @@ COMPARES_NOTHING = ("mnist_cnn", "mnist_dense_99")
 )
 def test_example(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(program, "compiler_options", devices.brief_options)
     if (ROOT.parent / "shared" / "data").exists() and "THALWEG_DATA" not in os.environ:
         monkeypatch.setenv("THALWEG_DATA", str(ROOT.parent / "shared" / "data"))
     compares = path.stem not in COMPARES_NOTHING

@@ -168,6 +168,7 @@ def test_asking_for_what_has_not_run(tmp_path: Path) -> None:
     [
         (Compare(factor="optimzer"), "must be something that varies"),
         (Compare(factor="optimizer", tune=("momentum",)), "tune must name numbers that vary"),
+        (Compare(factor="optimizer", baseline="sgd"), "baseline must be a level of optimizer"),
         (Compare(factor="optimizer", metric="test.f1"), "must be one of"),
         (Compare(factor="optimizer", metric="validation.accuracy"), "must be one of"),
     ],

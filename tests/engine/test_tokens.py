@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from scipy.special import log_softmax
@@ -24,6 +25,7 @@ from thalweg.catalogue.layers import (
 )
 from thalweg.catalogue.losses import CategoricalCrossEntropy, Focal
 from thalweg.catalogue.networks import Sequential
+from thalweg.catalogue.networks.outputs import with_tokens
 from thalweg.catalogue.optimizers import Adam
 from thalweg.catalogue.preprocessing import Standardize
 from thalweg.catalogue.regularizers import L1Activity, NoiseConsistency
@@ -191,6 +193,35 @@ def test_whole_sequences_are_told_apart(names: Names, tmp_path: Path) -> None:
         (run,) = record.experiment("test").runs
     assert set(run.finals) == {"train.loss", "train.accuracy"}
     assert run.finals["train.accuracy"] > 0.7
+
+
+@pytest.mark.parametrize("task", ["tokens", "binary"])
+def test_sequences_of_vectors(names: Names, tmp_path: Path, task: Any) -> None:
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(40, 5))
+    steps = (signs > 0).astype(int)
+    inputs = np.stack([signs, np.ones((40, 5)), np.zeros((40, 5))], axis=-1)
+    of_steps = task == "tokens"
+    targets = steps if of_steps else (signs.sum(axis=1) > 0).astype(int)
+    data = Dataset(inputs, targets, task, class_names=("down", "up"))
+    pooling = () if of_steps else (GlobalPooling(),)
+    network = Sequential(layers=(Dense(units=4), *pooling, Dense()))
+    source = Names(path=names.path, split=(0.75, 0.0, 0.25))
+    job = job_of(data, source, network=network, training={"epochs": 20})
+    with trained([job], tmp_path) as record:
+        (run,) = record.experiment("test").runs
+    assert run.finals["test.accuracy"] == 1
+    assert ("test.perplexity" in run.finals) == of_steps
+
+
+def test_open_fields_of_networks_are_filled_from_tokens() -> None:
+    inner = Sequential(layers=(Embedding(features=2), Dense(units=2)))
+    network = Sequential(layers=(inner, Embedding(symbols=9, features=1)))
+    filled = with_tokens(network, symbols=4, source_time=3)
+    assert filled.layers[0].layers == (Embedding(symbols=4, features=2), Dense(units=2))
+    assert filled.layers[1] == network.layers[1]
+    assert with_tokens(inner.layers[1], symbols=4) is inner.layers[1]
+    with pytest.raises(SpecError, match=r"Embedding\.symbols is open"):
+        network.init(jax.random.key(0), np.zeros((1, 2), np.int32))
 
 
 def test_focal_loss_is_one_of_tokens_too(names: Names, tmp_path: Path) -> None:

@@ -194,6 +194,27 @@ def test_the_kind_of_verdict(make) -> None:
     assert any(row[-1] == "tied with sgd" for table in rows for row in table.rows)
 
 
+def test_levels_stand_against_the_baseline(make) -> None:
+    experiment, comparison, curves = make(["adam", "sgd", "rms"], 12)
+    (context,) = comparison.contexts
+    adam_sgd, _, sgd_rms = context.pairs
+    base = replace(context, label="base", pairs=(adam_sgd, replace(sgd_rms, verdict="tied")))
+    turned = replace(context, label="noise=0.2", pairs=(adam_sgd, sgd_rms))
+    held = replace(comparison, contexts=(base, turned), baseline="sgd")
+    page = build(experiment, held, curves)
+    assert parts(page, Verdict)[0].kind == "partly"
+    assert "Against sgd" in [section.heading for section in page.sections]
+    (panel,) = panels(page, HeatPanel)
+    notes = [[cell and cell.note.replace("\xa0", " ") for cell in row] for row in panel.cells]
+    assert [dict(zip(panel.columns, row, strict=True)) for row in notes] == [
+        {"adam": "+0.010", "sgd": "=", "rms": "= −0.010"},
+        {"adam": "+0.010", "sgd": "=", "rms": "−0.010"},
+    ]
+    strengths = [dict(zip(panel.columns, row, strict=True)) for row in panel.cells]
+    assert strengths[1]["adam"].strength > strengths[0]["rms"].strength
+    assert strengths[0]["rms"].strength > strengths[1]["rms"].strength
+
+
 def test_every_level_stands_against_the_best_of_its_context(make) -> None:
     experiment, comparison, curves = make(["adam", "sgd", "rms"], 12)
     (context,) = comparison.contexts

@@ -378,3 +378,39 @@ def test_one_level_alone_is_summarised():
     assert context.pairs == ()
     assert context.levels[0].configuration == ""
     assert context.verdict.startswith("gd reaches 0.791 [")
+
+
+def test_a_baseline_asks_fewer_questions_and_needs_fewer_seeds():
+    """Ten seeds cannot tell 14 levels apart pair by pair, but each from one of them."""
+    steps = {"all of it": 0.0, "same": 0.0001, "worse": -0.02, "better": 0.03}
+    steps |= {f"other {number}": -0.03 for number in range(10)}
+    seen = [
+        run
+        for number, (level, step) in enumerate(steps.items())
+        for run in runs(level, (0.9 + step + DIFFICULTY + 0.1 * np.roll(JITTER[0], number))[:10])
+    ]
+    (every,) = ask(seen, margin=0.01).contexts
+    assert len(every.pairs) == 91
+    assert not [pair for pair in every.pairs if pair.verdict == "better"]
+    found = ask(seen, margin=0.01, baseline="all of it")
+    (context,) = found.contexts
+    assert found.baseline == "all of it"
+    verdicts = {(pair.first, pair.second): pair.verdict for pair in context.pairs}
+    assert len(verdicts) == 13
+    assert verdicts["better", "all of it"] == verdicts["all of it", "worse"] == "better"
+    assert {"tied"} == {verdict for two, verdict in verdicts.items() if "same" in two}
+    p = [pair.p for pair in context.pairs]
+    assert [pair.p_holm for pair in context.pairs] == pytest.approx(
+        multipletests(p, method="holm")[1]
+    )
+    assert found.verdict.startswith(
+        "against all of it, in test.accuracy: better: better by 0.02990 "
+    )
+    assert "; worse: worse by 0.0" in found.verdict
+    assert "; tied within 0.01: same (p values corrected for 13 comparisons)." in found.verdict
+
+
+def test_a_baseline_is_a_level():
+    observations = runs("gd", 0.6 + DIFFICULTY) + runs("adam", 0.9 + DIFFICULTY)
+    with pytest.raises(SpecError, match=r"compare.baseline must be one of gd, adam, got sgd"):
+        ask(observations, baseline="sgd")

@@ -198,10 +198,10 @@ def compare(request: Request, json: bool) -> None:
     \b
     JSON: factor, metric, higher_is_better, margin, alpha, tuned,
       contexts [{label, levels, pairs, verdict, survival, log_rank_p, tuning,
-      warnings}], verdict, budget, ensembles {size, alpha, shared_split, levels
-      [{level, configuration, context, seeds, diverged, gains [{metric,
-      higher_is_better, members, ensembles, gain, values}]}]} (null where the
-      spec asks for none); null for numbers that do not exist.
+      warnings}], verdict, budget, baseline, ensembles {size, alpha,
+      shared_split, levels [{level, configuration, context, seeds, diverged,
+      gains [{metric, higher_is_better, members, ensembles, gain, values}]}]}
+      (null where the spec asks for none); null for numbers that do not exist.
     """
     from thalweg.cli import experiment
 

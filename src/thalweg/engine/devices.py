@@ -95,7 +95,12 @@ def compiler_options() -> dict[str, Any]:
     """Options that programs are compiled with, whatever the flags; part of their identity."""
     if not on_cpu():
         return {}
-    return {"xla_cpu_experimental_ynn_fusion_type": YNN, "xla_cpu_use_fusion_emitters": True}
+    return {
+        "xla_cpu_experimental_ynn_fusion_type": YNN,
+        "xla_cpu_use_fusion_emitters": True,
+        # Barriers between layers are kept; this pass of XLA's would take them away on processors.
+        "xla_disable_hlo_passes": "cse_barrier_expander",
+    }
 
 
 def brief_options() -> dict[str, Any]:

@@ -32,7 +32,8 @@ class Design:
         base: what the context is called in which nothing else varies.
 
     Raises:
-        SpecError: the factor does not vary, or a tuned number does not.
+        SpecError: the factor or a tuned number does not vary, or the baseline is not one of its
+            levels.
     """
 
     def __init__(
@@ -44,14 +45,22 @@ class Design:
             raise SpecError(
                 f"Compare.factor must be something that varies ({options}), got {asked.factor!r}"
             )
+        levels = dict.fromkeys(level for point in points for level, _, _ in self._places(point))
+        if asked.baseline is not None and asked.baseline not in levels:
+            raise SpecError(
+                f"Compare.baseline must be a level of {asked.factor} ({', '.join(levels)}), "
+                f"got {asked.baseline!r}"
+            )
         for name in asked.tune:
             if not any(_is_named(path, name) for path in varied):
                 raise SpecError(f"Compare.tune must name numbers that vary, got {name!r}")
 
     def coordinates(self, point: Point) -> list[tuple[str, str, str]]:
         """Level, configuration and context of a point, once for each context it is part of."""
-        found = [self._coordinates(point, factors) for factors in point.occurrences]
-        return [each for each in found if each[2] in self._kept]
+        return [each for each in self._places(point) if each[2] in self._kept]
+
+    def _places(self, point: Point) -> list[tuple[str, str, str]]:
+        return [self._coordinates(point, factors) for factors in point.occurrences]
 
     def observations(
         self, point: Point, phase: Phase, run: Run, metric: str, target_step: int | None

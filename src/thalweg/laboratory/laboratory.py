@@ -405,6 +405,7 @@ class Laboratory:
             alpha=design.asked.alpha,
             tuned=design.asked.tune,
             target=design.asked.target,
+            baseline=design.asked.baseline,
             context_order=design.contexts,
         )
         if not any(self._sharing(point.recipe) > 1 for point in self.points):

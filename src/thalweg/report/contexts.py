@@ -1,4 +1,7 @@
-"""Whether the answer holds elsewhere: every level in every context, against the best there."""
+"""Whether the answer holds elsewhere: every level in every context, against the best there.
+
+Where the question names a baseline, every level is held against that instead.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ from thalweg.report.parts import Figure, HeatCell, HeatPanel, Paragraph, Part, S
 from thalweg.report.words import count, decimals, fixed, interval
 from thalweg.statistics.comparison import Comparison, Context, LevelSummary, Pair
 
-__all__ = ["across_contexts", "against_best"]
+__all__ = ["across_contexts"]
 
 MOST_ROWS = 40
 MOST_COLUMNS = 12
 MOST_NAMED = 5
 
-# How a level stands to the best: a mark before its shortfall, and how strongly it is coloured.
-_MARKS = {"best": "", "tied": "=\xa0", "undecided": "?\xa0", "none": "?\xa0", "better": ""}
-_STRENGTHS = {"best": 0.9, "tied": 0.45, "undecided": 0.18, "none": 0.18, "better": 0.0}
-_KEYS = (("best", 0.9), ("= tied with the best", 0.45), ("? undecided", 0.18), ("worse", 0.0))
+# How a level stands to the best, or to the baseline, which it can also beat: a mark before the
+# difference, and how strongly the level is coloured.
+_MARKS = {"best": "", "tied": "=\xa0", "undecided": "?\xa0", "none": "?\xa0", "worse": ""}
+_STRENGTHS = {"best": 0.9, "tied": 0.45, "undecided": 0.18, "none": 0.18, "worse": 0.0}
 _WORDS = {
-    "better": "better than",
+    "worse": "better than",
     "tied": "tied with",
     "undecided": "undecided against",
     "none": "no verdict against",
@@ -35,12 +38,15 @@ def across_contexts(view: View) -> Section | None:
         return None
     contexts = [context for context in comparison.contexts if context.levels]
     shown = contexts[:MOST_ROWS]
-    held = _held(contexts)
+    base = comparison.baseline
+    held = _held(contexts, base)
     columns = list(held)[:MOST_COLUMNS]
     parts: list[Part] = []
-    if any(pair.verdict != "none" for context in contexts for pair in context.pairs):
+    if not base and any(pair.verdict != "none" for each in contexts for pair in each.pairs):
         parts.append(Paragraph(_holds(held, len(contexts))))
-    parts += [_matrix(comparison, shown, columns), _best_of_each(comparison, shown)]
+    parts.append(_matrix(comparison, shown, columns))
+    if not base:
+        parts.append(_best_of_each(comparison, shown))
     left_out = []
     if len(held) > len(columns):
         left_out.append(f"the {len(held) - len(columns)} levels that hold up least")
@@ -51,23 +57,28 @@ def across_contexts(view: View) -> Section | None:
     return Section("In every context", tuple(parts))
 
 
-def against_best(context: Context) -> dict[str, tuple[str, Pair | None]]:
-    """By level, its verdict against the best (``best`` of itself) and the pair it comes from."""
-    best = context.levels[0].level
-    found: dict[str, tuple[str, Pair | None]] = {best: ("best", None)}
+def _standing(context: Context, baseline: str | None) -> dict[str, tuple[str, Pair | None]]:
+    """By level, how it stands to the baseline or else the best, and the pair that says so."""
+    reference = baseline or context.levels[0].level
+    itself = "tied" if baseline else "best"
+    found: dict[str, tuple[str, Pair | None]] = {reference: (itself, None)}
     for pair in context.pairs:
-        if best in (pair.first, pair.second):
-            other = pair.second if pair.first == best else pair.first
-            found[other] = pair.verdict, pair
+        if reference in (pair.first, pair.second):
+            other = pair.second if pair.first == reference else pair.first
+            decided = "best" if baseline and pair.first == other else "worse"
+            found[other] = decided if pair.verdict == "better" else pair.verdict, pair
     return found
 
 
-def _held(contexts: Sequence[Context]) -> dict[str, int]:
-    """In how many contexts a level is not shown to be worse than the best, most of them first."""
+def _held(contexts: Sequence[Context], baseline: str | None) -> dict[str, int]:
+    """In how many contexts a level is not shown to be worse than the best, most of them first.
+
+    Or than the baseline.
+    """
     held = {level.level: 0 for context in contexts for level in context.levels}
     for context in contexts:
-        for level, (verdict, _) in against_best(context).items():
-            held[level] += verdict != "better"
+        for level, (verdict, _) in _standing(context, baseline).items():
+            held[level] += verdict != "worse"
     return dict(sorted(held.items(), key=lambda item: -item[1]))
 
 
@@ -87,10 +98,15 @@ def _matrix(comparison: Comparison, contexts: Sequence[Context], columns: Sequen
         for pair in context.pairs
     )
     sign = -1.0 if comparison.higher_is_better else 1.0
+    reference, ahead = (
+        comparison.baseline or "the best",
+        "better" if comparison.baseline else "best",
+    )
+    keys = ((ahead, 0.9), (f"= tied with {reference}", 0.45), ("? undecided", 0.18), ("worse", 0.0))
     cells = []
     for context in contexts:
         levels = {level.level: level for level in context.levels}
-        stand = against_best(context)
+        stand = _standing(context, comparison.baseline)
         cells.append(
             tuple(
                 _cell(levels[name], *stand.get(name, ("none", None)), places, sign)
@@ -100,9 +116,9 @@ def _matrix(comparison: Comparison, contexts: Sequence[Context], columns: Sequen
             )
         )
     caption = (
-        f"Mean {comparison.metric} in each context (rows), with how far that is from the "
-        "best of the row. = tied with the best, ? undecided or too few seeds; without a mark it "
-        "is worse."
+        f"Mean {comparison.metric} in each context (rows), with how far that is from "
+        f"{comparison.baseline or 'the best of the row'}. = tied with {reference}, ? undecided or "
+        f"too few seeds; without a mark it is {'better or ' * bool(comparison.baseline)}worse."
     )
     if any(cell and cell.diverged for row in cells for cell in row):
         caption += " ✕ counts runs that diverged."
@@ -115,7 +131,7 @@ def _matrix(comparison: Comparison, contexts: Sequence[Context], columns: Sequen
         comparison.factor.replace("_", " "),
         f"mean {comparison.metric}",
         comparison.higher_is_better,
-        keys=_KEYS,
+        keys=keys,
     )
     return Figure(f"{comparison.factor} by context", caption, (panel,))
 
@@ -123,7 +139,7 @@ def _matrix(comparison: Comparison, contexts: Sequence[Context], columns: Sequen
 def _cell(
     level: LevelSummary, verdict: str, pair: Pair | None, places: int, sign: float
 ) -> HeatCell:
-    note = "best" if verdict == "best" else _MARKS[verdict].strip()
+    note = "best" if verdict == "best" else _MARKS[verdict].strip()  # where there is no difference
     if pair is not None and math.isfinite(pair.difference.estimate):
         # Differences are oriented so that positive favours the first.
         gap = sign * pair.difference.estimate * (1 if pair.second == level.level else -1)
@@ -132,7 +148,7 @@ def _cell(
         level.mean.estimate,
         len(level.values),
         level.failed,
-        verdict == "best",
+        verdict == "best" and pair is None,
         _STRENGTHS[verdict],
         note,
     )
@@ -159,9 +175,9 @@ def _against_second(context: Context) -> str:
     if len(context.levels) < 2:
         return "–"
     second = context.levels[1].level
-    verdict, pair = against_best(context).get(second, ("none", None))
+    verdict, pair = _standing(context, None).get(second, ("none", None))
     words = f"{_WORDS[verdict]} {second}"
-    if pair is None or verdict != "better":
+    if pair is None or verdict != "worse":
         return words
     gap = pair.difference
     places = decimals([(gap.high - gap.low) / 2])

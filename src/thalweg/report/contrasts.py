@@ -102,7 +102,7 @@ def tuning(view: View) -> Section | None:
 
 
 def pairs(view: View) -> Section | None:
-    """Every pair of levels with its verdict, best level first."""
+    """Every pair of levels that was judged, with its verdict, best level first."""
     context, comparison = view.context, view.comparison
     if context is None or comparison is None or not context.pairs:
         return None
@@ -123,7 +123,9 @@ def pairs(view: View) -> Section | None:
     if len(ordered) > len(shown):
         rest = len(ordered) - len(shown)
         parts.append(Paragraph(f"{count(rest, 'more pair')} among lower ranks left out.", "note"))
-    return Section("Every pair", tuple(parts))
+    return Section(
+        f"Against {comparison.baseline}" if comparison.baseline else "Every pair", tuple(parts)
+    )
 
 
 def _pair_row(pair: Pair, places: int) -> tuple[str, ...]:

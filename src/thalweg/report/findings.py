@@ -53,7 +53,17 @@ def verdict(view: View) -> Section:
 
 
 def _kind(comparison: Comparison) -> VerdictKind:
-    """The kind all contexts share; ``mixed`` where they, or their best levels, differ."""
+    """The kind all contexts share; ``mixed`` where they, or their best levels, differ.
+
+    Against a baseline, the kind all pairs share; ``partly`` where they differ.
+    """
+    if comparison.baseline is not None:
+        judged: set[VerdictKind] = {
+            pair.verdict for context in comparison.contexts for pair in context.pairs
+        }
+        if len(judged) == 1:
+            return judged.pop()
+        return "partly" if judged else "none"
     kinds: set[VerdictKind] = {_context_kind(context) for context in comparison.contexts}
     best = {context.levels[0].level for context in comparison.contexts if context.levels}
     kind = next(iter(kinds))

@@ -37,14 +37,15 @@ __all__ = [
     "VerdictKind",
 ]
 
-# mixed: the contexts of an experiment answer differently.
-VerdictKind: TypeAlias = Literal["better", "tied", "undecided", "none", "mixed"]
+# mixed: the contexts of an experiment answer differently; partly: so do the pairs with a baseline.
+VerdictKind: TypeAlias = Literal["better", "tied", "undecided", "none", "mixed", "partly"]
 VERDICTS: dict[VerdictKind, str] = {
     "better": "Better",
     "tied": "Tied",
     "undecided": "Undecided",
     "none": "No verdict",
     "mixed": "Depends on the context",
+    "partly": "Partly decided",
 }
 
 # --------------------------------------------------------------------------------- parts of a page

@@ -117,12 +117,15 @@ class Compare:
 
     Numbers: margin: differences up to this size do not matter; alpha: family-wise error rate;
         target: value of the metric whose first crossing is timed
-    Choices: factor: the path whose levels are compared (``optimizer``, ``case``); tune: names of
-        numbers chosen separately for every level, on validation data; metric: ``<split>.<name>``,
-        taken from the task where not given; seeds: how many for each phase
+    Choices: factor: the path whose levels are compared (``optimizer``, ``case``); baseline: the
+        level that every other is held against, where not every pair matters: fewer questions need
+        fewer seeds; tune: names of numbers chosen separately for every level, on validation data;
+        metric: ``<split>.<name>``, taken from the task where not given; seeds: how many for each
+        phase
     """
 
     factor: str = choice()
+    baseline: str | None = choice(default=None)
     tune: tuple[str, ...] = choice(default=())
     metric: str | None = choice(default=None)
     margin: Number = number(default=0.0, low=0)

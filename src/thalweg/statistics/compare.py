@@ -46,6 +46,7 @@ def compare(
     tuned: Sequence[str] = (),
     context_order: Sequence[str] | None = None,
     target: float | None = None,
+    baseline: str | None = None,
     resamples: int = 9999,
     seed: int = 0,
 ) -> Comparison:
@@ -62,6 +63,7 @@ def compare(
         context_order: labels of the contexts, the main one first; by default in order of
             appearance. Labels without runs are left out.
         target: value of the metric that ``target_step`` refers to; None for no time to target.
+        baseline: the level that every other is held against; None to judge every pair.
         resamples: bootstrap resamples, and random sign patterns above 26 seeds.
         seed: seed of all resampling.
 
@@ -72,7 +74,7 @@ def compare(
         SpecError: where a setting or the set of runs allows no answer.
     """
     question = Question(
-        metric, higher_is_better, margin, alpha, tuple(tuned), target, resamples, seed
+        metric, higher_is_better, margin, alpha, tuple(tuned), target, resamples, seed, baseline
     )
     _check(observations, question)
     present = dict.fromkeys(run.context for run in observations)
@@ -100,8 +102,9 @@ def compare(
         alpha=alpha,
         tuned=question.tuned,
         contexts=tuple(contexts),
-        verdict=overall_verdict(contexts),
+        verdict=overall_verdict(contexts, baseline),
         budget=_budget(observations),
+        baseline=baseline,
     )
 
 
@@ -118,6 +121,11 @@ def _check(observations: Sequence[Observation], question: Question) -> None:
         problems.append(f"compare.resamples must be at least 100, got {question.resamples}")
     if not any(run.phase == "report" for run in observations):
         problems.append("a comparison needs report runs, got none; run the experiment first")
+    levels = dict.fromkeys(run.level for run in observations)
+    if question.baseline is not None and question.baseline not in levels:
+        problems.append(
+            f"compare.baseline must be one of {', '.join(levels)}, got {question.baseline}"
+        )
     phases = ("tune", "report") if question.tuned else ("report",)
     places = Counter(
         (run.phase, run.context, run.level, run.configuration if question.tuned else "", run.seed)

@@ -72,6 +72,7 @@ class Question:
         target: value of the metric to be reached; None where the time to it is not asked for.
         resamples: bootstrap resamples.
         seed: seed of all resampling.
+        baseline: the level that every other is held against; None where every pair is judged.
     """
 
     metric: str
@@ -82,6 +83,7 @@ class Question:
     target: float | None = None
     resamples: int = 9999
     seed: int = 0
+    baseline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ class Context:
     Args:
         label: the combination: ``noise=0.2``; empty where nothing is fixed.
         levels: the levels, best first by mean.
-        pairs: all pairs of levels.
+        pairs: all pairs of levels, or all with the baseline.
         survival, log_rank_p: time to target, where a target was given.
         tuning: tuning curves, where anything was tuned.
         verdict: the finding of this context in one or two sentences.
@@ -242,6 +244,7 @@ class Comparison:
         contexts: one per combination of fixed factors, in the order of the plan.
         verdict: the answer in words, over all contexts.
         budget: as that of a level, over all levels and contexts.
+        baseline: the level that every other was held against; None where every pair was judged.
     """
 
     factor: str
@@ -253,3 +256,4 @@ class Comparison:
     contexts: tuple[Context, ...]
     verdict: str
     budget: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    baseline: str | None = None

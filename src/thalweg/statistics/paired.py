@@ -60,9 +60,14 @@ def oriented(values: Sequence[float] | Floats, higher_is_better: bool) -> Floats
 def pairs(levels: Sequence[LevelSummary], question: Question) -> tuple[Pair, ...]:
     """All pairs of the levels, which come best first, with their verdicts.
 
-    The p values of all pairs that share a seed are one family.
+    Where there is a baseline, only its pairs. Those that share a seed are one family of p values.
     """
-    duels = [_duel(*two, question.higher_is_better) for two in itertools.combinations(levels, 2)]
+    judged = [
+        two
+        for two in itertools.combinations(levels, 2)
+        if question.baseline is None or question.baseline in (two[0].level, two[1].level)
+    ]
+    duels = [_duel(*two, question.higher_is_better) for two in judged]
     differences = [duel.differences for duel in duels]
     resampling = {"resamples": question.resamples, "seed": question.seed}
     confidence = 1 - question.alpha

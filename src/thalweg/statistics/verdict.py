@@ -133,16 +133,18 @@ def pair_sentence(pair: Pair, question: Question, within: Interval, notes: str =
 def context_verdict(
     levels: Sequence[LevelSummary], pairs: Sequence[Pair], question: Question, budgets: str = ""
 ) -> str:
-    """The best level against the rest, in one or two sentences.
+    """The best level against the rest, or the rest against the baseline, in a few sentences.
 
     Args:
         levels: the levels, best first.
-        pairs: all pairs of them.
+        pairs: all pairs of them, or those with the baseline.
         question: what was asked.
         budgets: a clause on unequal budgets; empty where they are equal.
     """
-    best = levels[0]
-    sentences = [f"{_ranking(best, pairs, question)}."]
+    if question.baseline is None or not pairs:
+        sentences = [f"{_ranking(levels[0], pairs, question)}."]
+    else:
+        sentences = [f"{_against(question.baseline, pairs, question)}."]
     failures = list(filter(None, map(failure_note, levels)))
     if failures:
         sentences.append(f"{'; '.join(failures)}.")
@@ -194,9 +196,39 @@ def _ranking(best: LevelSummary, pairs: Sequence[Pair], question: Question) -> s
         start = f"{name} is among the best"
     else:
         start = f"{name} has the best mean"
+    return f"{start}: {', '.join(clauses)}{_family(pairs)}"
+
+
+def _family(pairs: Sequence[Pair]) -> str:
     size = sum(not math.isnan(pair.p) for pair in pairs)
-    family = f" (p values corrected for {size} comparisons)" if size > 1 else ""
-    return f"{start}: {', '.join(clauses)}{family}"
+    return f" (p values corrected for {size} comparisons)" if size > 1 else ""
+
+
+def _against(baseline: str, pairs: Sequence[Pair], question: Question) -> str:
+    """How the other levels stand to the baseline."""
+    rivals = [(pair.second if pair.first == baseline else pair.first, pair) for pair in pairs]
+    decided = [(other, pair) for other, pair in rivals if pair.verdict == "better"]
+
+    def by(pair: Pair) -> str:
+        return f"by {amount(pair.difference)}"
+
+    better = [f"{other} {by(pair)}" for other, pair in decided if pair.first == other]
+    worse = [f"{other} {by(pair)}" for other, pair in decided if pair.second == other]
+    tied = [other for other, pair in rivals if pair.verdict == "tied"]
+    undecided = [_undecided(other, pair) for other, pair in rivals if pair.verdict == "undecided"]
+    none = [other for other, pair in rivals if pair.verdict == "none"]
+    clauses = [
+        f"{words} {_listed(items)}"
+        for words, items in (
+            ("better:", better),
+            ("worse:", worse),
+            (f"tied within {question.margin:g}:", tied),
+            ("undecided:", undecided),
+            (f"no verdict below {VERDICTS_FROM} shared seeds:", none),
+        )
+        if items
+    ]
+    return f"against {baseline}, in {question.metric}: {'; '.join(clauses)}{_family(pairs)}"
 
 
 def _wins(pair: Pair) -> str:
@@ -217,14 +249,17 @@ def _listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def overall_verdict(contexts: Sequence[Context]) -> str:
+def overall_verdict(contexts: Sequence[Context], baseline: str | None = None) -> str:
     """The answer over all contexts: how often each level leads, and the first context's verdict.
 
-    A context in which only one level ran decides nothing.
+    A context in which only one level ran decides nothing. With a baseline nothing is said of who
+    leads, which was not asked.
     """
     contexts = [context for context in contexts if len(context.levels) > 1] or contexts[:1]
     if len(contexts) == 1:
         return contexts[0].verdict
+    if baseline is not None:
+        return f"In {contexts[0].label}, the first of {len(contexts)}: {contexts[0].verdict}"
     leads: Counter[str] = Counter()
     wins: Counter[str] = Counter()
     for context in contexts:

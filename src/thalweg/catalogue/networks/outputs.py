@@ -34,15 +34,16 @@ def with_tokens(network: Any, **known: int) -> Any:
         known: what data of tokens say: ``symbols``, how many tokens there are, and
             ``source_time``.
     """
-    changed = {}
+    filled = {}
     for name in declarations(type(network)):
         held = getattr(network, name)
         if held is None and name in known:
-            changed[name] = known[name]
+            filled[name] = known[name]
         elif is_part(held):
-            changed[name] = with_tokens(held, **known)
-        elif isinstance(held, tuple) and any(map(is_part, held)):
-            changed[name] = tuple(with_tokens(x, **known) if is_part(x) else x for x in held)
+            filled[name] = with_tokens(held, **known)
+        elif isinstance(held, tuple):
+            filled[name] = tuple(with_tokens(x, **known) if is_part(x) else x for x in held)
+    changed = {name: value for name, value in filled.items() if value != getattr(network, name)}
     return replace(network, **changed) if changed else network
 
 
