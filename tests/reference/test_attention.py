@@ -106,6 +106,21 @@ def test_multi_head_attention_is_that_of_torch(causal: bool, lengths: Any) -> No
     close(taps["weights"], shares.detach())
 
 
+def test_a_memory_of_another_sequence_is_read_as_by_torch() -> None:
+    layer = MultiHeadAttention(heads=HEADS)
+    parameters = jumbled(layer.init(jax.random.key(0), jnp.asarray(X)).parameters)
+    queries = np.random.default_rng(8).normal(size=(BATCH, 2, WIDTH))
+    context, lengths = Context("evaluate"), jnp.asarray(LENGTHS)
+    found = layer.attend(parameters, jnp.asarray(queries), jnp.asarray(X), context, lengths)
+    module = torch.nn.MultiheadAttention(WIDTH, HEADS, batch_first=True, dtype=torch.float64)
+    fill(module, parameters)
+    memory = torch.tensor(X)
+    expected, _ = module(
+        torch.tensor(queries), memory, memory, key_padding_mask=torch.tensor(~REAL)
+    )
+    close(found, expected.detach())
+
+
 @pytest.mark.parametrize(
     ("normalization", "causal", "activation"),
     [("pre", False, ReLU()), ("post", False, GELU()), ("pre", True, GELU())],

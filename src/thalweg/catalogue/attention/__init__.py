@@ -1,4 +1,4 @@
-"""Attention: how well a memory of many vectors fits a query, and what is read from it.
+"""Attention: how well each vector of a memory fits a query.
 
 ``attention.py`` has the contract and what all share: scores become weights that sum to 1, and
 the weights a mean of the memory. ``scores`` holds the parts; attention of many heads, which is a

@@ -144,7 +144,7 @@ class TransformerBlock:
         ['layer_normalization_0', 'layer_normalization_1', 'residual_0', 'residual_1']
     """
 
-    width: int = choice(low=1)
+    width: int = choice(default=32, low=1)
     heads: int = choice(default=4, low=1)
     causal: bool = choice(default=False)
     hidden: int | None = choice(default=None, low=1)

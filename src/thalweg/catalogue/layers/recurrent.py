@@ -55,7 +55,7 @@ class Recurrent:
     """
 
     cell: Cell = choice(default=LSTM())
-    units: int = choice(low=1)
+    units: int = choice(default=32, low=1)
     direction: Literal["forward", "backward", "both"] = choice(default="forward")
     returns: Literal["sequence", "last", "mean", "max"] = choice(default="sequence")
     dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))

@@ -89,8 +89,8 @@ class EncoderDecoder:
         ``start``, at all ``steps``, ``both``, or ``attention``, whose start is C too; attention:
         score of ``attention``, not used otherwise; features: length of the vectors of tokens;
         symbols: number of source tokens, taken from data where not given; source_time: number of
-        steps of the source, taken from data where not given; kernel: where W starts; outputs: number of target tokens, taken from the
-        task where not given
+        steps of the source, taken from data where not given; kernel: where W starts; outputs:
+        number of target tokens, taken from the task where not given
     Shapes: [batch, source time + target time] → [batch, target time, output]
     Watch for: inputs are the source, then the target one step late (teacher forcing), each padded
         at its own end with −1, each counted from 0 in its own vocabulary. Where s_0 is wider or
