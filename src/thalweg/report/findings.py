@@ -61,7 +61,9 @@ def _kind(comparison: Comparison) -> VerdictKind:
         judged: set[VerdictKind] = {
             pair.verdict for context in comparison.contexts for pair in context.pairs
         }
-        return "partly" if len(judged) > 1 else next(iter(judged), "none")
+        if len(judged) == 1:
+            return judged.pop()
+        return "partly" if judged else "none"
     kinds: set[VerdictKind] = {_context_kind(context) for context in comparison.contexts}
     best = {context.levels[0].level for context in comparison.contexts if context.levels}
     kind = next(iter(kinds))
