@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import shlex
@@ -73,6 +74,12 @@ def test_links() -> None:
     index = (DOCS / "README.md").read_text("utf-8")
     for path in [*PAGES, *(DOCS / "decisions").glob("*.md"), *DOCS.glob("*.md")]:
         assert path.name in index, f"docs/README.md does not name {path.name}"
+
+
+def test_sequences_from_a_model() -> None:
+    page = DOCS / "guide" / "decoding.md"
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert (failed, tried > 5) == (0, True)
 
 
 @pytest.mark.slow

@@ -178,6 +178,43 @@ def test_gaussian_emissions() -> None:
     against_hmmlearn(theirs, ours, sequences, padded(sequences, 9.0))
 
 
+def test_one_step_of_fitting_symbols() -> None:
+    start, matrix, emissions = (distributions(7, *shape) for shape in ((3,), (3, 3), (3, 5)))
+    theirs = CategoricalHMM(3, n_iter=1, init_params="", n_features=5)
+    theirs.startprob_, theirs.transmat_, theirs.emissionprob_ = start, matrix, emissions
+    sequences = [np.random.default_rng(i).integers(5, size=n) for i, n in enumerate((30, 9, 2))]
+    theirs.fit(np.concatenate(sequences)[:, None], [len(s) for s in sequences])
+    ours = HiddenMarkovModel.categorical(start, matrix, emissions)
+    fitted = ours.refitted(padded(sequences, -1))
+    np.testing.assert_allclose(jnp.exp(fitted.log_start), theirs.startprob_)
+    np.testing.assert_allclose(jnp.exp(fitted.log_matrix), theirs.transmat_)
+    np.testing.assert_allclose(
+        jnp.exp(fitted.emissions.log_probabilities), theirs.emissionprob_, atol=1e-12
+    )
+    likelihoods = []
+    for _ in range(6):
+        likelihoods.append(float(ours.log_likelihood(padded(sequences, -1)).sum()))
+        ours = ours.refitted(padded(sequences, -1))
+    assert (np.diff(likelihoods) > 0).all()
+
+
+def test_one_step_of_fitting_vectors() -> None:
+    random = np.random.default_rng(8)
+    start, matrix = distributions(8, 2), distributions(9, 2, 2)
+    means, variances = random.normal(size=(2, 3)), random.uniform(0.5, 2, size=(2, 3))
+    theirs = GaussianHMM(2, "diag", n_iter=1, init_params="", covars_prior=0, min_covar=0)
+    theirs.startprob_, theirs.transmat_ = start, matrix
+    theirs.means_, theirs.covars_ = means, variances
+    sequences = [random.normal(size=(n, 3)) for n in (20, 6)]
+    theirs.fit(np.concatenate(sequences), [20, 6])
+    ours = HiddenMarkovModel.gaussian(start, matrix, means, variances)
+    fitted = ours.refitted(padded(sequences, 9.0), jnp.array([20, 6]))
+    np.testing.assert_allclose(jnp.exp(fitted.log_matrix), theirs.transmat_)
+    np.testing.assert_allclose(fitted.emissions.means, theirs.means_)
+    diagonals = [np.diag(covariance) for covariance in theirs.covars_]
+    np.testing.assert_allclose(fitted.emissions.variances, diagonals)
+
+
 # ---------------------------------------------------------------------- conditional random fields
 
 

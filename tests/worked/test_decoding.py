@@ -133,6 +133,24 @@ def test_groups_that_avoid_each_other_find_both_articles() -> None:
     assert {said.split()[0] for said, _ in sentences(found)} == {"the", "a"}
 
 
+def test_viterbis_recursion_does_not_hold_for_a_model_that_remembers() -> None:
+    """The best sentence that ends in "red" is not the one to go on with."""
+    edges = {path: edge for path, edge in EDGES.items() if "green" not in path}
+    totals = {
+        path: sum(edges[" ".join(path.split()[: i + 1])] for i in range(len(path.split())))
+        for path in edges
+    }
+    kept: dict[str, str] = {"": ""}  # for each last word, the best sentence
+    for _ in range(3):
+        longer = [path for path in edges if path.rpartition(" ")[0] in kept.values()]
+        longer.sort(key=totals.__getitem__)
+        kept = {path.split()[-1]: path for path in longer}
+    assert max(totals[path] for path in kept.values()) == pytest.approx(-9.3)
+    whole = {path: total for path, total in totals.items() if len(path.split()) == 3}
+    assert max(whole, key=whole.__getitem__) == "the red rectangle"
+    assert max(whole.values()) == pytest.approx(-9.1)
+
+
 # ------------------------------------------------------------------------------------------ chains
 
 

@@ -12,6 +12,7 @@ from thalweg.catalogue.markov.chain import log_distributions
 from thalweg.catalogue.markov.recursion import (
     Path,
     Posterior,
+    expected_transitions,
     forward_backward,
     log_normalizer,
     viterbi,
@@ -35,6 +36,12 @@ class Categorical(NamedTuple):
         seen = jnp.moveaxis(self.log_probabilities[:, observed], 0, -1)
         return jnp.where((observed >= 0)[..., None], seen, 0.0)
 
+    def refitted(self, observed: Array, shares: Array) -> Categorical:
+        """The likeliest, where each symbol counts for every state by its share."""
+        nothing = jnp.zeros(self.log_probabilities.T.shape, shares.dtype)
+        seen = nothing.at[observed].add(jnp.where((observed >= 0)[..., None], shares, 0.0))
+        return Categorical(_log_shares(seen.T, self.log_probabilities))
+
 
 class Gaussians(NamedTuple):
     """Vectors, normally distributed in every state with features that are independent there.
@@ -51,6 +58,17 @@ class Gaussians(NamedTuple):
         off = observed[:, :, None, :] - self.means
         spread = jnp.log(2 * jnp.pi * self.variances)
         return -0.5 * (off**2 / self.variances + spread).sum(-1)
+
+    def refitted(self, observed: Array, shares: Array) -> Gaussians:
+        """The likeliest, where each vector counts for every state by its share."""
+        total = shares.sum((0, 1))[:, None]
+        seen, divisor = total > 0, jnp.where(total > 0, total, 1.0)
+        means = jnp.einsum("btn,btf->nf", shares, observed) / divisor
+        off = (observed[:, :, None, :] - means) ** 2
+        variances = jnp.einsum("btn,btnf->nf", shares, off) / divisor
+        return Gaussians(
+            jnp.where(seen, means, self.means), jnp.where(seen, variances, self.variances)
+        )
 
 
 class HiddenMarkovModel(NamedTuple):
@@ -127,12 +145,36 @@ class HiddenMarkovModel(NamedTuple):
         """The likeliest path, by Viterbi's algorithm."""
         return viterbi(*self._chain(observed, lengths))
 
+    def refitted(self, observed: Any, lengths: Array | None = None) -> HiddenMarkovModel:
+        """One step of expectation-maximization, which never makes the data less likely.
+
+        What is not seen at all stays as it is. Gaussians may close in on single points: variances
+        have no floor.
+
+        Source: Baum, Petrie, Soules & Weiss, A Maximization Technique Occurring in the Statistical
+            Analysis of Probabilistic Functions of Markov Chains, 1970.
+        """
+        scores, matrix, lengths = self._chain(observed, lengths)
+        posterior = forward_backward(scores, matrix, lengths)
+        moves = expected_transitions(posterior, matrix, lengths).sum(0)
+        return HiddenMarkovModel(
+            _log_shares(posterior.states[:, 0].sum(0), self.log_start),
+            _log_shares(moves, matrix),
+            self.emissions.refitted(jnp.asarray(observed), posterior.states),
+        )
+
     def _chain(self, observed: Any, lengths: Any) -> tuple[Array, Array, Array | None]:
         observed = jnp.asarray(observed)
         if lengths is None and isinstance(self.emissions, Categorical):
             lengths = (observed >= 0).sum(1)
         scores = self.emissions.scores(observed)
         return scores.at[:, 0].add(self.log_start), self.log_matrix, lengths
+
+
+def _log_shares(counts: Array, otherwise: Array) -> Array:
+    """Logarithms of distributions along the last axis; of nothing, what it was."""
+    total = counts.sum(-1, keepdims=True)
+    return jnp.where(total > 0, jnp.log(counts / jnp.where(total > 0, total, 1.0)), otherwise)
 
 
 def _chain(start: Any, matrix: Any) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ serves them all: with the maximum it is Viterbi's, with the sum it is the forwar
 with the sum over flipped sequences the backward one.
 
 Scores are [batch, time, state], transitions [state, state] from row to column, lengths [batch].
-What is impossible has score -inf. Read ``_ahead`` first.
+What is impossible has score -inf. All are compiled, once for each shape. Read ``_ahead`` first.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ def _all_of(scores: Array, lengths: Array | None) -> Array:
     return jnp.full(batch, time) if lengths is None else jnp.asarray(lengths)
 
 
+@jax.jit
 def viterbi(scores: Array, transitions: Array, lengths: Array | None = None) -> Path:
     """The best path, in T·N² steps for T steps of N states; the first of equals.
 
@@ -147,12 +148,14 @@ def back_pointers(trellis: Array, transitions: Array) -> Array:
     return jnp.argmax(trellis[:, :-1, None, :] + transitions.T, axis=-1).astype(jnp.int32)
 
 
+@jax.jit
 def log_normalizer(scores: Array, transitions: Array, lengths: Array | None = None) -> Array:
     """log of the sum of the weights of all paths, [batch]: the forward algorithm."""
     lengths = _all_of(scores, lengths)
     return log_sum(_ahead(scores, transitions, lengths, _summed)[:, -1])
 
 
+@jax.jit
 def forward_backward(scores: Array, transitions: Array, lengths: Array | None = None) -> Posterior:
     """Probabilities of states given everything, by the forward-backward algorithm."""
     lengths = _all_of(scores, lengths)
@@ -168,6 +171,7 @@ def forward_backward(scores: Array, transitions: Array, lengths: Array | None = 
     return Posterior(normalizer, states, until, since)
 
 
+@jax.jit
 def expected_transitions(
     posterior: Posterior, transitions: Array, lengths: Array | None = None
 ) -> Array:
