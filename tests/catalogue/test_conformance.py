@@ -211,6 +211,7 @@ def _attention(attention: Any, dtype: Any) -> Any:
 # Families whose parameters are put in the place of what initializers draw.
 STARTED = ("attention", "cells", "layers", "networks")
 
+
 def _decoder(decoder: Any, dtype: Any) -> Any:
     scores = 2 * np.random.default_rng(0).normal(size=(5, 5))
     table = jax.nn.log_softmax(_typed(scores, dtype))
