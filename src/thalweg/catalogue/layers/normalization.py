@@ -93,6 +93,11 @@ def _for_each(rows: Array, value: Array) -> Array:
     return jnp.dot(ones, value[None], precision="highest")
 
 
+def _as_it_is(rows: Array, value: Array) -> Array:
+    """The same where no gradient is summed."""
+    return value
+
+
 @part
 class BatchNormalization:
     """Standardizes every channel over the mini-batch.
@@ -142,12 +147,13 @@ class BatchNormalization:
             elif self.statistics == "running":
                 state = self._averaged(state, mean, variance, count)
         rows = x.reshape(-1, x.shape[-1])
+        each = _for_each if context.mode == "train" else _as_it_is
         factor = jax.lax.rsqrt(variance + self.epsilon)
         if "scale" in variables.parameters:
             factor = factor * variables.parameters["scale"]
-        y = (rows - _for_each(rows, mean)) * _for_each(rows, factor)
+        y = (rows - each(rows, mean)) * each(rows, factor)
         if "bias" in variables.parameters:
-            y = y + _for_each(rows, variables.parameters["bias"])
+            y = y + each(rows, variables.parameters["bias"])
         return context.tap("z", y.reshape(x.shape)), state
 
     def _moments(self, x: Array, context: Context) -> tuple[Array, Array, Any]:
