@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
+from thalweg.catalogue.layers.repetition import for_each_row
 from thalweg.catalogue.layers.windows import Padding, Windows
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
@@ -83,7 +85,8 @@ class Convolution:
         self._windows.check("Convolution", x.shape)
         z = self._map(x, variables.parameters["kernel"])
         if self.bias is not None:
-            z = z + variables.parameters["bias"]
+            rows = math.prod(z.shape[:-1])
+            z = z + for_each_row(variables.parameters["bias"], rows).reshape(z.shape)
         return context.tap("z", z), {}
 
     def _map(self, x: Array, kernel: Array) -> Array:

@@ -16,6 +16,7 @@ Each may end in a trained scale γ and bias β for every channel.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -25,6 +26,7 @@ from jax import Array
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Initializer, Zero
 from thalweg.catalogue.layers.lengths import counted_steps
+from thalweg.catalogue.layers.repetition import for_each_row
 from thalweg.catalogue.layers.windows import described
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
@@ -83,21 +85,6 @@ def _standardized(x: Array, axes: tuple[int, ...], epsilon: Any) -> Array:
     return centred * jax.lax.rsqrt((centred**2).mean(axes, keepdims=True) + epsilon)
 
 
-def _for_each(rows: Array, value: Array) -> Array:
-    """A value of every channel, repeated for each row.
-
-    As a product, so that its gradient, a sum over very many rows, is a product too: on processors
-    XLA's own sums take several times as long.
-    """
-    ones = jnp.ones((rows.shape[0], 1), rows.dtype)
-    return jnp.dot(ones, value[None], precision="highest")
-
-
-def _as_it_is(rows: Array, value: Array) -> Array:
-    """The same where no gradient is summed."""
-    return value
-
-
 @part
 class BatchNormalization:
     """Standardizes every channel over the mini-batch.
@@ -147,13 +134,13 @@ class BatchNormalization:
             elif self.statistics == "running":
                 state = self._averaged(state, mean, variance, count)
         rows = x.reshape(-1, x.shape[-1])
-        each = _for_each if context.mode == "train" else _as_it_is
+        each = partial(for_each_row, rows=len(rows))
         factor = jax.lax.rsqrt(variance + self.epsilon)
         if "scale" in variables.parameters:
             factor = factor * variables.parameters["scale"]
-        y = (rows - each(rows, mean)) * each(rows, factor)
+        y = (rows - each(mean)) * each(factor)
         if "bias" in variables.parameters:
-            y = y + each(rows, variables.parameters["bias"])
+            y = y + each(variables.parameters["bias"])
         return context.tap("z", y.reshape(x.shape)), state
 
     def _moments(self, x: Array, context: Context) -> tuple[Array, Array, Any]:
@@ -169,7 +156,7 @@ class BatchNormalization:
         count = len(rows) if weights is None else weights.sum()
         weights = jnp.ones(len(rows), x.dtype) if weights is None else weights
         mean = jnp.dot(weights, rows, precision="highest") / count
-        squares = (rows - _for_each(rows, mean)) ** 2
+        squares = (rows - for_each_row(mean, len(rows))) ** 2
         return mean, jnp.dot(weights, squares, precision="highest") / count, count
 
     def _averaged(self, state: Any, mean: Array, variance: Array, count: Any) -> dict[str, Array]:

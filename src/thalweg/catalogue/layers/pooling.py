@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from functools import reduce
+import math
+from functools import partial
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -53,12 +55,46 @@ class MaxPooling:
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         windows = Windows(self.size, self.stride or self.size[0], self.padding)
         windows.check("MaxPooling", x.shape)
-        return reduce(_larger, windows.slices(x, -jnp.inf)), {}
+        if windows.are_tiles:
+            return _largest_of_tiles(x, windows), {}
+        return _largest(x, windows)[0], {}
 
 
-def _larger(one: Array, other: Array) -> Array:
-    """The larger of two, the first of equal ones alone in gradients too; not a number beats all."""
-    return jnp.where((other > one) | jnp.isnan(other), other, one)
+def _largest(x: Array, windows: Windows) -> tuple[Array, Array]:
+    """The largest value of every window and its position there, the first of equal ones.
+
+    The gradient goes to the first of equal ones too. Not a number beats all.
+    """
+    value, *others = windows.slices(x, -jnp.inf)
+    position = jnp.zeros(value.shape, jnp.int32)
+    for number, other in enumerate(others, 1):
+        larger = (other > value) | jnp.isnan(other)
+        value = jnp.where(larger, other, value)
+        position = jnp.where(larger, number, position)
+    return value, position
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest_of_tiles(x: Array, windows: Windows) -> Array:
+    """The largest value of every window, where windows do not overlap."""
+    return _largest(x, windows)[0]
+
+
+@_largest_of_tiles.defjvp
+def _slope(windows: Windows, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    # Backwards this is one pass that writes every gradient in its place; that of slices pads as
+    # many arrays as a window has cells, and adds them up.
+    (x,), (tangent,) = primals, tangents
+    # Barriers, or XLA looks for the largest once more, with all that came before, for the position.
+    value, position = jax.lax.optimization_barrier(
+        _largest(jax.lax.optimization_barrier(x), windows)
+    )
+    cells = windows.tiles(tangent)
+    axes = tuple(range(2, cells.ndim - 1, 2))
+    numbers = jnp.arange(math.prod(windows.size)).reshape(
+        [cells.shape[axis] if axis in axes else 1 for axis in range(cells.ndim)]
+    )
+    return value, jnp.where(jnp.expand_dims(position, axes) == numbers, cells, 0).sum(axes)
 
 
 @part

@@ -64,6 +64,20 @@ class Windows(NamedTuple):
             )
         )
 
+    @property
+    def are_tiles(self) -> bool:
+        """Whether they lie side by side, without gaps, overlap or padding."""
+        spaced = all(size == self.stride for size in self.size)
+        return spaced and self.dilation == 1 and self.padding in (0, "valid")
+
+    def tiles(self, x: Array) -> Array:
+        """The cells of windows that are tiles, [batch, window, cell, ..., channel] by axis."""
+        counts = self.output(x.shape[1:-1])
+        for axis, (count, size) in enumerate(zip(counts, self.size, strict=True), 1):
+            x = lax.slice_in_dim(x, 0, count * size, axis=axis)
+        pairs = (n for pair in zip(counts, self.size, strict=True) for n in pair)
+        return x.reshape(x.shape[0], *pairs, x.shape[-1])
+
     def check(self, owner: str, shape: tuple[int, ...]) -> None:
         """Refuse inputs without these spatial axes, or smaller than a window.
 
