@@ -84,7 +84,7 @@ def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int | None) -> Non
         raise SpecError(
             "Embedding reads symbols as they are; leave preprocessing and augmentation out"
         )
-    inputs = dataset.inputs
+    inputs = dataset.inputs[:, : dataset.source_time or None]
     least = PADDING if dataset.vocabulary else 0
     fit = (inputs == np.floor(inputs)) & (inputs >= least) & (inputs < symbols)
     if not fit.all():

@@ -105,16 +105,19 @@ class Recurrent:
             inside = context.within(name) if self.direction == "both" else context
             masked = self._masked(x, inside)
             first = self._start(own, len(x)) if start is None else start[name]
+            if context.past is not None and backward:
+                raise SpecError("Recurrent.direction must be forward to go on step by step")
             found[name] = unroll(
                 self.cell,
                 own,
                 masked,
                 inside,
-                first,
+                inside.remembered(first),
                 backward=backward,
                 normalize=self._normalizer(own, inside),
                 mask=self._mask(len(x), x.dtype, inside),
             )
+            inside.remember(found[name].state)
         return found
 
     def _directions(self) -> dict[str, bool]:
