@@ -11,7 +11,7 @@ from thalweg.catalogue.networks.encoder_decoder import EncoderDecoder
 from thalweg.catalogue.networks.mlp import MLP, ResidualMLP
 from thalweg.catalogue.networks.recurrent import RecurrentNetwork
 from thalweg.catalogue.networks.sequential import Sequential
-from thalweg.catalogue.networks.transformer import Transformer
+from thalweg.catalogue.networks.transformer import Transformer, TransformerEncoderDecoder
 
 __all__ = [
     "MLP",
@@ -24,4 +24,5 @@ __all__ = [
     "ResidualMLP",
     "Sequential",
     "Transformer",
+    "TransformerEncoderDecoder",
 ]

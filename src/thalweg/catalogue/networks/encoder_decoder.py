@@ -171,9 +171,7 @@ class EncoderDecoder:
         last = jnp.concatenate([one.state[first] for one in found.values()], axis=-1)
         return Memory(outputs, lengths_of(source), found["forward"].state, last)
 
-    def write(
-        self, variables: Variables, memory: Memory, target: Array, context: Context
-    ) -> Array:
+    def write(self, variables: Variables, memory: Memory, target: Array, context: Context) -> Array:
         """Outputs at every step of targets [batch, time] that are one step late."""
         *_, (embed, vectors_of), (name, decoder), (ends, last) = self.named_layers()
         inside = context.of_lengths(lengths_of(target))
