@@ -21,7 +21,7 @@ from thalweg.engine.plan import Job, is_scaled
 from thalweg.engine.program import stacked
 from thalweg.errors import DataError, RecordError
 
-__all__ = ["named_fitted", "said"]
+__all__ = ["named_fitted", "restored", "said"]
 
 SPLITS = ("train", "validation", "test")
 Arrays = Mapping[str, np.ndarray]
@@ -61,7 +61,7 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
         wanted = ", ".join(map(str, ("row", *shape)))
         raise DataError(f"inputs must have the shape [{wanted}], got {np.shape(inputs)}")
     inputs = job.dataset.checked(inputs)
-    lane, state = _restored(job, kept)
+    lane, state = restored(job, kept)
     size = min(len(inputs), EVALUATION_ROWS)
     found = []
     for begin in range(0, len(inputs), size):
@@ -77,7 +77,7 @@ def _predict() -> Any:
     return jax.jit(lane_functions.predict, compiler_options=devices.compiler_options())
 
 
-def _restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
+def restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
     """The run as it was when its training ended."""
     recipe = job.recipe
     blank: Variables = jax.eval_shape(recipe.network.init, jax.random.key(0), job.example())
