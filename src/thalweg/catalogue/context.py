@@ -58,6 +58,7 @@ class Visit(NamedTuple):
         layer: the part.
         variables: what it holds.
         input, output: what went in and came out; what reads a memory is given that as well.
+        lengths: of the sequences that went in, as the context told.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Visit(NamedTuple):
     variables: Variables
     input: Any
     output: Array
+    lengths: Array | None = None
 
 
 class Past(NamedTuple):

@@ -72,7 +72,8 @@ def visited(
 ) -> None:
     """Tell whoever wants to know that a layer was run; ``apply_layer`` does."""
     if context.visits is not None:
-        context.visits.append(Visit(context.prefix + name, layer, variables, x, y))
+        visit = Visit(context.prefix + name, layer, variables, x, y, context.lengths)
+        context.visits.append(visit)
 
 
 def init_sequence(layers: Named, key: Array, example: Any) -> Variables:
