@@ -394,7 +394,9 @@ ROWS: dict[str, list[Any]] = {
         Recurrent(
             cell=GRU(activation=Swish(beta=1.7)), units=2, direction="backward", returns="mean"
         ),
-        Recurrent(units=2, returns="last", normalization=LayerNormalization(epsilon=0.1)),
+        Recurrent(
+            units=2, returns="last", truncation=2, normalization=LayerNormalization(epsilon=0.1)
+        ),
         Recurrent(cell=MinimalGatedUnit(), units=2, returns="max", start=Normal(deviation=0.2)),
         *[PlaneRecurrent(units=2, order=o) for o in ("side_by_side", "in_turn")],
         LearnedPositions(),
@@ -437,12 +439,13 @@ ROWS: dict[str, list[Any]] = {
                 source_time=2,
                 outputs=5,
                 cell=cell,
+                sampling=sampling,
             )
-            for context, direction, units, cell in (
-                ("start", "forward", None, LSTM()),
-                ("steps", "both", 2, RNN()),
-                ("both", "both", 2, LSTM()),
-                ("attention", "forward", 2, GRU(activation=Swish(beta=1.7))),
+            for context, direction, units, cell, sampling in (
+                ("start", "forward", None, LSTM(), None),
+                ("steps", "both", 2, RNN(), None),
+                ("both", "both", 2, LSTM(), 0.4),
+                ("attention", "forward", 2, GRU(activation=Swish(beta=1.7)), None),
             )
         ],
         LeNet(filters=(2, 3), hidden=(5,), outputs=2),

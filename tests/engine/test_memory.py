@@ -72,6 +72,7 @@ def test_plain_layers_have_a_bound() -> None:
     assert step_bound(Recurrent(units=3), parameters) is None
 
 
+@pytest.mark.slow
 def test_curves_of_memory_and_gates(tmp_path: Path) -> None:
     bits = Parity(samples=24, shortest=3, longest=5, split=(1.0, 0.0, 0.0))
     watched = {"epochs": 2, "probes": 2, "probe_also": "state_gradient", "batch_size": 8}

@@ -29,6 +29,7 @@ from thalweg.catalogue.losses import BinaryCrossEntropy
 from thalweg.catalogue.networks import (
     MLP,
     AuxiliaryHead,
+    EncoderDecoder,
     RecurrentNetwork,
     ResidualMLP,
     Sequential,
@@ -113,6 +114,7 @@ WEIGHTS = {n: r for n, r in fullest("regularizers").items() if r.acts_on == "wei
 ACTIVITIES = {n: r for n, r in fullest("regularizers").items() if r.acts_on == "activations"}
 CLIPPINGS, AUGMENTATIONS = fullest("clipping"), fullest("augmentations")
 LOSSES, LAYERS = fullest("losses"), fullest("layers")
+LETTERS = Copy(samples=24, symbols=3, shortest=2, longest=3, split=SPLIT)
 BITS = Parity(samples=24, shortest=2, longest=4, split=SPLIT)
 
 
@@ -202,8 +204,13 @@ RECIPES: dict[str, Recipe] = {
     ),
     "recurrent network": recipe(data=BITS, network=RecurrentNetwork(hidden=(4,), dropout=0.3)),
     "transformer": recipe(data=BITS, network=Transformer(width=4, heads=2, blocks=1, dropout=0.3)),
+    "fed by itself": recipe(
+        data=LETTERS,
+        network=EncoderDecoder(units=4, features=3, sampling=0.5),
+        loss=LOSSES["categorical_cross_entropy"],
+    ),
     "encoder and decoder": recipe(
-        data=Copy(samples=24, symbols=3, shortest=2, longest=3, split=SPLIT),
+        data=LETTERS,
         network=TransformerEncoderDecoder(width=4, heads=2, blocks=1, dropout=0.3),
         loss=LOSSES["categorical_cross_entropy"],
     ),

@@ -121,6 +121,7 @@ def step_bound(layer: Recurrent, parameters: Mapping[str, Any]) -> Array | None:
     if not isinstance(layer.cell, RNN) or layer.normalization is not None:
         return None
     own = parameters["forward"] if layer.direction == "both" else parameters
-    # Those of common activations are steepest at 0 or far from it.
-    slope = jnp.abs(layer.cell.activation.derivative(jnp.linspace(-8, 8, 1025))).max()
+    activation: Any = layer.cell.activation
+    # Common activations are steepest at 0 or far from it.
+    slope = jnp.abs(activation.derivative(jnp.linspace(-8, 8, 1025))).max()
     return slope * jnp.linalg.norm(own["recurrent_kernel"], 2)

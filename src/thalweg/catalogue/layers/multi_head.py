@@ -103,8 +103,8 @@ class MultiHeadAttention:
         if self.causal:
             past = jnp.tri(x.shape[1], memory.shape[1], dtype=bool)
             allowed = past if allowed is None else allowed & past
-        mapped = (self._mapped(parameters, name, memory) for name in ("key", "value"))
-        return self._read(parameters, x, *mapped, allowed, context)
+        keys, values = (self._mapped(parameters, name, memory) for name in ("key", "value"))
+        return self._read(parameters, x, keys, values, allowed, context)
 
     def _resumed(self, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
         """Steps that go on from a past, whose keys and values are kept."""

@@ -25,9 +25,10 @@ from thalweg.catalogue.layers.lengths import counted_steps, lengths_of
 from thalweg.catalogue.layers.recurrence import unroll
 from thalweg.catalogue.layers.sequence import apply_layer, init_layer, output_of, visited
 from thalweg.catalogue.layers.windows import described
+from thalweg.catalogue.networks.feeding import Feeding
 from thalweg.catalogue.networks.outputs import given_outputs
 from thalweg.errors import SpecError
-from thalweg.part import choice, part
+from thalweg.part import Number, choice, number, part
 
 __all__ = ["Attending", "EncoderDecoder", "Memory", "divided"]
 
@@ -101,6 +102,8 @@ class EncoderDecoder:
         another input at every step, or both;  with attention c_t = Σ_j α_tj h_j over all outputs h
         of the encoder is that input, α_t = softmax(score(s_{t−1}, h));  outputs: s_t W + b, or
         [s_t, c_t] W + b with attention
+    Numbers: sampling: rate at which, while training, the decoder is fed a token drawn from what it
+        said at the step before, in the place of the target; always the target without
     Choices: cell: what a step does in both; units: of the encoder; decoder_units: of the decoder,
         as many where not given; direction: of the encoder, ``forward`` or ``both``; context: C as
         ``start``, at all ``steps``, ``both``, or ``attention``, whose start is C too; attention:
@@ -112,10 +115,11 @@ class EncoderDecoder:
     Watch for: inputs are the source, then the target one step late (teacher forcing), each padded
         at its own end with −1, each counted from 0 in its own vocabulary. Where s_0 is wider or
         narrower than C it is tanh(C W + b). A fixed C must hold all of a long source: hence
-        attention.
+        attention. Sampling wants a schedule, from near 0 up; no gradient goes through a draw.
     Source: Sutskever, Vinyals & Le, Sequence to Sequence Learning, 2014 (start); Cho et al.,
         Learning Phrase Representations using RNN Encoder-Decoder, 2014 (both); Bahdanau, Cho &
-        Bengio, 2015 (attention)
+        Bengio, 2015 (attention); Bengio, Vinyals, Jaitly & Shazeer, Scheduled Sampling for
+        Sequence Prediction with Recurrent Neural Networks, 2015, section 2.4 (sampling)
     Example:
         >>> network = EncoderDecoder(symbols=9, source_time=3, context="attention", outputs=5)
         >>> tokens = jnp.array([[7, 8, 1, 0, 4], [2, -1, -1, 0, 3]])
@@ -130,6 +134,7 @@ class EncoderDecoder:
     direction: Literal["forward", "both"] = choice(default="forward")
     context: Literal["start", "steps", "both", "attention"] = choice(default="start")
     attention: Attention = choice(default=AdditiveAttention())
+    sampling: Number = number(default=None, low=0, high=1)
     features: int = choice(default=16, low=1)
     symbols: int | None = choice(default=None, low=1)
     source_time: int | None = choice(default=None, low=1)
@@ -176,7 +181,11 @@ class EncoderDecoder:
         *_, (embed, vectors_of), (name, decoder), (ends, last) = self.named_layers()
         inside = context.of_lengths(lengths_of(target))
         vectors, _ = apply_layer(embed, vectors_of, variables, target, inside)
-        outputs, _ = apply_layer(name, decoder, variables, (vectors, memory), inside)
+        given: tuple[Any, ...] = (vectors, memory)
+        if self.sampling is not None and context.mode == "train":
+            held = variables.parameters
+            given = (*given, (held[embed]["kernel"], Variables(held[ends], {})))
+        outputs, _ = apply_layer(name, decoder, variables, given, inside)
         return apply_layer(ends, last, variables, outputs, inside)[0]
 
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
@@ -215,9 +224,10 @@ class Writer(NamedTuple):
         return Variables(drawn, {})
 
     def apply(
-        self, variables: Variables, given: tuple[Array, Memory], context: Context
+        self, variables: Variables, given: tuple[Any, ...], context: Context
     ) -> tuple[Array, Any]:
-        vectors, memory = given
+        vectors, memory, *fed = given
+        targets = vectors
         cell, parameters = self.network.cell, variables.parameters
         start = context.remembered(self._start(parameters, memory))
         if self.network.context == "attention":
@@ -230,10 +240,29 @@ class Writer(NamedTuple):
             whole = memory.last[:, None]
             whole = jnp.broadcast_to(whole, (*vectors.shape[:2], whole.shape[-1]))
             vectors = jnp.concatenate([vectors, whole], axis=-1)
+        if fed:
+            cell = self._feeding(cell, targets, *fed[0], context)
+            nothing = jnp.zeros((len(vectors), 1))
+            start = {**start, "said": nothing, "count": nothing}
         found = unroll(cell, parameters, vectors, context, start)
         own = self.network.cell.states(1)
         context.remember({name: found.state[name] for name in own})
         return context.tap("a", found.outputs), {}
+
+    def _feeding(
+        self, cell: Cell, vectors: Array, table: Array, last: Variables, context: Context
+    ) -> Feeding:
+        key = context.within("sampling").key
+        if key is None:
+            raise ValueError("EncoderDecoder.sampling needs a key in training")
+        for_coins, for_tokens = jax.random.split(key)
+        itself = jax.random.bernoulli(for_coins, self.network.sampling, vectors.shape[:2])
+        _, dense = self.network.named_layers()[-1]
+
+        def readout(outputs: Array) -> Array:
+            return dense.apply(last, outputs, Context("train"))[0]
+
+        return Feeding(cell, vectors, table, readout, itself, for_tokens)
 
     def _start(self, parameters: Mapping[str, Array], memory: Memory) -> State:
         states = self.network.cell.states(self.units)

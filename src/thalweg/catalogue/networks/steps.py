@@ -59,9 +59,9 @@ def translates(network: Any) -> bool:
 def model_of(
     network: Any,
     variables: Variables,
-    prompts: Array,
+    prompts: Any,
     length: int,
-    sources: Array | None = None,
+    sources: Any = None,
     end: int | None = None,
 ) -> Model:
     """The model of tokens that a network is.
@@ -82,6 +82,7 @@ def model_of(
     if translates(network) != (sources is not None):
         wanted = "sources to read" if translates(network) else "no sources: it has no encoder"
         raise SpecError(f"{type(network).__name__} needs {wanted}")
+    sources = None if sources is None else jnp.asarray(sources, jnp.int32)
     memory, state = _begun(network, variables, prompts, sources, length + prompts.shape[1] - 1)
     begin = jnp.take_along_axis(prompts, counts[:, None] - 1, axis=1)[:, 0]
     return Model(Partial(_step, network, variables, memory), state, begin, end)
@@ -94,7 +95,7 @@ def _begun(
     """The memory of what was read, and what is remembered of all of the prompts but their last."""
     memory = None
     if sources is not None:
-        memory = network.read(variables, jnp.asarray(sources, jnp.int32), Context("evaluate"))
+        memory = network.read(variables, sources, Context("evaluate"))
     last = lengths_of(prompts)[:, None] - 1
     before = jnp.where(jnp.arange(prompts.shape[1]) < last, prompts, -1)[:, :-1]
     past, visits = Past({}, {}, room), []

@@ -291,7 +291,8 @@ class TransformerEncoderDecoder:
         (reader, encoder), (writer, decoder), (ends, last) = self.named_layers()
         reads = init_layer(reader, encoder, key, source)
         read = output_of(reader, encoder, reads, source)
-        given = target, Memory(read, jax.ShapeDtypeStruct(read.shape[:1], "int32"))
+        lengths: Any = jax.ShapeDtypeStruct(read.shape[:1], "int32")
+        given = target, Memory(read, lengths)
         writes = init_layer(writer, decoder, key, given)
         ended = init_layer(ends, last, key, output_of(writer, decoder, writes, given))
         held = {reader: reads, writer: writes, ends: ended}
