@@ -15,6 +15,7 @@ from thalweg.catalogue.networks import EncoderDecoder, RecurrentNetwork
 from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Moons, Names, Reverse
 from thalweg.errors import DataError, SpecError
+from thalweg.report.parts import Figure, HeatPanel
 
 TRAINING = Training(epochs=12, batch_size=20, probes=0, evaluate_every=12)
 
@@ -106,3 +107,22 @@ def test_tables_are_not_written(tmp_path: Path) -> None:
     laboratory = ran(tmp_path, data=Moons(samples=20), training=Training(epochs=1, probes=0))
     with pytest.raises(SpecError, match="Moons has no sequences of tokens"):
         laboratory.decode()
+
+
+def test_attention_is_drawn(tmp_path: Path) -> None:
+    data = Reverse(samples=60, symbols=3, shortest=1, longest=3)
+    network = EncoderDecoder(cell=GRU(), units=4, features=3, context="attention")
+    laboratory = ran(tmp_path, data=data, network=network, training=Training(epochs=1, probes=0))
+    (job,) = (trial.job for trial in laboratory.plan().trials)
+    dataset = job.dataset
+    (section,) = [s for s in laboratory.page().sections if s.heading == "Attention"]
+    figure = section.parts[0]
+    assert isinstance(figure, Figure)
+    for panel, row in zip(figure.panels, job.split.test, strict=False):
+        assert isinstance(panel, HeatPanel)
+        source = [dataset.vocabulary[x] for x in dataset.inputs[row, :3] if x >= 0]
+        target = [dataset.class_names[x] for x in dataset.targets[row] if x >= 0]
+        assert (list(panel.columns), list(panel.rows)) == (source, target)
+        sums = [sum(cell.strength for cell in cells if cell) for cells in panel.cells]
+        assert sums == pytest.approx([1.0] * len(target), abs=1e-5)
+    assert len(figure.panels) == 2

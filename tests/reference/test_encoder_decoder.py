@@ -149,6 +149,7 @@ def test_fed_by_itself_it_reads_what_it_said(context: Any) -> None:
     said = TOKENS
     for t in range(1, 3):
         best = outputs(taught, variables.parameters, said)[:, t - 1].argmax(axis=-1)
+        best = best.astype(jnp.int32)
         said = said.at[:, SOURCE + t].set(jnp.where(TOKENS[:, SOURCE + t] < 0, -1, best))
     assert (said != TOKENS).any()
     real = (TOKENS[:, SOURCE:] >= 0)[..., None]

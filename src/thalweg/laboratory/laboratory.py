@@ -20,6 +20,7 @@ from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.networks.inside import activations_of
 from thalweg.data import Dataset
 from thalweg.engine import devices
+from thalweg.engine.attending import Attention, attended
 from thalweg.engine.kept import said
 from thalweg.engine.measures import default_metric, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
@@ -514,7 +515,8 @@ class Laboratory:
             environment = dict(recorded.environment)
             source = environment.pop("source", "")
             recorded = dataclasses.replace(recorded, environment=environment)
-            return build(recorded, comparison, record, source, ensembles, self._functions())
+            drawn = self._functions(), self._attentions(recorded, record)
+            return build(recorded, comparison, record, source, ensembles, *drawn)
 
     def _functions(self) -> dict[str, Curve]:
         """The activations of the networks that are reported, those of single units, by name."""
@@ -524,6 +526,13 @@ class Laboratory:
             for _, function in activations_of(trial.job.recipe.network)
         }
         return {name: curve_of(f) for name, f in found.items() if is_elementwise(f)}
+
+    def _attentions(self, recorded: Recorded, record: Record) -> list[Attention]:
+        """What the first reported run that has ended attends to, where it attends."""
+        ended = {run.id for run in recorded.runs if run.outcome in FINAL}
+        jobs = (trial.job for trial in self._trials("report") if trial.job.id in ended)
+        job = next(jobs, None)
+        return [] if job is None else attended(job, record.arrays(job.id))
 
     def report(self, out: Path) -> Path:
         """Write the page as one HTML file; returns its path."""

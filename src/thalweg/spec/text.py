@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import SpecError
-from thalweg.part import declarations
 from thalweg.spec.experiment import Experiment
 from thalweg.spec.families import FAMILIES, Field, members
 from thalweg.spec.merging import Absent, merge, parse_override
 from thalweg.spec.places import Path_, Places, parts_of_key
 from thalweg.spec.reading import Reader, brief
-from thalweg.spec.variants import variants
+from thalweg.spec.variants import sweeps, variants
 from thalweg.spec.writing import to_data, to_toml
 
 __all__ = ["from_data", "parse", "part_from", "read_file", "to_data", "to_toml"]
@@ -126,9 +125,9 @@ def part_from(text: str, family: str, place: str) -> Any:
     made = reader.part_of(field, given, (family,))
     if reader.problems:
         raise SpecError(*reader.problems)
-    for name in declarations(type(made)):
-        if isinstance(getattr(made, name), list):
-            raise SpecError(f"{place}: {type(made).__name__}.{name} must be one value, not several")
+    for path, _ in sweeps(made):
+        owner = f"{type(made).__name__}.{path.lstrip('.')}"
+        raise SpecError(f"{place}: {owner} must be one value, got several")
     return made
 
 
