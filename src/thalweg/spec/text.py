@@ -126,7 +126,7 @@ def part_from(text: str, family: str, place: str) -> Any:
     if reader.problems:
         raise SpecError(*reader.problems)
     for path, _ in sweeps(made):
-        owner = f"{type(made).__name__}.{path.lstrip('.')}"
+        owner = f"{type(made).__name__}.{path}"
         raise SpecError(f"{place}: {owner} must be one value, got several")
     return made
 
