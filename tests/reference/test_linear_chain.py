@@ -21,6 +21,7 @@ from thalweg.catalogue.markov import ConditionalRandomField
 from thalweg.catalogue.networks import Sequential
 from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Dataset, Moons
+from thalweg.engine.kept import decided
 from thalweg.engine.plan import check_network, jobs_of, resolve
 from thalweg.errors import SpecError
 
@@ -127,6 +128,10 @@ def test_what_follows_what_is_learned(tmp_path: Path) -> None:
     check_network(job)
     with trained([job], tmp_path) as record:
         (run,) = record.experiment("test").runs
+        labels = decided(job, record.arrays(job.id), "test")
+    wanted = data.targets[job.split.test]
+    right = (labels == wanted)[wanted >= 0].mean()
+    assert right == pytest.approx(run.finals["test.accuracy"])
     # A letter alone is right in three of four; of three and more, odd ones out are outvoted.
     assert run.finals["test.accuracy"] > 0.85
     assert np.exp(run.finals["test.loss"]) == pytest.approx(run.finals["test.perplexity"], rel=1e-5)

@@ -183,6 +183,8 @@ def span_f1(
         raise MissingExtra("F1 of spans needs seqeval: pip install 'thalweg[tagging]'") from error
     if [*map(len, predicted)] != [*map(len, references)]:
         raise ValueError("every row must have as many labels as its reference")
+    # Where there is no span at all, none was found.
+    options = {"zero_division": 0, **options}
     return float(seqeval.f1_score(list(references), list(predicted), **options))
 
 

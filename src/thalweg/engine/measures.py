@@ -16,7 +16,7 @@ from jax import Array
 from thalweg.catalogue.losses.loss import Loss, decided, log_probabilities
 from thalweg.catalogue.preprocessing.scaling import Affine
 
-__all__ = ["counted", "default_metric", "mean", "metric_names", "metrics", "of_rows"]
+__all__ = ["classes", "counted", "default_metric", "mean", "metric_names", "metrics", "of_rows"]
 
 
 def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Array:
@@ -37,10 +37,7 @@ def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Arr
 def of_rows(task: str, loss: Loss, outputs: Array, targets: Array, scaling: Affine | None) -> Array:
     """What is measured of some rows, [row, quantity]."""
     if task == "tokens":
-        counts, labels = targets >= 0, getattr(loss, "decided", None)
-        hit = (
-            decided(loss.probabilities(outputs)) if labels is None else labels(outputs)
-        ) == targets
+        counts, hit = targets >= 0, classes(loss, outputs) == targets
         each = (loss(outputs, targets), hit, _surprise(loss, outputs, targets))
         return jnp.stack([jnp.where(counts, one, 0).sum(axis=-1) for one in each], axis=-1)
     predicted = loss.probabilities(outputs)
@@ -50,6 +47,14 @@ def of_rows(task: str, loss: Loss, outputs: Array, targets: Array, scaling: Affi
     else:
         second = (decided(predicted) == targets).astype(outputs.dtype)
     return jnp.stack([loss(outputs, targets), second], axis=-1)
+
+
+def classes(loss: Loss, outputs: Array) -> Array:
+    """The classes decided for, int32 [row] or [row, time]: the likeliest, or as the loss says."""
+    own: Any = loss
+    if hasattr(own, "decided"):
+        return own.decided(outputs)
+    return decided(loss.probabilities(outputs))
 
 
 def _surprise(loss: Any, outputs: Array, targets: Array) -> Array:

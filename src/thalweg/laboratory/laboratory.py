@@ -21,7 +21,7 @@ from thalweg.catalogue.networks.inside import activations_of
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.attending import Attention, attended
-from thalweg.engine.kept import said
+from thalweg.engine.kept import decided, said
 from thalweg.engine.measures import default_metric, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
@@ -464,6 +464,19 @@ class Laboratory:
         jobs = self._ended(runs)
         with Record.open(self.project) as record:
             return {run: said(job, record.arrays(run), inputs) for run, job in jobs.items()}
+
+    def decide(
+        self, inputs: np.ndarray | str = "test", runs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The classes that recorded runs decide for; arguments and errors are as in ``predict``.
+
+        Returns:
+            By run, int32 [row], or for tokens [row, time], where what stands on padding means
+            nothing. Labels that depend on each other are decided for together.
+        """
+        jobs = self._ended(runs)
+        with Record.open(self.project) as record:
+            return {run: decided(job, record.arrays(run), inputs) for run, job in jobs.items()}
 
     def decode(
         self,
