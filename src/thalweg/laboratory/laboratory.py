@@ -14,13 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.catalogue.activations.properties import Curve, curve_of, is_elementwise
 from thalweg.catalogue.decoders import Decoder, Greedy
 from thalweg.catalogue.losses.chosen import chosen_for
-from thalweg.catalogue.networks.inside import activations_of
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.attending import Attention, attended
 from thalweg.engine.kept import decided, said
 from thalweg.engine.measures import default_metric, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
@@ -29,6 +26,7 @@ from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
 from thalweg.laboratory.design import Design, settings
+from thalweg.laboratory.drawings import drawings_of
 from thalweg.laboratory.ensembles import ensemble_levels
 from thalweg.laboratory.plan import FIRST_TUNING_SEED, Phase, Plan, Trial
 from thalweg.laboratory.pretraining import pretrained
@@ -528,24 +526,9 @@ class Laboratory:
             environment = dict(recorded.environment)
             source = environment.pop("source", "")
             recorded = dataclasses.replace(recorded, environment=environment)
-            drawn = self._functions(), self._attentions(recorded, record)
+            ended = [run.id for run in recorded.runs if run.outcome in FINAL]
+            drawn = drawings_of(self._trials("report"), ended, record)
             return build(recorded, comparison, record, source, ensembles, *drawn)
-
-    def _functions(self) -> dict[str, Curve]:
-        """The activations of the networks that are reported, those of single units, by name."""
-        found = {
-            label(function): function
-            for trial in self._trials("report")
-            for _, function in activations_of(trial.job.recipe.network)
-        }
-        return {name: curve_of(f) for name, f in found.items() if is_elementwise(f)}
-
-    def _attentions(self, recorded: Recorded, record: Record) -> list[Attention]:
-        """What the first reported run that has ended attends to, where it attends."""
-        ended = {run.id for run in recorded.runs if run.outcome in FINAL}
-        jobs = (trial.job for trial in self._trials("report") if trial.job.id in ended)
-        job = next(jobs, None)
-        return [] if job is None else attended(job, record.arrays(job.id))
 
     def report(self, out: Path) -> Path:
         """Write the page as one HTML file; returns its path."""
