@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.context import Context, Variables
@@ -50,13 +51,13 @@ def attended(job: Job, kept: Arrays) -> list[Attention]:
     lane, state = restored(job, kept)
     taps: dict[str, jax.Array] = {}
 
-    def weights(variables: Variables, x: np.ndarray) -> dict[str, jax.Array]:
+    def weights(variables: Variables, x: jax.Array) -> dict[str, jax.Array]:
         taps.clear()
         lane.network.apply(variables, x, Context("evaluate", taps=taps))
         return {name: value for name, value in taps.items() if name.endswith(".weights")}
 
     variables = Variables(state.parameters, state.network_state)
-    found = jax.jit(weights)(variables, tokens[chosen])
+    found = jax.jit(weights)(variables, jnp.asarray(tokens[chosen]))
     names = [name for name in found if not own or "encoder." not in name]
     across = [name for name in names if name == "decoder.weights" or "cross_attention" in name]
     if not names:

@@ -241,7 +241,8 @@ class Writer(NamedTuple):
             whole = jnp.broadcast_to(whole, (*vectors.shape[:2], whole.shape[-1]))
             vectors = jnp.concatenate([vectors, whole], axis=-1)
         if fed:
-            cell = self._feeding(cell, targets, *fed[0], context)
+            ((table, last),) = fed
+            cell = self._feeding(cell, targets, table, last, context)
             nothing = jnp.zeros((len(vectors), 1))
             start = {**start, "said": nothing, "count": nothing}
         found = unroll(cell, parameters, vectors, context, start)
