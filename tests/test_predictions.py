@@ -61,6 +61,7 @@ def test_predicted_classes_are_as_accurate_as_recorded(
 ) -> None:
     laboratory = ran(tmp_path, **fields)
     said, targets = laboratory.predict(split), own_rows(laboratory, split)
+    decided = laboratory.decide(split)
     runs = laboratory.record().runs
     assert len(said) == len(runs) == 2
     for run in runs:
@@ -68,6 +69,7 @@ def test_predicted_classes_are_as_accurate_as_recorded(
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
         accuracy = accuracy_score(targets[run.id], probabilities.argmax(axis=1))
         assert accuracy == pytest.approx(run.finals[f"{split}.accuracy"])
+        assert accuracy == accuracy_score(targets[run.id], decided[run.id])
         right = probabilities[np.arange(len(probabilities)), targets[run.id]]
         assert -np.log(right).mean() == pytest.approx(run.finals[f"{split}.loss"], rel=1e-4)
 

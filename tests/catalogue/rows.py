@@ -82,6 +82,7 @@ from thalweg.catalogue.layers import (
     InstanceNormalization,
     LayerNormalization,
     LearnedPositions,
+    LinearChain,
     MaxPooling,
     MultiHeadAttention,
     Parallel,
@@ -108,6 +109,7 @@ from thalweg.catalogue.losses import (
     Hinge,
     Huber,
     IndicatorError,
+    LinearChainLikelihood,
     PoissonLikelihood,
     SigmoidHinge,
     SquaredError,
@@ -125,6 +127,7 @@ from thalweg.catalogue.networks import (
     ResNet,
     Sequential,
     Transformer,
+    TransformerEncoderDecoder,
 )
 from thalweg.catalogue.optimizers import (
     BFGS,
@@ -280,6 +283,7 @@ ROWS: dict[str, list[Any]] = {
         Hinge(derivative_at_kink=1),
         Huber(threshold=0.7),
         *[IndicatorError(squash=squash) for squash in (False, True)],
+        LinearChainLikelihood(),
         PoissonLikelihood(),
         *[SigmoidHinge(labels=labels) for labels in ("zero_one", "plus_minus")],
         SquaredError(),
@@ -390,10 +394,13 @@ ROWS: dict[str, list[Any]] = {
         Recurrent(
             cell=GRU(activation=Swish(beta=1.7)), units=2, direction="backward", returns="mean"
         ),
-        Recurrent(units=2, returns="last", normalization=LayerNormalization(epsilon=0.1)),
+        Recurrent(
+            units=2, returns="last", truncation=2, normalization=LayerNormalization(epsilon=0.1)
+        ),
         Recurrent(cell=MinimalGatedUnit(), units=2, returns="max", start=Normal(deviation=0.2)),
         *[PlaneRecurrent(units=2, order=o) for o in ("side_by_side", "in_turn")],
         LearnedPositions(),
+        LinearChain(transitions=Normal(deviation=0.3), outputs=9),
         *[MultiHeadAttention(heads=2, causal=causal, dropout=0.4) for causal in (False, True)],
         SinusoidalPositions(period=100),
         *[
@@ -432,12 +439,13 @@ ROWS: dict[str, list[Any]] = {
                 source_time=2,
                 outputs=5,
                 cell=cell,
+                sampling=sampling,
             )
-            for context, direction, units, cell in (
-                ("start", "forward", None, LSTM()),
-                ("steps", "both", 2, RNN()),
-                ("both", "both", 2, LSTM()),
-                ("attention", "forward", 2, GRU(activation=Swish(beta=1.7))),
+            for context, direction, units, cell, sampling in (
+                ("start", "forward", None, LSTM(), None),
+                ("steps", "both", 2, RNN(), None),
+                ("both", "both", 2, LSTM(), 0.4),
+                ("attention", "forward", 2, GRU(activation=Swish(beta=1.7)), None),
             )
         ],
         LeNet(filters=(2, 3), hidden=(5,), outputs=2),
@@ -449,6 +457,20 @@ ROWS: dict[str, list[Any]] = {
         RecurrentNetwork(hidden=(3, 3), residual=True, returns="sequence", outputs=2),
         ResNet(filters=(2, 3), blocks=1, normalization=GroupNormalization(groups=1), outputs=2),
         Sequential(layers=(Dense(units=4), Activate(function=Tanh()), Dense(units=2))),
+        *[
+            TransformerEncoderDecoder(
+                width=4,
+                heads=2,
+                blocks=1,
+                hidden=3,
+                normalization=normalization,
+                dropout=dropout,
+                symbols=5,
+                source_time=2,
+                outputs=5,
+            )
+            for normalization, dropout in (("pre", None), ("post", 0.4))
+        ],
         Transformer(width=4, heads=2, symbols=5, positions=None, returns="max", outputs=2),
         Transformer(width=4, heads=2, blocks=1, hidden=3, dropout=0.4, outputs=2),
         Transformer(

@@ -32,6 +32,7 @@ from thalweg.catalogue.layers import (
     GlobalPooling,
     InstanceNormalization,
     LearnedPositions,
+    LinearChain,
     MaxPooling,
     MultiHeadAttention,
     PlaneRecurrent,
@@ -74,7 +75,9 @@ def _typed(tree: Any, dtype: Any) -> Any:
 
 
 def _loss(loss: Any, dtype: Any) -> Any:
-    if "multiclass" in loss.tasks:
+    if loss.tasks == ("tokens",):
+        outputs, targets = SCORES.reshape(1, 3, 4), np.array([[0, 1, -1]])
+    elif "multiclass" in loss.tasks:
         outputs, targets = SCORES.reshape(4, 3), np.array([0, 2, 1, 1])
     else:
         outputs = SCORES.reshape(-1, loss.outputs(2 if "binary" in loss.tasks else 1))
@@ -130,6 +133,7 @@ SHAPES: dict[type, tuple[int, ...]] = {
     ResNet: SIZEABLE,
     PlaneRecurrent: (4, 3, 2, 2),
     LearnedPositions: (4, 5, 4),
+    LinearChain: (4, 5, 3),
     MultiHeadAttention: (4, 5, 4),
     SinusoidalPositions: (4, 5, 4),
     TransformerBlock: (4, 5, 4),

@@ -166,3 +166,38 @@ def test_weights_do_not_depend_on_the_length_of_time() -> None:
 def test_refusals(layer: Recurrent, example: Any, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         layer.init(KEY, example)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_truncation_carries_the_state_and_stops_gradients(direction: Any) -> None:
+    whole = Recurrent(cell=RNN(), units=3, direction=direction)
+    cut = Recurrent(cell=RNN(), units=3, direction=direction, truncation=2)
+    variables = whole.init(KEY, X)
+    y, same = (layer.apply(variables, X, Context("train"))[0] for layer in (whole, cut))
+    np.testing.assert_array_equal(y, same)
+
+    def slopes(layer: Recurrent) -> Any:
+        return jax.jacrev(lambda x: layer.apply(variables, x, Context("train"))[0])(X)
+
+    # Whether the output of a step depends on the inputs of another, [step, step].
+    full, short = ((jnp.abs(slopes(layer)[0, :, :, 0]) > 0).any((1, 3)) for layer in (whole, cut))
+    lower = np.tri(4, dtype=bool) if direction == "forward" else np.tri(4, dtype=bool).T
+    assert (full == lower).all()
+    assert (short == lower & np.kron(np.eye(2), np.ones((2, 2))).astype(bool)).all()
+
+    # Each stretch by itself, begun with the state that the one before left, has the same gradients.
+    def loss(parameters: Any) -> Any:
+        return (cut.apply(Variables(parameters, {}), X, Context("train"))[0] ** 2).sum()
+
+    def by_stretch(parameters: Any) -> Any:
+        total, state = 0.0, None
+        pieces = [X[:, :2], X[:, 2:]]
+        for piece in pieces if direction == "forward" else pieces[::-1]:
+            held = None if state is None else {direction: jax.lax.stop_gradient(state)}
+            found = whole.run(parameters, piece, Context("train"), held)[direction]
+            total, state = total + (found.outputs**2).sum(), found.state
+        return total
+
+    ours, theirs = (jax.grad(f)(variables.parameters) for f in (loss, by_stretch))
+    for name, expected in theirs.items():
+        np.testing.assert_allclose(ours[name], expected, rtol=1e-5, err_msg=name)

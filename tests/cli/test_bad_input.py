@@ -109,7 +109,7 @@ TABLE = (
          "[training]", "[loss]\nsquared_error = {}\n\n[training]"),
     spec("penalty on no layer", "L2.layers must name some of dense_0, dense_1, got 'dense_9'",
          "[training]", '[regularizers]\nl2 = { layers = ["dense_9"] }\n\n[training]'),
-    spec("another probe", "Training.probe_also must be 'input_shift' or none, got 'output_shift'",
+    spec("another probe", "probe_also must be one of 'input_shift', 'state_gradient' or none, got",
          "epochs = 2", 'epochs = 2\nprobe_also = "output_shift"'),
     spec("too small to split", "rows is too small to hold every class in every part",
          "samples = 40", "samples = 4", code=1),

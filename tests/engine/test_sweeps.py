@@ -16,13 +16,30 @@ from tests.engine.laboratory_setup import assert_same_bits, everything, trained
 
 from thalweg.catalogue.activations import Sigmoid
 from thalweg.catalogue.families import FAMILIES, members
-from thalweg.catalogue.layers import Activate, Dense, Flatten
+from thalweg.catalogue.layers import (
+    Activate,
+    Dense,
+    Embedding,
+    Flatten,
+    GlobalPooling,
+    MultiHeadAttention,
+    TransformerBlock,
+)
 from thalweg.catalogue.losses import BinaryCrossEntropy
-from thalweg.catalogue.networks import MLP, AuxiliaryHead, ResidualMLP, Sequential
+from thalweg.catalogue.networks import (
+    MLP,
+    AuxiliaryHead,
+    EncoderDecoder,
+    RecurrentNetwork,
+    ResidualMLP,
+    Sequential,
+    Transformer,
+    TransformerEncoderDecoder,
+)
 from thalweg.catalogue.optimizers import GradientDescent, SteepestDescent
 from thalweg.catalogue.preprocessing import SparseCode, Standardize
 from thalweg.catalogue.schedules import Warmup
-from thalweg.data import Digits, Moons
+from thalweg.data import Copy, Digits, Moons, Parity
 from thalweg.data.sources import Houses
 from thalweg.engine.plan import Job, group, jobs_of, resolve
 from thalweg.errors import SpecError
@@ -97,6 +114,8 @@ WEIGHTS = {n: r for n, r in fullest("regularizers").items() if r.acts_on == "wei
 ACTIVITIES = {n: r for n, r in fullest("regularizers").items() if r.acts_on == "activations"}
 CLIPPINGS, AUGMENTATIONS = fullest("clipping"), fullest("augmentations")
 LOSSES, LAYERS = fullest("losses"), fullest("layers")
+LETTERS = Copy(samples=24, symbols=3, shortest=2, longest=3, split=SPLIT)
+BITS = Parity(samples=24, shortest=2, longest=4, split=SPLIT)
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -168,6 +187,33 @@ RECIPES: dict[str, Recipe] = {
     ),
     "networks": recipe(network=MLP(hidden=(4,), dropout=0.3)),
     "residual networks": recipe(network=ResidualMLP(width=4, blocks=1, dropout=0.3)),
+    "sequences": recipe(
+        data=BITS,
+        network=Sequential(
+            layers=(
+                Embedding(features=4),
+                LAYERS["recurrent"],
+                Dense(units=4),
+                LAYERS["sinusoidal_positions"],
+                MultiHeadAttention(heads=2, dropout=0.3),
+                TransformerBlock(width=4, heads=2, dropout=0.4),
+                GlobalPooling(),
+                Dense(),
+            )
+        ),
+    ),
+    "recurrent network": recipe(data=BITS, network=RecurrentNetwork(hidden=(4,), dropout=0.3)),
+    "transformer": recipe(data=BITS, network=Transformer(width=4, heads=2, blocks=1, dropout=0.3)),
+    "fed by itself": recipe(
+        data=LETTERS,
+        network=EncoderDecoder(units=4, features=3, sampling=0.5),
+        loss=LOSSES["categorical_cross_entropy"],
+    ),
+    "encoder and decoder": recipe(
+        data=LETTERS,
+        network=TransformerEncoderDecoder(width=4, heads=2, blocks=1, dropout=0.3),
+        loss=LOSSES["categorical_cross_entropy"],
+    ),
     "images": recipe(
         data=Digits(flat=False, split=(0.02, 0.02, 0.96)),
         network=Sequential(layers=(LAYERS["instance_normalization"], Flatten(), Dense())),

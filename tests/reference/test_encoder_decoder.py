@@ -130,3 +130,43 @@ def test_refusals() -> None:
         EncoderDecoder(symbols=5, outputs=6).init(jax.random.key(0), TOKENS)
     with pytest.raises(SpecError, match=r"needs tokens .* more than source_time = 7"):
         EncoderDecoder(symbols=5, source_time=7, outputs=6).init(jax.random.key(0), TOKENS)
+
+
+@pytest.mark.parametrize("context", ["both", "attention"])
+def test_fed_by_itself_it_reads_what_it_said(context: Any) -> None:
+    fields = {**FIELDS, "cell": CELL, "units": 3, "context": context}
+    taught, free = EncoderDecoder(**fields), EncoderDecoder(sampling=1.0, **fields)
+    variables = taught.init(jax.random.key(1), TOKENS)
+    # What is said is a draw; of scores so far apart it is the best.
+    held = {**variables.parameters["dense_0"]}
+    held["kernel"] = 1e4 * held["kernel"]
+    variables = variables._replace(parameters={**variables.parameters, "dense_0": held})
+
+    def outputs(network: Any, parameters: Any, tokens: Any) -> Any:
+        own = variables._replace(parameters=parameters)
+        return network.apply(own, tokens, Context("train", jax.random.key(2)))[0]
+
+    said = TOKENS
+    for t in range(1, 3):
+        best = outputs(taught, variables.parameters, said)[:, t - 1].argmax(axis=-1)
+        best = best.astype(jnp.int32)
+        said = said.at[:, SOURCE + t].set(jnp.where(TOKENS[:, SOURCE + t] < 0, -1, best))
+    assert (said != TOKENS).any()
+    real = (TOKENS[:, SOURCE:] >= 0)[..., None]
+
+    def total(parameters: Any, network: Any, tokens: Any) -> Any:
+        y = outputs(network, parameters, tokens)
+        return (jnp.where(real, y, 0) * jnp.sin(1 + jnp.arange(y.size)).reshape(y.shape)).sum()
+
+    grad = jax.value_and_grad(total)
+    ours = grad(variables.parameters, free, TOKENS)
+    theirs = grad(variables.parameters, taught, said)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-6)
+    # At a rate of 0 targets alone are read, and in evaluation always.
+    never = EncoderDecoder(sampling=0.0, **fields)
+    same = grad(variables.parameters, never, TOKENS), grad(variables.parameters, taught, TOKENS)
+    for one, other in zip(*map(jax.tree.leaves, same), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+    evaluated = [n.apply(variables, TOKENS, Context("evaluate"))[0] for n in (taught, free)]
+    np.testing.assert_array_equal(*evaluated)

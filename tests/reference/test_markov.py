@@ -87,6 +87,25 @@ def test_recursions_equal_enumeration(seed: int, impossible: float) -> None:
             assert float(moves[row, i, j]) == pytest.approx((share * taken).sum(), abs=1e-12)
 
 
+def test_moves_may_have_transitions_of_their_own() -> None:
+    scores, _ = random_scores(5)
+    moves = np.random.default_rng(5).normal(size=(len(LENGTHS), TIME - 1, STATES, STATES))
+    given = jnp.asarray(scores), jnp.asarray(moves), jnp.array(LENGTHS)
+    path, posterior = viterbi(*given), forward_backward(*given)
+    for row, length in enumerate(LENGTHS):
+        paths = np.array(list(itertools.product(range(STATES), repeat=length)))
+        weights = scores[row, np.arange(length), paths].sum(1)
+        steps = np.arange(length - 1)
+        weights += moves[row, steps, paths[:, :-1], paths[:, 1:]].sum(1)
+        share = np.exp(weights) / np.exp(weights).sum()
+        assert path.states[row, :length].tolist() == paths[share.argmax()].tolist()
+        total = np.log(np.exp(weights).sum())
+        assert float(posterior.log_normalizer[row]) == pytest.approx(total)
+        for t in range(length):
+            expected = [share[paths[:, t] == state].sum() for state in range(STATES)]
+            np.testing.assert_allclose(posterior.states[row, t], expected)
+
+
 @pytest.mark.parametrize("impossible", [0.0, 0.4])
 def test_the_gradient_of_the_normalizer_is_the_posterior(impossible: float) -> None:
     scores, transitions = map(jnp.asarray, random_scores(1, impossible))

@@ -20,6 +20,7 @@ from thalweg.catalogue.metrics import (
     error_rate,
     perplexity,
     sequence_accuracy,
+    span_f1,
     token_accuracy,
 )
 from thalweg.errors import MissingExtra
@@ -115,6 +116,9 @@ def test_bleu_by_hand() -> None:
 
 
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "seqeval.metrics", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'thalweg\[tagging\]'"):
+        span_f1([["O"]], [["O"]])
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     with pytest.raises(MissingExtra, match=r"pip install 'thalweg\[translation\]'"):
         bleu(SAID, REFERENCES)
@@ -131,3 +135,18 @@ def test_surprise() -> None:
     # Zero-order English of 27 letters, as Shannon printed it.
     assert bits_per_character(np.full(5, log(1 / 27))) == pytest.approx(4.76, abs=6e-3)
     assert bits_per_character(np.log([0.25, 0.5]), characters=6) == pytest.approx(0.5)
+
+
+def test_spans_count_as_wholes() -> None:
+    wanted = [["B-PER", "I-PER", "O", "B-LOC"], ["O", "B-ORG", "I-ORG", "I-ORG"]]
+    said = [["B-PER", "I-PER", "O", "B-PER"], ["O", "B-ORG", "I-ORG", "O"]]
+    # One of three spans is found whole, among three that were said.
+    assert span_f1(said, wanted) == pytest.approx(1 / 3)
+    assert span_f1(wanted, wanted) == 1.0
+    assert span_f1([["O"]], [["O"]]) == 0.0
+    # Two names side by side are two; a label inside that follows nothing begins a span, unless the
+    # scheme is held to.
+    loose = span_f1([["B-PER", "B-PER", "O"]], [["I-PER", "B-PER", "O"]])
+    assert loose == 1.0
+    with pytest.raises(ValueError, match="as many labels as its reference"):
+        span_f1([["O"]], [["O", "O"]])

@@ -4,6 +4,9 @@ A *tap* is a named value inside a network: ``dense_0.z``, ``dense_0.a``. Layers 
 ``context.tap(name, value)`` and use what comes back. Whoever wants values passes a context that
 collects them; whoever wants gradients at a tap passes a nudge of zeros for it and differentiates
 with respect to the nudge. A tap nobody asks for is an identity and costs nothing once compiled.
+
+A pass may be a few steps of a longer one. Then its *past* holds what layers that look back along
+time remember of the steps before, by layer, and is handed on with what they remember after.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 from jax import Array
 
-__all__ = ["Context", "Variables", "Visit"]
+__all__ = ["Context", "Past", "Variables", "Visit"]
 
 # In calibration nothing is random, and statistics are those of the batch: given all training rows
 # as one batch, a network returns the state that holds their exact statistics.
@@ -54,14 +57,30 @@ class Visit(NamedTuple):
         name: with those of the layers around it.
         layer: the part.
         variables: what it holds.
-        input, output: what went in and came out.
+        input, output: what went in and came out; what reads a memory is given that as well.
+        lengths: of the sequences that went in, as the context told.
     """
 
     name: str
     layer: Any
     variables: Variables
-    input: Array
+    input: Any
     output: Array
+    lengths: Array | None = None
+
+
+class Past(NamedTuple):
+    """What is remembered of earlier steps, by the prefix of the layer that remembers it.
+
+    Args:
+        held: from before, [batch, ...]; empty before the first step.
+        after: a dictionary to fill with what is remembered now.
+        room: steps there will be at most; asked for before the first step alone.
+    """
+
+    held: Mapping[str, Any]
+    after: dict[str, Any]
+    room: int = 0
 
 
 class Context:
@@ -78,6 +97,7 @@ class Context:
         visits: a list to fill with every layer that is run, those inside others first, or None.
         lengths: how many leading steps of every sequence count, int32 [batch]; None where all do.
             What layers make of real steps does not depend on what follows them.
+        past: what is known of earlier steps, where the inputs go on from them; or None.
     """
 
     def __init__(
@@ -90,6 +110,7 @@ class Context:
         weights: Array | None = None,
         visits: list[Visit] | None = None,
         lengths: Array | None = None,
+        past: Past | None = None,
     ) -> None:
         self.mode: Mode = mode
         self.key = key
@@ -99,6 +120,7 @@ class Context:
         self.weights = weights
         self.visits = visits
         self.lengths = lengths
+        self.past = past
 
     def within(self, layer: str) -> Context:
         """The context of a layer inside: its taps are prefixed and its randomness is its own."""
@@ -121,3 +143,12 @@ class Context:
         if self.taps is not None:
             self.taps[name] = value
         return value
+
+    def remembered(self, start: Any) -> Any:
+        """What this layer remembers of earlier steps; the start where there are none."""
+        return start if self.past is None else self.past.held.get(self.prefix, start)
+
+    def remember(self, held: Any) -> None:
+        """Hand on what this layer knows now, where steps may follow."""
+        if self.past is not None:
+            self.past.after[self.prefix] = held

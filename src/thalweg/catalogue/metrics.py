@@ -3,7 +3,8 @@ log-probabilities, on the host.
 
 ``token_accuracy`` and ``sequence_accuracy`` ask what was right, ``edit_distance`` and
 ``error_rate`` how much would have to be mended, ``bleu`` and ``chrf`` how much a translation shares
-with others of the same text, ``perplexity`` and ``bits_per_character`` how surprised a model was.
+with others of the same text, ``span_f1`` how many marked spans were found, ``perplexity`` and
+``bits_per_character`` how surprised a model was.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = [
     "error_rate",
     "perplexity",
     "sequence_accuracy",
+    "span_f1",
     "token_accuracy",
 ]
 
@@ -156,6 +158,34 @@ def _scored(
         )
     by_translator = [list(texts) for texts in zip(*references, strict=True)]
     return float(getattr(sacrebleu, name)(list(predicted), by_translator, **options).score)
+
+
+def span_f1(
+    predicted: Sequence[Sequence[str]], references: Sequence[Sequence[str]], **options: Any
+) -> float:
+    """F1 of the spans that labels mark, such as ``B-PER I-PER O``: right are whole ones alone.
+
+    Args:
+        predicted: the labels of each row.
+        references: as many for each row.
+        options: of seqeval, such as ``mode="strict"`` with a ``scheme``.
+
+    Raises:
+        MissingExtra: seqeval is not installed.
+        ValueError: a row has not as many labels as its reference.
+
+    Source: Tjong Kim Sang & De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003; as
+    computed by seqeval (Nakayama, 2018), which agrees with the task's own script.
+    """
+    try:
+        seqeval = import_module("seqeval.metrics")
+    except ImportError as error:
+        raise MissingExtra("F1 of spans needs seqeval: pip install 'thalweg[tagging]'") from error
+    if [*map(len, predicted)] != [*map(len, references)]:
+        raise ValueError("every row must have as many labels as its reference")
+    # Where there is no span at all, none was found.
+    options = {"zero_division": 0, **options}
+    return float(seqeval.f1_score(list(references), list(predicted), **options))
 
 
 def perplexity(log_probabilities: np.ndarray) -> float:

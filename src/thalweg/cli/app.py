@@ -233,6 +233,57 @@ def report(request: Request, json: bool, **paths: Path | None) -> None:
 
 
 @app.command()
+@click.option(
+    "--decoder",
+    metavar="PART",
+    default="greedy",
+    show_default=True,
+    help="How texts are chosen, as a spec would write it: 'beam = { width = 8 }'.",
+)
+@click.option(
+    "--prompt",
+    "prompts",
+    metavar="TEXT",
+    multiple=True,
+    help="Translate or continue this; repeatable. The test rows if not given.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Whose rows are written and judged.",
+)
+@click.option("--rows", default=5, show_default=True, help="How many texts to print.")
+@click.option("--length", type=int, help="Most tokens of a text; as in the data if not given.")
+@click.option("--seed", default=0, show_default=True, help="Of decoders that draw.")
+@on_experiment()
+def decode(request: Request, json: bool, **asked: Any) -> None:
+    """Let recorded runs write, and judge what they wrote.
+
+    For data of sequences. Every run translates or continues the test rows, and is judged by
+    accuracy, edit distance and, where sacrebleu is installed, BLEU and chrF; texts are shown of
+    the first run.
+
+    \b
+    Examples:
+      thalweg decode translate.toml --decoder 'beam = { width = 8 }'
+      thalweg decode translate.toml --prompt "go on ."
+      thalweg decode names.toml --decoder 'sampling = { samples = 10 }' --rows 1
+
+    \b
+    JSON: experiment, decoder, runs [{run, seed, scores {rows, shortest, longest,
+      token_accuracy, sequence_accuracy, edit_distance, error_rate, bleu,
+      chrf}, by_length [scores], texts [{prompt, written [{text,
+      log_probability}], reference}]}]; scores and reference are null for a
+      --prompt, bleu and chrf without sacrebleu.
+    """
+    from thalweg.cli import decoding
+
+    decoding.decode(request, **asked, json=json)
+
+
+@app.command()
 @_path("--to", metavar="DIR", required=True, help="Folder for the two files.")
 @click.option(
     "--format",

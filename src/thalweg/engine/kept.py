@@ -19,9 +19,9 @@ from thalweg.engine import lanes as lane_functions
 from thalweg.engine.lanes import EVALUATION_ROWS, Lane, State
 from thalweg.engine.plan import Job, is_scaled
 from thalweg.engine.program import stacked
-from thalweg.errors import DataError, RecordError
+from thalweg.errors import DataError, RecordError, SpecError
 
-__all__ = ["named_fitted", "said"]
+__all__ = ["decided", "named_fitted", "restored", "said"]
 
 SPLITS = ("train", "validation", "test")
 Arrays = Mapping[str, np.ndarray]
@@ -49,35 +49,58 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
         DataError: the inputs have another shape than those it was trained on.
         RecordError: the record has no parameters of it.
     """
+    found = _in_portions(lane_functions.predict, job, kept, inputs)
+    steps = job.dataset.targets.shape[1:] if job.dataset.task == "tokens" else ()
+    return np.zeros((0, *steps, job.dataset.outputs), np.float32) if found is None else found
+
+
+def decided(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
+    """The classes that a trained run decides for; arguments and errors are those of ``said``.
+
+    Returns:
+        Int32 [row], of tokens [row, time], where what stands on padding means nothing.
+    """
+    if job.dataset.task == "regression":
+        raise SpecError(
+            f"{type(job.recipe.data).__name__} has no classes to decide for; see what is predicted"
+        )
+    found = _in_portions(lane_functions.decide, job, kept, inputs)
+    steps = job.dataset.targets.shape[1:]
+    return np.zeros((0, *steps), np.int32) if found is None else found
+
+
+def _in_portions(
+    function: Any, job: Job, kept: Arrays, inputs: np.ndarray | str
+) -> np.ndarray | None:
+    """A function of a lane on all rows; None where a split has none."""
     if isinstance(inputs, str):
         if inputs not in SPLITS:
             raise DataError(f"a split is one of {', '.join(SPLITS)}, got {inputs!r}")
         inputs = job.dataset.inputs[getattr(job.split, inputs)]
         if not len(inputs):
-            steps = job.dataset.targets.shape[1:] if job.dataset.task == "tokens" else ()
-            return np.zeros((0, *steps, job.dataset.outputs), np.float32)
+            return None
     shape = job.dataset.inputs.shape[1:]
     if np.shape(inputs)[1:] != shape or not np.size(inputs):
         wanted = ", ".join(map(str, ("row", *shape)))
         raise DataError(f"inputs must have the shape [{wanted}], got {np.shape(inputs)}")
     inputs = job.dataset.checked(inputs)
-    lane, state = _restored(job, kept)
+    lane, state = restored(job, kept)
     size = min(len(inputs), EVALUATION_ROWS)
     found = []
     for begin in range(0, len(inputs), size):
         rows = inputs[begin : begin + size]
         # All portions have one shape, for which the program is compiled.
         padded = np.pad(rows, [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
-        found.append(np.asarray(_predict()(lane, state, padded))[: len(rows)])
+        found.append(np.asarray(_compiled(function)(lane, state, padded))[: len(rows)])
     return np.concatenate(found)
 
 
 @cache
-def _predict() -> Any:
-    return jax.jit(lane_functions.predict, compiler_options=devices.compiler_options())
+def _compiled(function: Any) -> Any:
+    return jax.jit(function, compiler_options=devices.compiler_options())
 
 
-def _restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
+def restored(job: Job, kept: Arrays) -> tuple[Lane, State]:
     """The run as it was when its training ended."""
     recipe = job.recipe
     blank: Variables = jax.eval_shape(recipe.network.init, jax.random.key(0), job.example())

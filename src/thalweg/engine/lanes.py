@@ -327,3 +327,10 @@ def predict(lane: Lane, state: State, inputs: Array) -> Array:
     if lane.target_scaling is not None:
         predicted = predicted / lane.target_scaling.scale + lane.target_scaling.shift
     return predicted
+
+
+def decide(lane: Lane, state: State, inputs: Array) -> Array:
+    """Classes decided for, from inputs [row, feature, ...] as they come from the data."""
+    variables = Variables(state.parameters, state.network_state)
+    outputs, _ = lane.network.apply(variables, scaled(lane.scaling, inputs), Context("evaluate"))
+    return measures.classes(lane.loss, outputs)

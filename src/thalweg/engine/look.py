@@ -95,7 +95,9 @@ def shift(
         variables = Variables(parameters, state.network_state)
         outputs, _ = network.apply(variables, batch.inputs, context)
         moved = [visit for visit in visits if _is_moved_and_acts(visit, batch.inputs)]
-        read = {visit.name: visit.input for visit in moved} | {"outputs": outputs}
+        # Of what reads a memory too, the inputs come first.
+        read = {visit.name: jax.tree.leaves(visit.input)[0] for visit in moved}
+        read["outputs"] = outputs
         return {name: _moments(values, weights) for name, values in read.items()}
 
     before, after = moments_of(state.parameters), moments_of(moved)
@@ -113,7 +115,8 @@ def _is_moved_and_acts(visit: Visit, inputs: Array) -> bool:
     held = visit.variables.parameters.values()
     inner = any(isinstance(value, Mapping) for value in held)
     acts = hasattr(visit.layer, "function") or (bool(held) and not inner)
-    return acts and visit.input is not inputs
+    given = jax.tree.leaves(visit.input)[0]
+    return acts and given is not inputs and jnp.issubdtype(given.dtype, jnp.floating)
 
 
 def _moments(x: Array, weights: Array | None) -> tuple[Array, Array]:

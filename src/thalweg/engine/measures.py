@@ -7,6 +7,8 @@ of losses, how many were hit, and the sum of negative log-probabilities.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -14,7 +16,7 @@ from jax import Array
 from thalweg.catalogue.losses.loss import Loss, decided, log_probabilities
 from thalweg.catalogue.preprocessing.scaling import Affine
 
-__all__ = ["counted", "default_metric", "mean", "metric_names", "metrics", "of_rows"]
+__all__ = ["classes", "counted", "default_metric", "mean", "metric_names", "metrics", "of_rows"]
 
 
 def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Array:
@@ -34,19 +36,33 @@ def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Arr
 
 def of_rows(task: str, loss: Loss, outputs: Array, targets: Array, scaling: Affine | None) -> Array:
     """What is measured of some rows, [row, quantity]."""
-    predicted = loss.probabilities(outputs)
     if task == "tokens":
-        counts = targets >= 0
-        log_p = log_probabilities(outputs)
-        surprise = -jnp.take_along_axis(log_p, jnp.maximum(targets, 0)[..., None], -1)[..., 0]
-        each = (loss(outputs, targets), decided(predicted) == targets, surprise)
+        counts, hit = targets >= 0, classes(loss, outputs) == targets
+        each = (loss(outputs, targets), hit, _surprise(loss, outputs, targets))
         return jnp.stack([jnp.where(counts, one, 0).sum(axis=-1) for one in each], axis=-1)
+    predicted = loss.probabilities(outputs)
     if task == "regression":
         unit = 1.0 if scaling is None else scaling.scale
         second = jnp.mean(((predicted - targets) / unit) ** 2, axis=-1)
     else:
         second = (decided(predicted) == targets).astype(outputs.dtype)
     return jnp.stack([loss(outputs, targets), second], axis=-1)
+
+
+def classes(loss: Loss, outputs: Array) -> Array:
+    """The classes decided for, int32 [row] or [row, time]: the likeliest, or as the loss says."""
+    own: Any = loss
+    if hasattr(own, "decided"):
+        return own.decided(outputs)
+    return decided(loss.probabilities(outputs))
+
+
+def _surprise(loss: Any, outputs: Array, targets: Array) -> Array:
+    """Negative log-probabilities of tokens; those of softmax, unless the loss has others."""
+    if hasattr(loss, "surprise"):
+        return loss.surprise(outputs, targets)
+    log_p = log_probabilities(outputs)
+    return -jnp.take_along_axis(log_p, jnp.maximum(targets, 0)[..., None], -1)[..., 0]
 
 
 def counted(task: str, targets: np.ndarray) -> int:

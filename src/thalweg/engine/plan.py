@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from thalweg.catalogue import schedules
-from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.context import Context, Variables, Visit
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.networks.outputs import with_outputs, with_tokens
 from thalweg.catalogue.networks.summary import Summary, cost, summary
@@ -26,6 +26,7 @@ from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
+from thalweg.engine.memory import recalls
 from thalweg.engine.program import stacked
 from thalweg.engine.refusals import check_activations, check_inputs, check_layers
 from thalweg.engine.streams import order_words
@@ -313,7 +314,12 @@ def check_network(job: Job) -> None:
     check_rows = getattr(recipe.preprocessing, "check_rows", None)
     if check_rows is not None:
         check_rows(job.sizes[0], dataset.inputs.shape[1:])
-    outputs, taps, parameters = _outputs_for(recipe, job.example(job.batch_size))
+    outputs, taps, parameters, layers = _outputs_for(recipe, job.example(job.batch_size))
+    if recipe.training.probe_also == "state_gradient" and not any(map(recalls, layers)):
+        raise SpecError(
+            f"Training.probe_also asks for state_gradient, but {type(recipe.network).__name__} has "
+            "no recurrent layer that runs forwards"
+        )
     check_layers(recipe, parameters, taps)
     rest = job.sizes[0] % job.batch_size
     if rest:
@@ -332,15 +338,19 @@ def check_network(job: Job) -> None:
 
 
 def _outputs_for(recipe: Recipe, example: Any) -> Any:
-    """Shapes and types of outputs, taps and parameters, for a training batch like an example."""
+    """Shapes and types of outputs, taps and parameters, for a training batch like an example; and
+    the layers that were run.
+    """
+    visits: list[Visit] = []
 
     def forward(key: Any, x: Any) -> Any:
         variables: Variables = recipe.network.init(key, x)
-        context = Context("train", key, taps={})
+        context = Context("train", key, taps={}, visits=visits)
         outputs, _ = recipe.network.apply(variables, x, context)
         return outputs, context.taps, variables.parameters
 
-    return jax.eval_shape(forward, jax.random.key(0), example)
+    shapes = jax.eval_shape(forward, jax.random.key(0), example)
+    return *shapes, [visit.layer for visit in visits]
 
 
 def summary_of(job: Job) -> Summary:

@@ -40,6 +40,7 @@ from thalweg.engine.devices import (
 )
 from thalweg.engine.lanes import Lane, Pool, Shape, State
 from thalweg.engine.look import look, shift
+from thalweg.engine.memory import recall
 from thalweg.engine.orders import Orders, Readings
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "in_use",
     "looks",
     "predict",
+    "recalls",
     "shifts",
     "stacked",
     "start",
@@ -349,6 +351,29 @@ def shifts(
     bare, state = _bare(lane, state)
     bare = bare._replace(augmentation=lane.augmentation)
     return _shifts(shape)((used, (bare, state, after.parameters, orders)), pool)
+
+
+@cache
+def _recalls(shape: Shape) -> Callable[..., Any]:
+    def chunk(given: Tree, pool: Pool) -> Readings:
+        lane, state, written = given
+        orders = Orders.of_chunk(written)
+
+        def one(own: Lane, at: State, told: Array) -> dict[str, Array]:
+            return recall(own, pool, shape, at, orders.begin, told)
+
+        return Readings.of(_over_lanes(one)(lane, state, orders.told))
+
+    return _spread(_where_used(chunk), brief_options())
+
+
+def recalls(
+    shape: Shape, used: Array, lane: Lane, state: State, orders: Array, pool: Pool
+) -> Readings:
+    """What recurrent layers remember at the first step that is ordered, [chunk, lane]."""
+    bare, state = _bare(lane, state)
+    bare = bare._replace(augmentation=lane.augmentation)
+    return _recalls(shape)((used, (bare, state, orders)), pool)
 
 
 @cache

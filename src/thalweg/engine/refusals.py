@@ -29,6 +29,8 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse preprocessing and augmentation that the data or targets do not admit."""
     if dataset.vocabulary:
         _check_tokens(recipe, dataset)
+    if getattr(recipe.loss, "labels_whole_sequences", False):
+        _check_labels(recipe, dataset)
     shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
     targets = recipe.target_preprocessing
     if targets is not None and not keeps_features(targets):
@@ -73,6 +75,17 @@ def _check_tokens(recipe: Recipe, dataset: Dataset) -> None:
             )
 
 
+def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse steps without a label before others that have one."""
+    gaps = (dataset.targets[:, 1:] >= 0) & (dataset.targets[:, :-1] < 0)
+    if gaps.any():
+        row, step = np.argwhere(gaps)[0]
+        raise SpecError(
+            f"{type(recipe.loss).__name__} needs a label at every step of a sequence, but "
+            f"{type(recipe.data).__name__} has none in row {row + 1}, step {step + 1}"
+        )
+
+
 def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int | None) -> None:
     """Refuse inputs that are no symbols, or that would no longer be when the network sees them."""
     if symbols is None:
@@ -84,7 +97,7 @@ def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int | None) -> Non
         raise SpecError(
             "Embedding reads symbols as they are; leave preprocessing and augmentation out"
         )
-    inputs = dataset.inputs
+    inputs = dataset.inputs[:, : dataset.source_time or None]
     least = PADDING if dataset.vocabulary else 0
     fit = (inputs == np.floor(inputs)) & (inputs >= least) & (inputs < symbols)
     if not fit.all():

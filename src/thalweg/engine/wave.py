@@ -108,6 +108,7 @@ class Wave:
         self.shape = self.group.shape
         self.stopping = self.group.training.early_stopping
         self.shifts = self.group.training.probe_also == "input_shift"
+        self.recalls = self.group.training.probe_also == "state_gradient"
         self.calibrates = calibrates(self.jobs[0].recipe.network)
         self.restores = self.stopping is not None and self.stopping.restore_best
         self.id = wave_id(self.jobs)
@@ -137,6 +138,8 @@ class Wave:
         if self.timetable.probes and self.shifts:
             still = self.state
             program.shifts(self.shape, unused, self.lane, still, still, orders, self.pool)
+        if self.timetable.probes and self.recalls:
+            program.recalls(self.shape, unused, self.lane, self.state, orders, self.pool)
         grid = decision_grid(self.jobs)
         if grid is not None:
             program.predict(unused, self.lane, self.state, grid.inputs)
@@ -248,6 +251,9 @@ class Wave:
         used = self.layout.used
         seen = program.looks(self.shape, used, self.lane, self.state, orders, self.pool)
         self._add_points(step, seen)
+        if self.recalls:
+            seen = program.recalls(self.shape, used, self.lane, self.state, orders, self.pool)
+            self._add_points(step, seen)
         if self.shifts:
             # The step is taken once more by itself; what it changed is looked at, and dropped.
             after, _, _ = self._call(self.state, self.live, step, 1)

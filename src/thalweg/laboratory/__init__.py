@@ -6,5 +6,6 @@ mathematics of its own.
 
 from thalweg.laboratory.laboratory import FINAL, Laboratory
 from thalweg.laboratory.plan import FIRST_TUNING_SEED, Plan
+from thalweg.laboratory.writing import Scores, Writing
 
-__all__ = ["FINAL", "FIRST_TUNING_SEED", "Laboratory", "Plan"]
+__all__ = ["FINAL", "FIRST_TUNING_SEED", "Laboratory", "Plan", "Scores", "Writing"]

@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.catalogue.activations.properties import Curve, curve_of, is_elementwise
+from thalweg.catalogue.decoders import Decoder, Greedy
 from thalweg.catalogue.losses.chosen import chosen_for
-from thalweg.catalogue.networks.inside import activations_of
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.kept import said
+from thalweg.engine.kept import decided, said
 from thalweg.engine.measures import default_metric, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
@@ -27,9 +26,11 @@ from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
 from thalweg.laboratory.design import Design, settings
+from thalweg.laboratory.drawings import drawings_of
 from thalweg.laboratory.ensembles import ensemble_levels
 from thalweg.laboratory.plan import FIRST_TUNING_SEED, Phase, Plan, Trial
 from thalweg.laboratory.pretraining import pretrained
+from thalweg.laboratory.writing import Writing, written_by
 from thalweg.part import replace
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
@@ -458,14 +459,62 @@ class Laboratory:
             DataError: the inputs have another shape than those of the data.
             RecordError: a run is not of this experiment, or has not ended.
         """
+        jobs = self._ended(runs)
+        with Record.open(self.project) as record:
+            return {run: said(job, record.arrays(run), inputs) for run, job in jobs.items()}
+
+    def decide(
+        self, inputs: np.ndarray | str = "test", runs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The classes that recorded runs decide for; arguments and errors are as in ``predict``.
+
+        Returns:
+            By run, int32 [row], or for tokens [row, time], where what stands on padding means
+            nothing. Labels that depend on each other are decided for together.
+        """
+        jobs = self._ended(runs)
+        with Record.open(self.project) as record:
+            return {run: decided(job, record.arrays(run), inputs) for run, job in jobs.items()}
+
+    def decode(
+        self,
+        decoder: Decoder | None = None,
+        inputs: Sequence[Sequence[str]] | str = "test",
+        runs: Sequence[str] | None = None,
+        length: int | None = None,
+        seed: int = 0,
+    ) -> dict[str, Writing]:
+        """What recorded runs write, token by token.
+
+        Args:
+            decoder: how sequences are chosen; greedily where not given.
+            inputs: what is to be translated or continued: your own sequences of tokens, each a
+                list of their names; or the name of a split, for the rows of it that each run has.
+            runs: ids of runs of this experiment; all that have ended where not given.
+            length: most tokens of a text; as many as the longest of the data where not given.
+            seed: of decoders that draw.
+
+        Raises:
+            DataError: a token is not in the vocabulary, or there are no rows.
+            RecordError: a run is not of this experiment, or has not ended.
+            SpecError: the data have no sequences, or a network cannot go on step by step.
+        """
+        jobs, chosen = self._ended(runs), decoder or Greedy()
+        with Record.open(self.project) as record:
+            return {
+                run: written_by(job, record.arrays(run), chosen, inputs, length, seed)
+                for run, job in jobs.items()
+            }
+
+    def _ended(self, runs: Sequence[str] | None) -> dict[str, Job]:
+        """The runs that are asked for, or all that have ended."""
         jobs = {trial.job.id: trial.job for phase in self._phases for trial in self._trials(phase)}
         if runs is None:
             runs = [run.id for run in self.record().runs if run.outcome in FINAL and run.id in jobs]
         for run in runs:
             if run not in jobs:
                 raise RecordError(f"run {run} is not one of this experiment")
-        with Record.open(self.project) as record:
-            return {run: said(jobs[run], record.arrays(run), inputs) for run in runs}
+        return {run: jobs[run] for run in runs}
 
     # -------------------------------------------------------------------------------------- report
 
@@ -477,16 +526,9 @@ class Laboratory:
             environment = dict(recorded.environment)
             source = environment.pop("source", "")
             recorded = dataclasses.replace(recorded, environment=environment)
-            return build(recorded, comparison, record, source, ensembles, self._functions())
-
-    def _functions(self) -> dict[str, Curve]:
-        """The activations of the networks that are reported, those of single units, by name."""
-        found = {
-            label(function): function
-            for trial in self._trials("report")
-            for _, function in activations_of(trial.job.recipe.network)
-        }
-        return {name: curve_of(f) for name, f in found.items() if is_elementwise(f)}
+            ended = [run.id for run in recorded.runs if run.outcome in FINAL]
+            drawn = drawings_of(self._trials("report"), ended, record)
+            return build(recorded, comparison, record, source, ensembles, *drawn)
 
     def report(self, out: Path) -> Path:
         """Write the page as one HTML file; returns its path."""

@@ -7,11 +7,12 @@ nothing to show is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from thalweg.record.tables import Experiment
 from thalweg.report.accounts import adjusted, budget, environment, outcomes, reproduction
+from thalweg.report.attention import AttentionMatrix, attention
 from thalweg.report.averages import averaged
 from thalweg.report.contexts import across_contexts
 from thalweg.report.contrasts import pairs, time_to_target, tuning
@@ -35,6 +36,7 @@ def build(
     source: str = "",
     ensembles: Ensembles | None = None,
     functions: Mapping[str, FunctionCurve] = MappingProxyType({}),
+    attentions: Sequence[AttentionMatrix] = (),
 ) -> Page:
     """The page of an experiment.
 
@@ -45,6 +47,7 @@ def build(
         source: text of the spec file; without it the canonical spec is shown.
         ensembles: what averaging over runs gained, where that was asked for.
         functions: the activations of the networks, by name.
+        attentions: what a run attended to, on some sequences.
 
     Returns:
         The page, for ``to_html``, ``to_markdown`` or ``to_text``.
@@ -60,6 +63,7 @@ def build(
         boundaries(seen, curves),
         layers(seen, curves),
         activations(functions),
+        attention(attentions),
         time_to_target(seen),
         tuning(seen),
         pairs(seen),

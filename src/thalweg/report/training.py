@@ -39,6 +39,16 @@ _QUANTITIES = {
         "How far one step moves the means and deviations of what a layer reads, "
         "relative to their spread: internal covariate shift.",
     ),
+    "state_gradient": (
+        "What is left of earlier states",
+        "Spectral norm of the derivative of a recurrent layer's last state by that so many steps "
+        "before: far below 1 what came then is forgotten, far above 1 it explodes.",
+    ),
+    "state_gradient_bound": (
+        "Bound on what is left of earlier states",
+        "Largest slope of the activation times the norm of the recurrent weights, to the power of "
+        "the lag: below 1, gradients must vanish.",
+    ),
     "zero_share": ("Share of zero activations", "Share of a layer's activations that are zero."),
     "saturated_share": (
         "Share of saturated activations",

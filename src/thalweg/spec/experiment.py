@@ -69,7 +69,9 @@ class Training:
         training; probes: how many times per run, at steps spaced by ratios, gradients and
         activations are looked at (0: never); probe_also: what else is looked at then, at more
         cost: ``input_shift``, how far a step moves the means and deviations of the inputs of every
-        layer, takes one more step and two more forward passes
+        layer, takes one more step and two more forward passes; ``state_gradient``, how far the
+        state of a recurrent layer at the end of a sequence depends on that so many steps before,
+        and how many outputs of its gates are saturated
     """
 
     epochs: int = choice(default=20, low=1)
@@ -79,7 +81,7 @@ class Training:
     resample: Literal["bootstrap"] | None = choice(default=None)
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)
-    probe_also: Literal["input_shift"] | None = choice(default=None)
+    probe_also: Literal["input_shift", "state_gradient"] | None = choice(default=None)
     diverged_above: Number = number(default=1e6, above=0, scale="log")
 
 

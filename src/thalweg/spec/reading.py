@@ -94,7 +94,7 @@ class Reader:
             return self.part(field.only, given, path)
         if field.number and not isinstance(given, dict) and given not in (*field.parts,):
             return given
-        return self._part_of(field, given, path) if field.parts else given
+        return self.part_of(field, given, path) if field.parts else given
 
     def _frozen(self, given: Any, path: Path_) -> Any:
         """A list of what has no declaration of its own: tables of changes, groups of paths."""
@@ -103,7 +103,7 @@ class Reader:
             return None
         return tuple(tuple(item) if isinstance(item, list) else item for item in given)
 
-    def _part_of(self, field: Field, given: Any, path: Path_) -> Any:
+    def part_of(self, field: Field, given: Any, path: Path_) -> Any:
         """A part of a family, written as its name or as ``{name = {fields}}``."""
         table = {given: {}} if isinstance(given, str) else given
         if not isinstance(table, dict) or not table:
@@ -137,7 +137,7 @@ class Reader:
         if not isinstance(given, dict):
             self.report(path, f"{words(path)} must be a table of parts, got {brief(given)}")
             return None
-        return tuple(self._part_of(field, {name: own}, path) for name, own in given.items())
+        return tuple(self.part_of(field, {name: own}, path) for name, own in given.items())
 
     def _ordered(self, field: Field, given: Any, path: Path_) -> Any:
         """A tuple of parts in order, written as a list of them; a list of lists is a sweep."""
@@ -146,7 +146,7 @@ class Reader:
             return None
         if any(isinstance(item, list) for item in given):
             return [self._ordered(field, item, (*path, i)) for i, item in enumerate(given)]
-        return tuple(self._part_of(field, item, (*path, i)) for i, item in enumerate(given))
+        return tuple(self.part_of(field, item, (*path, i)) for i, item in enumerate(given))
 
 
 def words(path: Path_) -> str:

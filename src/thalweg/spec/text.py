@@ -15,13 +15,14 @@ from typing import Any
 
 from thalweg.errors import SpecError
 from thalweg.spec.experiment import Experiment
+from thalweg.spec.families import FAMILIES, Field, members
 from thalweg.spec.merging import Absent, merge, parse_override
 from thalweg.spec.places import Path_, Places, parts_of_key
 from thalweg.spec.reading import Reader, brief
-from thalweg.spec.variants import variants
+from thalweg.spec.variants import sweeps, variants
 from thalweg.spec.writing import to_data, to_toml
 
-__all__ = ["from_data", "parse", "read_file", "to_data", "to_toml"]
+__all__ = ["from_data", "parse", "part_from", "read_file", "to_data", "to_toml"]
 
 # Deeper than any spec, and shallower than what Python can follow.
 DEEPEST = 40
@@ -102,6 +103,32 @@ def from_data(
         raise SpecError(*reader.problems)
     variants(experiment, reader.places)
     return experiment
+
+
+def part_from(text: str, family: str, place: str) -> Any:
+    """One part of a family, as a spec would write it: ``greedy``, ``beam = { width = 8 }``.
+
+    Args:
+        place: where the text stands, for messages.
+
+    Raises:
+        SpecError: it names no part, or its fields are wrong.
+    """
+    reader, given = Reader(Places(place)), text.strip()
+    if "=" in given:
+        try:
+            given = tomllib.loads(given)
+        except ValueError as error:
+            raise SpecError(f"{place}: not valid TOML: {error}") from None
+    parts = members(FAMILIES[family])
+    field = Field(family, parts, None, False, False, False, False, None)
+    made = reader.part_of(field, given, (family,))
+    if reader.problems:
+        raise SpecError(*reader.problems)
+    for path, _ in sweeps(made):
+        owner = f"{type(made).__name__}.{path}"
+        raise SpecError(f"{place}: {owner} must be one value, got several")
+    return made
 
 
 def _unfit(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:

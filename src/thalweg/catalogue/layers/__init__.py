@@ -8,6 +8,7 @@ activations are separate layers. ``sequence`` names layers and runs them one aft
 
 from thalweg.catalogue.layers.activation import Activate
 from thalweg.catalogue.layers.branches import Parallel, Residual
+from thalweg.catalogue.layers.chain import LinearChain
 from thalweg.catalogue.layers.convolution import Convolution
 from thalweg.catalogue.layers.dense import Dense
 from thalweg.catalogue.layers.dropout import Dropout
@@ -41,6 +42,7 @@ __all__ = [
     "InstanceNormalization",
     "LayerNormalization",
     "LearnedPositions",
+    "LinearChain",
     "MaxPooling",
     "MultiHeadAttention",
     "Parallel",

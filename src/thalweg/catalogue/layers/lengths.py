@@ -12,7 +12,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context
 
-__all__ = ["PADDING", "aware_of_padding", "counted_steps", "lengths_of"]
+__all__ = ["PADDING", "aware_of_padding", "counted_steps", "lengths_of", "places_of"]
 
 #: Stands where a sequence has ended, and for a target where nothing is to be predicted.
 PADDING = -1
@@ -33,3 +33,15 @@ def aware_of_padding(context: Context, x: Array) -> Context:
     if context.lengths is None and x.ndim == 2 and jnp.issubdtype(x.dtype, jnp.integer):
         return context.of_lengths(lengths_of(x))
     return context
+
+
+def places_of(context: Context, x: Array) -> Array:
+    """Where the steps of inputs stand in their sequences, from 0: [time], or [batch, time] where
+    they go on from a past, which then counts the real ones of them.
+    """
+    batch, time = x.shape[:2]
+    if context.past is None:
+        return jnp.arange(time)
+    before = context.remembered({"count": jnp.zeros(batch, jnp.int32)})["count"]
+    context.remember({"count": before + (time if context.lengths is None else context.lengths)})
+    return before[:, None] + jnp.arange(time)

@@ -18,7 +18,7 @@ from thalweg.catalogue.layers.activation import Activate
 from thalweg.catalogue.layers.branches import Residual
 from thalweg.catalogue.layers.dense import Dense
 from thalweg.catalogue.layers.dropout import Dropout
-from thalweg.catalogue.layers.lengths import counted_steps
+from thalweg.catalogue.layers.lengths import counted_steps, places_of
 from thalweg.catalogue.layers.normalization import LayerNormalization
 from thalweg.catalogue.layers.sequence import apply_layer, apply_named, init_named, numbered
 from thalweg.catalogue.layers.windows import described
@@ -76,6 +76,8 @@ class MultiHeadAttention:
         return Variables(parameters, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        if context.past is not None:
+            return self._resumed(variables.parameters, x, context), {}
         return self.attend(variables.parameters, x, x, context, context.lengths), {}
 
     def attend(
@@ -101,9 +103,37 @@ class MultiHeadAttention:
         if self.causal:
             past = jnp.tri(x.shape[1], memory.shape[1], dtype=bool)
             allowed = past if allowed is None else allowed & past
+        keys, values = (self._mapped(parameters, name, memory) for name in ("key", "value"))
+        return self._read(parameters, x, keys, values, allowed, context)
+
+    def _resumed(self, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
+        """Steps that go on from a past, whose keys and values are kept."""
+        if not self.causal:
+            raise SpecError("MultiHeadAttention.causal must be true to go on step by step")
+        assert context.past is not None
+        rows, places = jnp.arange(len(x))[:, None], places_of(context.within("steps"), x)
+        kept = jnp.zeros((len(x), context.past.room, x.shape[-1]), x.dtype)
+        held = context.remembered({"key": kept, "value": kept})
+        held = {
+            name: before.at[rows, places].set(self._mapped(parameters, name, x), mode="drop")
+            for name, before in held.items()
+        }
+        context.remember(held)
+        allowed = jnp.arange(held["key"].shape[1]) <= places[..., None]
+        return self._read(parameters, x, held["key"], held["value"], allowed[:, None], context)
+
+    def _read(
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        keys: Array,
+        values: Array,
+        allowed: Array | None,
+        context: Context,
+    ) -> Array:
+        """What steps read by keys and values [batch, memory time, feature]."""
         queries, keys, values = (
-            self._apart(self._mapped(parameters, name, given))
-            for name, given in (("query", x), ("key", memory), ("value", memory))
+            self._apart(given) for given in (self._mapped(parameters, "query", x), keys, values)
         )
         weights = weighed(DotAttention().scores({}, queries, keys), allowed)
         weights = context.tap("weights", weights)

@@ -9,6 +9,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Initializer, Normal
+from thalweg.catalogue.layers.lengths import places_of
 from thalweg.catalogue.layers.windows import described
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
@@ -39,10 +40,11 @@ class SinusoidalPositions:
         return Variables({}, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        time, width = x.shape[1:]
+        width = x.shape[-1]
         pair = jnp.arange(width) // 2
         period = jnp.asarray(self.period, x.dtype)
-        angle = jnp.arange(time, dtype=x.dtype)[:, None] * period ** (-2 * pair / width)
+        places = places_of(context, x).astype(x.dtype)
+        angle = places[..., None] * period ** (-2 * pair / width)
         code = jnp.where(jnp.arange(width) % 2 == 0, jnp.sin(angle), jnp.cos(angle))
         return context.tap("z", x + code.astype(x.dtype)), {}
 
@@ -76,6 +78,7 @@ class LearnedPositions:
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         kernel, time = variables.parameters["kernel"], x.shape[1]
+        time = time if context.past is None else max(time, context.past.room)
         if time > len(kernel):
             raise SpecError(f"LearnedPositions knows {len(kernel)} steps, got {time}")
-        return context.tap("z", x + kernel[:time]), {}
+        return context.tap("z", x + kernel[places_of(context, x)]), {}

@@ -48,6 +48,7 @@ def unroll(
     backward: bool = False,
     normalize: Callable[[str, Array], Array] = as_is,
     mask: Array | None = None,
+    truncation: int | None = None,
 ) -> Unrolled:
     """Run a cell along time.
 
@@ -59,6 +60,8 @@ def unroll(
         backward: whether time runs backwards; outputs stand in the order of the inputs.
         normalize: what is done to products and to states that are not given out, by name.
         mask: factors on what recurrent products are given, at every step the same.
+        truncation: steps of a stretch, from one to the next of which the state is carried and no
+            gradient goes back.
     """
     batch, time = x.shape[:2]
     live = None
@@ -72,9 +75,15 @@ def unroll(
         projected = projected + parameters["bias"]
     given_out = next(iter(cell.states(1)))
     nudges = _own_nudges(cell, context, (batch, time))
+    begins = None
+    if truncation is not None:
+        begins = (jnp.arange(time) + backward) % truncation == 0
 
     def advance(state: State, given: Any) -> tuple[State, Any]:
-        projected, live, nudges = given
+        projected, live, nudges, begins = given
+        if begins is not None:
+            cut = jax.lax.stop_gradient(state)
+            state = jax.tree.map(lambda own, cut: jnp.where(begins, cut, own), state, cut)
         taps: dict[str, Array] = {}
         step = StepContext(parameters, context, normalize, mask, nudges, taps)
         new = cell.step(step, projected, state)
@@ -86,7 +95,7 @@ def unroll(
         return new, seen
 
     start = {name: held.astype(projected.dtype) for name, held in start.items()}
-    state, seen = jax.lax.scan(advance, start, (projected, live, nudges), reverse=backward)
+    state, seen = jax.lax.scan(advance, start, (projected, live, nudges, begins), reverse=backward)
     outputs, taps = jax.tree.map(lambda held: jnp.moveaxis(held, 0, 1), seen)
     if context.taps is not None:
         context.taps |= {context.prefix + name: held for name, held in taps.items()}

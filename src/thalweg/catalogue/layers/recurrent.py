@@ -37,15 +37,20 @@ class Recurrent:
         direction, or their ``mean`` or ``max`` over time; normalization: a layer such as
         LayerNormalization for the product with the inputs, that with the state and the LSTM's cell
         on its way out, none where not given; start: where a trained initial state starts, which is
-        fixed at 0 without
+        fixed at 0 without; truncation: after so many steps the state goes on and no gradient goes
+        back (truncated backpropagation through time), all the way where not given
     Shapes: [batch, time, input] → [batch, time, unit], or [batch, unit]; twice as wide for both
     Watch for: steps beyond the end of a sequence change nothing; outputs there are 0. Backwards,
         the last output is that at the first step. Masks of dropout stay the same along a sequence.
         With normalization the paper's plain RNN normalizes the sum of the products, here each one.
+        Truncated, there is still one update for a sequence, from the gradients of all its
+        stretches, with one set of weights; dependences longer than a stretch are not learned.
         Time is a loop: no recurrent cell, gated or not, can be computed for all steps at once.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, sections 10.2 and 10.3; Schuster &
         Paliwal, Bidirectional Recurrent Neural Networks, 1997; Gal & Ghahramani, 2016 (dropout);
-        Ba, Kiros & Hinton, Layer Normalization, 2016, equations 20 to 22
+        Ba, Kiros & Hinton, Layer Normalization, 2016, equations 20 to 22; Williams & Peng, An
+        Efficient Gradient-Based Algorithm for On-Line Training of Recurrent Network Trajectories,
+        1990 (truncation)
     Example:
         >>> layer = Recurrent(units=3, direction="both", returns="last")
         >>> x = jnp.ones((4, 7, 2))
@@ -62,6 +67,7 @@ class Recurrent:
     recurrent_dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     normalization: Network | None = choice(default=None)
     start: Initializer | None = choice(default=None)
+    truncation: int | None = choice(default=None, low=1)
 
     def init(self, key: Array, example: Any) -> Variables:
         if len(example.shape) != 3:
@@ -105,16 +111,20 @@ class Recurrent:
             inside = context.within(name) if self.direction == "both" else context
             masked = self._masked(x, inside)
             first = self._start(own, len(x)) if start is None else start[name]
+            if context.past is not None and backward:
+                raise SpecError("Recurrent.direction must be forward to go on step by step")
             found[name] = unroll(
                 self.cell,
                 own,
                 masked,
                 inside,
-                first,
+                inside.remembered(first),
                 backward=backward,
                 normalize=self._normalizer(own, inside),
                 mask=self._mask(len(x), x.dtype, inside),
+                truncation=self.truncation,
             )
+            inside.remember(found[name].state)
         return found
 
     def _directions(self) -> dict[str, bool]:

@@ -29,6 +29,7 @@ __all__ = [
     "init_sequence",
     "numbered",
     "output_of",
+    "visited",
 ]
 
 Named = Sequence[tuple[str, Any]]
@@ -54,7 +55,7 @@ def init_layer(name: str, layer: Any, key: Array, example: Any) -> Variables:
 
 
 def apply_layer(
-    name: str, layer: Any, variables: Variables, x: Array, context: Context
+    name: str, layer: Any, variables: Variables, x: Any, context: Context
 ) -> tuple[Array, Any]:
     """Outputs and new state of a layer that finds its own among the variables by its name."""
     own = Variables(variables.parameters.get(name, {}), variables.state.get(name, {}))
@@ -62,9 +63,17 @@ def apply_layer(
         y, state = layer.apply(own, x, context.within(name))
     except SpecError as error:
         raise _placed(name, error) from None
-    if context.visits is not None:
-        context.visits.append(Visit(context.prefix + name, layer, own, x, y))
+    visited(name, layer, own, x, y, context)
     return y, state
+
+
+def visited(
+    name: str, layer: Any, variables: Variables, x: Any, y: Array, context: Context
+) -> None:
+    """Tell whoever wants to know that a layer was run; ``apply_layer`` does."""
+    if context.visits is not None:
+        visit = Visit(context.prefix + name, layer, variables, x, y, context.lengths)
+        context.visits.append(visit)
 
 
 def init_sequence(layers: Named, key: Array, example: Any) -> Variables:

@@ -5,11 +5,13 @@ a vector; the objective averages it over the batch. Losses for classes work on l
 probabilities, so that they stay finite.
 
 ``loss`` holds the contract. The parts: ``distances`` between numbers, ``entropies`` of classes,
-``margins`` between classes, ``densities`` with a spread of their own, and ``attached`` for losses
-on hidden layers. ``chosen`` picks the loss a task calls for.
+``margins`` between classes, ``densities`` with a spread of their own, ``chain`` for labels that
+depend on each other, and ``attached`` for losses on hidden layers. ``chosen`` picks the loss a task
+calls for.
 """
 
 from thalweg.catalogue.losses.attached import DeepSupervision
+from thalweg.catalogue.losses.chain import LinearChainLikelihood
 from thalweg.catalogue.losses.densities import GaussianLikelihood, PoissonLikelihood
 from thalweg.catalogue.losses.distances import AbsoluteError, Huber, IndicatorError, SquaredError
 from thalweg.catalogue.losses.entropies import (
@@ -31,6 +33,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "IndicatorError",
+    "LinearChainLikelihood",
     "PoissonLikelihood",
     "SigmoidHinge",
     "SquaredError",

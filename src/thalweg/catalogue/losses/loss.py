@@ -26,6 +26,10 @@ class Loss(Protocol):
     [batch, output] into one probability per class [batch, class], or in regression into one
     value per target [batch, target].
 
+    A loss may have ``decided(outputs)``, the classes decided for where these are not the likeliest
+    each by itself, and ``surprise(outputs, targets)``, negative log-probabilities of the targets
+    where outputs are no logits of the classes.
+
     A loss may have ``constant(targets, outputs)``: so many outputs that, given to every example,
     make its average over the targets smallest.
     """

@@ -5,7 +5,8 @@ Markov models and conditional random fields differ only in where these come from
 serves them all: with the maximum it is Viterbi's, with the sum it is the forward algorithm, and
 with the sum over flipped sequences the backward one.
 
-Scores are [batch, time, state], transitions [state, state] from row to column, lengths [batch].
+Scores are [batch, time, state], transitions [state, state] from row to column, or such a matrix
+for every move, [batch, time − 1, state, state]; lengths are [batch].
 What is impossible has score -inf. All are compiled, once for each shape. Read ``_ahead`` first.
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "Path",
     "Posterior",
     "back_pointers",
+    "backward",
     "expected_transitions",
     "forward_backward",
     "log_normalizer",
@@ -86,9 +88,9 @@ def _ahead(
         [batch, time, state]; after its end, a sequence keeps what it had there.
     """
 
-    def step(before: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        score, counts = now
-        after = score + over(before[:, :, None] + transitions)
+    def step(before: Array, now: tuple[Array, Array, Array | None]) -> tuple[Array, Array]:
+        score, counts, moves = now
+        after = score + over(before[:, :, None] + (transitions if moves is None else moves))
         after = jnp.where(counts[:, None], after, before)
         return after, after
 
@@ -96,15 +98,31 @@ def _ahead(
     first = scores[:, 0]
     # What is N² wide is computed again where a derivative wants it, not kept for every step.
     again = jax.checkpoint(step, prevent_cse=False)
-    _, rest = lax.scan(again, first, (jnp.moveaxis(scores[:, 1:], 1, 0), counts))
+    _, rest = lax.scan(again, first, (_by_time(scores[:, 1:]), counts, _moves(transitions)))
     return jnp.concatenate([first[:, None], jnp.moveaxis(rest, 0, 1)], axis=1)
+
+
+def _by_time(sequences: Array) -> Array:
+    return jnp.moveaxis(sequences, 1, 0)
+
+
+def _moves(transitions: Array) -> Array | None:
+    """The transitions of every move by time, where they are not all the same."""
+    return None if transitions.ndim == 2 else _by_time(transitions)
 
 
 def _flipped(sequences: Array, lengths: Array) -> Array:
     """Each sequence from its end to its beginning; what comes after its end stays."""
     time = jnp.arange(sequences.shape[1])
     source = jnp.where(time < lengths[:, None], lengths[:, None] - 1 - time, time)
-    return jnp.take_along_axis(sequences, source[..., None], axis=1)
+    rest = (1,) * (sequences.ndim - 2)
+    return jnp.take_along_axis(sequences, source.reshape(*source.shape, *rest), axis=1)
+
+
+def _turned(transitions: Array, lengths: Array) -> Array:
+    """The transitions of flipped sequences."""
+    back = transitions.swapaxes(-1, -2)
+    return back if back.ndim == 2 else _flipped(back, lengths - 1)
 
 
 def _within(scores: Array, lengths: Array) -> Array:
@@ -127,16 +145,17 @@ def viterbi(scores: Array, transitions: Array, lengths: Array | None = None) -> 
     lengths = _all_of(scores, lengths)
     trellis = _ahead(scores, transitions, lengths, lambda x: x.max(-2))
     last, log_weight = jnp.argmax(trellis[:, -1], axis=-1), trellis[:, -1].max(-1)
-    into = transitions.T
+    rows, into = jnp.arange(len(scores)), transitions.swapaxes(-1, -2)
 
     # Only the column of the state that follows is asked for, so the way back costs T·N.
-    def earlier(state: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        best, counts = now
-        state = jnp.where(counts, jnp.argmax(best + into[state], axis=-1), state)
+    def earlier(state: Array, now: tuple[Array, Array, Array | None]) -> tuple[Array, Array]:
+        best, counts, moves = now
+        column = into[state] if moves is None else moves[rows, state]
+        state = jnp.where(counts, jnp.argmax(best + column, axis=-1), state)
         return state, state
 
     counts = jnp.arange(1, scores.shape[1])[:, None] < lengths
-    steps = jnp.moveaxis(trellis[:, :-1], 1, 0), counts
+    steps = _by_time(trellis[:, :-1]), counts, _moves(into)
     _, before = lax.scan(earlier, last, steps, reverse=True)
     states = jnp.concatenate([jnp.moveaxis(before, 0, 1), last[:, None]], axis=1)
     told = _within(scores, lengths) & (log_weight != -jnp.inf)[:, None]
@@ -160,8 +179,7 @@ def forward_backward(scores: Array, transitions: Array, lengths: Array | None = 
     """Probabilities of states given everything, by the forward-backward algorithm."""
     lengths = _all_of(scores, lengths)
     until = _ahead(scores, transitions, lengths, _summed)
-    backwards = _ahead(_flipped(scores, lengths), transitions.T, lengths, _summed)
-    since = _flipped(backwards, lengths)
+    since = backward(scores, transitions, lengths)
     normalizer = log_sum(until[:, -1])
     # Both hold the state's own score; where that is -inf, so are they.
     own = jnp.where(scores == -jnp.inf, 0.0, scores)
@@ -169,6 +187,14 @@ def forward_backward(scores: Array, transitions: Array, lengths: Array | None = 
     states = jnp.exp(until + since - own - possible)
     states = jnp.where(_within(scores, lengths)[..., None], states, 0.0)
     return Posterior(normalizer, states, until, since)
+
+
+@jax.jit
+def backward(scores: Array, transitions: Array, lengths: Array | None = None) -> Array:
+    """log of the sum over paths from each state on, with its own score, [batch, time, state]."""
+    lengths = _all_of(scores, lengths)
+    turned = _turned(transitions, lengths)
+    return _flipped(_ahead(_flipped(scores, lengths), turned, lengths, _summed), lengths)
 
 
 @jax.jit

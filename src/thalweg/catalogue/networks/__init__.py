@@ -2,7 +2,8 @@
 
 ``Sequential`` is a list of layers, the others are short for one. ``outputs`` fills in the width
 that the task decides, ``inside`` finds layers within layers, ``summary`` counts what a network
-holds and does, ``saliency`` asks what it looks at.
+holds and does, ``saliency`` asks what it looks at, ``steps`` makes models of networks that decoders
+take.
 """
 
 from thalweg.catalogue.networks.auxiliary import AuxiliaryHead
@@ -11,7 +12,8 @@ from thalweg.catalogue.networks.encoder_decoder import EncoderDecoder
 from thalweg.catalogue.networks.mlp import MLP, ResidualMLP
 from thalweg.catalogue.networks.recurrent import RecurrentNetwork
 from thalweg.catalogue.networks.sequential import Sequential
-from thalweg.catalogue.networks.transformer import Transformer
+from thalweg.catalogue.networks.steps import model_of as model_of
+from thalweg.catalogue.networks.transformer import Transformer, TransformerEncoderDecoder
 
 __all__ = [
     "MLP",
@@ -24,4 +26,5 @@ __all__ = [
     "ResidualMLP",
     "Sequential",
     "Transformer",
+    "TransformerEncoderDecoder",
 ]

@@ -1,7 +1,8 @@
 """Sequence to sequence: one recurrent network reads the source, another writes the target.
 
-``Attending`` is a cell around a cell, so that a decoder with attention is a recurrence like any
-other.
+A network of this kind has two halves, ``read`` and ``write``, with a ``Memory`` between them, and
+is the two of them together. ``Attending`` is a cell around a cell, so that a decoder with attention
+is a recurrence like any other; ``Writer`` is the layer that runs it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,30 @@ from thalweg.catalogue.initializers import Fan, Initializer, Zero
 from thalweg.catalogue.layers import Dense, Embedding, Recurrent
 from thalweg.catalogue.layers.lengths import counted_steps, lengths_of
 from thalweg.catalogue.layers.recurrence import unroll
-from thalweg.catalogue.layers.sequence import apply_layer, init_layer
+from thalweg.catalogue.layers.sequence import apply_layer, init_layer, output_of, visited
 from thalweg.catalogue.layers.windows import described
+from thalweg.catalogue.networks.feeding import Feeding
 from thalweg.catalogue.networks.outputs import given_outputs
 from thalweg.errors import SpecError
-from thalweg.part import choice, part
+from thalweg.part import Number, choice, number, part
 
-__all__ = ["Attending", "EncoderDecoder", "divided"]
+__all__ = ["Attending", "EncoderDecoder", "Memory", "divided"]
+
+
+class Memory(NamedTuple):
+    """What is known of sources when all of them is read.
+
+    Args:
+        outputs: of every step, [batch, source time, feature].
+        lengths: how many steps of each source count, [batch].
+        state: of the encoder at last, the first direction's, by name.
+        last: C, the last outputs of all directions, [batch, feature].
+    """
+
+    outputs: Array
+    lengths: Array
+    state: State
+    last: Array
 
 
 class Attending(NamedTuple):
@@ -84,6 +102,8 @@ class EncoderDecoder:
         another input at every step, or both;  with attention c_t = Σ_j α_tj h_j over all outputs h
         of the encoder is that input, α_t = softmax(score(s_{t−1}, h));  outputs: s_t W + b, or
         [s_t, c_t] W + b with attention
+    Numbers: sampling: rate at which, while training, the decoder is fed a token drawn from what it
+        said at the step before, in the place of the target; always the target without
     Choices: cell: what a step does in both; units: of the encoder; decoder_units: of the decoder,
         as many where not given; direction: of the encoder, ``forward`` or ``both``; context: C as
         ``start``, at all ``steps``, ``both``, or ``attention``, whose start is C too; attention:
@@ -95,10 +115,11 @@ class EncoderDecoder:
     Watch for: inputs are the source, then the target one step late (teacher forcing), each padded
         at its own end with −1, each counted from 0 in its own vocabulary. Where s_0 is wider or
         narrower than C it is tanh(C W + b). A fixed C must hold all of a long source: hence
-        attention.
+        attention. Sampling wants a schedule, from near 0 up; no gradient goes through a draw.
     Source: Sutskever, Vinyals & Le, Sequence to Sequence Learning, 2014 (start); Cho et al.,
         Learning Phrase Representations using RNN Encoder-Decoder, 2014 (both); Bahdanau, Cho &
-        Bengio, 2015 (attention)
+        Bengio, 2015 (attention); Bengio, Vinyals, Jaitly & Shazeer, Scheduled Sampling for
+        Sequence Prediction with Recurrent Neural Networks, 2015, section 2.4 (sampling)
     Example:
         >>> network = EncoderDecoder(symbols=9, source_time=3, context="attention", outputs=5)
         >>> tokens = jnp.array([[7, 8, 1, 0, 4], [2, -1, -1, 0, 3]])
@@ -113,6 +134,7 @@ class EncoderDecoder:
     direction: Literal["forward", "both"] = choice(default="forward")
     context: Literal["start", "steps", "both", "attention"] = choice(default="start")
     attention: Attention = choice(default=AdditiveAttention())
+    sampling: Number = number(default=None, low=0, high=1)
     features: int = choice(default=16, low=1)
     symbols: int | None = choice(default=None, low=1)
     source_time: int | None = choice(default=None, low=1)
@@ -121,108 +143,148 @@ class EncoderDecoder:
 
     def init(self, key: Array, example: Any) -> Variables:
         source, target = jax.eval_shape(lambda x: divided(self, x), example)
-        states, width = self.cell.states(self._decoder_units), self._context_width
-        vectors = jax.ShapeDtypeStruct((1, 1, self.features), jnp.float32)
-        for_decoder, for_attention, for_bridge = jax.random.split(key, 3)
-        fed = self.features + (width if self.context != "start" else 0)
-        decoder: dict[str, Any] = self.cell.draw(for_decoder, fed, self._decoder_units)
-        first, read = next(iter(states.values())), 0
-        if self.context == "attention":
-            read = width
-            decoder["attention"] = self.attention.draw(for_attention, first, width)
-        if self._is_bridged:
-            flat = jax.ShapeDtypeStruct((1, width), jnp.float32)
-            for name, state in states.items():
-                bridge = init_layer(name, self._bridge(state), for_bridge, flat).parameters
-                decoder |= {f"{name}_{kind}": held for kind, held in bridge.items()}
-        last = jax.ShapeDtypeStruct((1, first + read), jnp.float32)
-        given = (source, vectors, target, last)
-        parameters = {
-            name: init_layer(name, layer, key, shape).parameters
-            for (name, layer), shape in zip(self._layers(), given, strict=True)
-        }
-        return Variables({**parameters, "decoder": decoder}, {})
+        layers, parameters = dict(self.named_layers()), {}
+
+        def started(name: str, example: Any) -> Any:
+            own = init_layer(name, layers[name], key, example)
+            parameters[name] = own.parameters
+            return output_of(name, layers[name], own, example)
+
+        def read(source: Array) -> Memory:
+            return self.read(Variables(parameters, {}), source, Context("evaluate"))
+
+        started("encoder", started("source", source))
+        memory = jax.eval_shape(read, source)
+        started("dense_0", started("decoder", (started("target", target), memory)))
+        return Variables(parameters, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         source, target = divided(self, x)
-        (reads, embed), (reader, encoder), (writes, follow), (ends, last) = self._layers()
+        return self.write(variables, self.read(variables, source, context), target, context), {}
+
+    def read(self, variables: Variables, source: Array, context: Context) -> Memory:
+        """What is known of sources [batch, time]."""
+        (embed, vectors_of), (name, encoder), *_ = self.named_layers()
         inside = context.of_lengths(lengths_of(source))
-        vectors, _ = apply_layer(reads, embed, variables, source, inside)
-        found = encoder.run(variables.parameters[reader], vectors, inside.within(reader))
-        memory = jnp.concatenate([one.outputs for one in found.values()], axis=-1)
-        start = self._start(variables.parameters["decoder"], found)
-        inside = context.of_lengths(lengths_of(target))
-        vectors, _ = apply_layer(writes, follow, variables, target, inside)
-        outputs = self._decoded(variables, vectors, memory, source, start, found, inside)
-        return apply_layer(ends, last, variables, outputs, inside)[0], {}
-
-    def _decoded(
-        self,
-        variables: Variables,
-        vectors: Array,
-        memory: Array,
-        source: Array,
-        start: State,
-        found: Any,
-        context: Context,
-    ) -> Array:
-        cell, parameters = self.cell, variables.parameters["decoder"]
-        if self.context == "attention":
-            keys = self.attention.keys(parameters["attention"], memory)
-            real = counted_steps(lengths_of(source), source.shape[1])[:, None]
-            cell = Attending(cell, self.attention, memory, keys, real)
-            read = cell.states(self._decoder_units)["read"]
-            start = {"read": jnp.zeros((len(vectors), read)), **start}
-        elif self.context != "start":
-            whole = self._whole(found)[:, None]
-            whole = jnp.broadcast_to(whole, (*vectors.shape[:2], whole.shape[-1]))
-            vectors = jnp.concatenate([vectors, whole], axis=-1)
-        return unroll(cell, parameters, vectors, context.within("decoder"), start).outputs
-
-    def _start(self, parameters: Mapping[str, Array], found: Any) -> State:
-        """The first state of the decoder."""
-        states, whole = self.cell.states(self._decoder_units), self._whole(found)
-        if self.context == "steps":
-            return {name: jnp.zeros((len(whole), width)) for name, width in states.items()}
-        if not self._is_bridged:
-            return found["forward"].state
-        return {
-            name: jnp.tanh(whole @ parameters[f"{name}_kernel"] + parameters[f"{name}_bias"])
-            for name in states
-        }
-
-    def _whole(self, found: Any) -> Array:
-        """C, the last outputs of all directions."""
+        vectors, _ = apply_layer(embed, vectors_of, variables, source, inside)
+        own = Variables(variables.parameters[name], {})
+        found = encoder.run(own.parameters, vectors, inside.within(name))
+        outputs = jnp.concatenate([one.outputs for one in found.values()], axis=-1)
+        outputs = inside.within(name).tap("a", outputs)
+        visited(name, encoder, own, vectors, outputs, inside)
         first = next(iter(self.cell.states(self.units)))
-        return jnp.concatenate([one.state[first] for one in found.values()], axis=-1)
+        last = jnp.concatenate([one.state[first] for one in found.values()], axis=-1)
+        return Memory(outputs, lengths_of(source), found["forward"].state, last)
 
-    def _layers(self) -> tuple[tuple[str, Any], ...]:
-        """Names and layers around the decoder."""
+    def write(self, variables: Variables, memory: Memory, target: Array, context: Context) -> Array:
+        """Outputs at every step of targets [batch, time] that are one step late."""
+        *_, (embed, vectors_of), (name, decoder), (ends, last) = self.named_layers()
+        inside = context.of_lengths(lengths_of(target))
+        vectors, _ = apply_layer(embed, vectors_of, variables, target, inside)
+        given: tuple[Any, ...] = (vectors, memory)
+        if self.sampling is not None and context.mode == "train":
+            held = variables.parameters
+            given = (*given, (held[embed]["kernel"], Variables(held[ends], {})))
+        outputs, _ = apply_layer(name, decoder, variables, given, inside)
+        return apply_layer(ends, last, variables, outputs, inside)[0]
+
+    def named_layers(self) -> tuple[tuple[str, Any], ...]:
+        """Names and layers, in order."""
         outputs = given_outputs(self)
         encoder = Recurrent(cell=self.cell, units=self.units, direction=self.direction)
         return (
             ("source", Embedding(symbols=self.symbols, features=self.features)),
             ("encoder", encoder),
             ("target", Embedding(symbols=outputs, features=self.features)),
+            ("decoder", Writer(self)),
             ("dense_0", Dense(units=outputs, kernel=self.kernel, bias=Zero())),
         )
 
-    def _bridge(self, width: int) -> Dense:
-        return Dense(units=width, kernel=self.kernel, bias=Zero())
+
+class Writer(NamedTuple):
+    """The decoder of an ``EncoderDecoder``: it is given vectors of the target, and a memory."""
+
+    network: EncoderDecoder
+
+    def init(self, key: Array, example: tuple[Any, Memory]) -> Variables:
+        vectors, memory = example
+        network, width = self.network, memory.last.shape[-1]
+        states = network.cell.states(self.units)
+        for_cell, for_attention, for_bridge = jax.random.split(key, 3)
+        fed = vectors.shape[-1] + (width if network.context != "start" else 0)
+        drawn: dict[str, Any] = network.cell.draw(for_cell, fed, self.units)
+        if network.context == "attention":
+            first = next(iter(states.values()))
+            drawn["attention"] = network.attention.draw(for_attention, first, width)
+        if self._is_bridged:
+            for name, state in states.items():
+                bridge = Dense(units=state, kernel=network.kernel, bias=Zero())
+                held = init_layer(name, bridge, for_bridge, memory.last).parameters
+                drawn |= {f"{name}_{kind}": value for kind, value in held.items()}
+        return Variables(drawn, {})
+
+    def apply(
+        self, variables: Variables, given: tuple[Any, ...], context: Context
+    ) -> tuple[Array, Any]:
+        vectors, memory, *fed = given
+        targets = vectors
+        cell, parameters = self.network.cell, variables.parameters
+        start = context.remembered(self._start(parameters, memory))
+        if self.network.context == "attention":
+            keys = self.network.attention.keys(parameters["attention"], memory.outputs)
+            real = counted_steps(memory.lengths, keys.shape[1])[:, None]
+            cell = Attending(cell, self.network.attention, memory.outputs, keys, real)
+            read = cell.states(self.units)["read"]
+            start = {"read": jnp.zeros((len(vectors), read)), **start}
+        elif self.network.context != "start":
+            whole = memory.last[:, None]
+            whole = jnp.broadcast_to(whole, (*vectors.shape[:2], whole.shape[-1]))
+            vectors = jnp.concatenate([vectors, whole], axis=-1)
+        if fed:
+            ((table, last),) = fed
+            cell = self._feeding(cell, targets, table, last, context)
+            nothing = jnp.zeros((len(vectors), 1))
+            start = {**start, "said": nothing, "count": nothing}
+        found = unroll(cell, parameters, vectors, context, start)
+        own = self.network.cell.states(1)
+        context.remember({name: found.state[name] for name in own})
+        return context.tap("a", found.outputs), {}
+
+    def _feeding(
+        self, cell: Cell, vectors: Array, table: Array, last: Variables, context: Context
+    ) -> Feeding:
+        key = context.within("sampling").key
+        if key is None:
+            raise ValueError("EncoderDecoder.sampling needs a key in training")
+        for_coins, for_tokens = jax.random.split(key)
+        itself = jax.random.bernoulli(for_coins, self.network.sampling, vectors.shape[:2])
+        _, dense = self.network.named_layers()[-1]
+
+        def readout(outputs: Array) -> Array:
+            return dense.apply(last, outputs, Context("train"))[0]
+
+        return Feeding(cell, vectors, table, readout, itself, for_tokens)
+
+    def _start(self, parameters: Mapping[str, Array], memory: Memory) -> State:
+        states = self.network.cell.states(self.units)
+        if self.network.context == "steps":
+            return {name: jnp.zeros((len(memory.last), width)) for name, width in states.items()}
+        if not self._is_bridged:
+            return memory.state
+        return {
+            name: jnp.tanh(memory.last @ parameters[f"{name}_kernel"] + parameters[f"{name}_bias"])
+            for name in states
+        }
 
     @property
-    def _decoder_units(self) -> int:
-        return self.decoder_units or self.units
-
-    @property
-    def _context_width(self) -> int:
-        directions = 2 if self.direction == "both" else 1
-        return directions * next(iter(self.cell.states(self.units).values()))
+    def units(self) -> int:
+        """Width of its state."""
+        return self.network.decoder_units or self.network.units
 
     @property
     def _is_bridged(self) -> bool:
-        alike = self._decoder_units == self.units and self.direction == "forward"
-        return self.context != "steps" and not alike
+        alike = self.units == self.network.units and self.network.direction == "forward"
+        return self.network.context != "steps" and not alike
 
 
 def divided(network: Any, x: Array) -> tuple[Array, Array]:

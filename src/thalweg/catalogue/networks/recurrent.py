@@ -33,9 +33,10 @@ class RecurrentNetwork:
         ``forward``, ``backward`` or ``both``; returns: outputs from the ``last`` state, from the
         ``mean`` or ``max`` over time, or a ``sequence`` of them; residual: whether there is a way
         around every recurrent layer that gives a sequence; normalization: within recurrent layers,
-        none where not given; symbols: how many tokens there are, taken from data of tokens where
-        not given, and none for data of numbers; features: length of their vectors; kernel: where W
-        starts; outputs: width of the output, taken from the task where not given
+        none where not given; truncation: of recurrent layers, steps after which no gradient goes
+        back, all the way where not given; symbols: how many tokens there are, taken from data of
+        tokens where not given, and none for data of numbers; features: length of their vectors;
+        kernel: where W starts; outputs: width of the output, taken from the task where not given
     Shapes: tokens [batch, time] or [batch, time, input] → [batch, output] (many to one) or [batch,
         time, output] (many to many)
     Watch for: ``sequence`` is for targets at every step; predicting the next token asks for
@@ -57,6 +58,7 @@ class RecurrentNetwork:
     returns: Literal["last", "mean", "max", "sequence"] = choice(default="last")
     residual: bool = choice(default=False)
     normalization: Network | None = choice(default=None)
+    truncation: int | None = choice(default=None, low=1)
     dropout: Number = number(default=None, low=0, below=1, search=(0, 0.8))
     symbols: int | None = choice(default=None, low=1)
     features: int = choice(default=16, low=1)
@@ -86,6 +88,7 @@ class RecurrentNetwork:
                 returns=returns,
                 dropout=self.dropout,
                 normalization=self.normalization,
+                truncation=self.truncation,
             )
             around = self.residual and returns == "sequence"
             layers.append(Residual(layers=(layer,)) if around else layer)

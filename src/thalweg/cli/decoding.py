@@ -1,0 +1,134 @@
+"""What ``decode`` does: recorded runs write texts, which are judged and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.cli import output
+from thalweg.cli.request import Request
+from thalweg.errors import RecordError
+from thalweg.laboratory import Laboratory, Scores, Writing
+from thalweg.report import to_text
+from thalweg.report.parts import Page, Section, Table
+from thalweg.report.words import short
+from thalweg.spec.text import part_from
+
+__all__ = ["decode"]
+
+
+def decode(
+    request: Request,
+    *,
+    decoder: str,
+    prompts: tuple[str, ...],
+    split: str,
+    rows: int,
+    length: int | None,
+    seed: int,
+    json: bool,
+) -> None:
+    """Let recorded runs write, and judge what they wrote."""
+    laboratory, part = request.laboratory(), part_from(decoder, "decoders", "--decoder")
+    runs = {job.id: job for job in (trial.job for trial in laboratory.plan().trials)}
+    inputs: Any = split
+    if prompts:
+        vocabulary = next(iter(runs.values())).dataset.vocabulary
+        inputs = [_tokens(prompt, vocabulary) for prompt in prompts]
+    written = laboratory.decode(part, inputs, length=length, seed=seed)
+    if not written:
+        raise RecordError(
+            f"{request.project} holds no run of this experiment that has ended; `thalweg run` it"
+        )
+    seeds = {run.id: run.seed for run in laboratory.record().runs}
+    if json:
+        output.emit(_outcome(laboratory, part, written, seeds, rows))
+        return
+    page = Page(_title(part), tuple(_sections(written, seeds, rows)))
+    output.say(to_text(page, output.width()).rstrip("\n"))
+
+
+def _tokens(prompt: str, vocabulary: Sequence[str]) -> list[str]:
+    """A text in the tokens of data: words between spaces, or letters where all tokens are."""
+    spelled = all(len(name) == 1 or name.startswith("<") for name in vocabulary)
+    return list(prompt) if spelled else prompt.split()
+
+
+def _title(part: Any) -> str:
+    return f"What was written by {part!r}"
+
+
+def _outcome(
+    laboratory: Laboratory, part: Any, written: dict[str, Writing], seeds: dict[str, int], rows: int
+) -> dict[str, Any]:
+    return {
+        "experiment": laboratory.record().id,
+        "decoder": repr(part),
+        "runs": [
+            {
+                "run": run,
+                "seed": seeds[run],
+                "scores": own.scores,
+                "by_length": own.by_length,
+                "texts": [_text(own, row) for row in range(min(rows, len(own.texts)))],
+            }
+            for run, own in written.items()
+        ],
+    }
+
+
+def _text(own: Writing, row: int) -> dict[str, Any]:
+    pairs = zip(own.texts[row], own.log_probabilities[row], strict=True)
+    return {
+        "prompt": own.prompts[row],
+        "written": [{"text": text, "log_probability": float(total)} for text, total in pairs],
+        "reference": own.references[row] if own.references else None,
+    }
+
+
+COLUMNS = ("tokens right", "rows right", "edits", "error rate", "BLEU", "chrF")
+
+
+def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> list[Section]:
+    made = []
+    judged = {run: own.scores for run, own in written.items() if own.scores is not None}
+    if judged:
+        lines = [(run[:8], str(seeds[run]), *_cells(scores)) for run, scores in judged.items()]
+        table = Table(("run", "seed", *COLUMNS), tuple(lines), "lr" + "r" * len(COLUMNS))
+        made.append(Section("Beside the references", (table,)))
+    run, own = next(iter(written.items()))
+    if own.by_length:
+        lines = [
+            (f"{scores.shortest}–{scores.longest}", str(scores.rows), *_cells(scores))
+            for scores in own.by_length
+        ]
+        table = Table(("tokens read", "rows", *COLUMNS), tuple(lines), "lr" + "r" * len(COLUMNS))
+        made.append(Section(f"By length, of run {run[:8]}", (table,)))
+    shown = [
+        (
+            own.prompts[row] if number == 0 else "",
+            text,
+            short(float(np.exp(own.log_probabilities[row, number]))),
+            *([own.references[row] if number == 0 else ""] if own.references else []),
+        )
+        for row in range(min(rows, len(own.texts)))
+        for number, text in enumerate(own.texts[row])
+    ]
+    columns = ("given", "written", "probability", *(["reference"] if own.references else []))
+    table = Table(columns, tuple(shown), "llrl"[: len(columns)])
+    made.append(Section(f"Texts of run {run[:8]}", (table,)))
+    return made
+
+
+def _cells(scores: Scores) -> tuple[str, ...]:
+    values = (
+        scores.token_accuracy,
+        scores.sequence_accuracy,
+        scores.edit_distance,
+        scores.error_rate,
+        scores.bleu,
+        scores.chrf,
+    )
+    return tuple("–" if value is None else short(value) for value in values)

@@ -1,0 +1,98 @@
+"""What of data a network is to go on from when it writes, and what it should have written.
+
+A row with a source is begun by its begin token; a row without by its tokens up to the first that
+is predicted, which for a joined pair are the source and ``<begin>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from thalweg.data.dataset import Dataset
+from thalweg.data.sequences import PADDING, padded
+from thalweg.data.translation import BEGIN, UNKNOWN
+from thalweg.errors import DataError
+
+__all__ = ["Prompts", "end_of", "prompts_from", "prompts_of", "read_aloud", "references_of"]
+
+
+class Prompts(NamedTuple):
+    """Sequences that are to be continued, padded at their end.
+
+    Args:
+        sources: what is read first, int32 [row, source time]; None where nothing is.
+        begun: tokens that are there already, at least one in each row, int32 [row, time].
+    """
+
+    sources: np.ndarray | None
+    begun: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens that are read before the first is written, int [row]."""
+        read = self.begun[:, 1:] if self.sources is None else self.sources
+        return (read >= 0).sum(axis=1)
+
+
+def prompts_of(dataset: Dataset, rows: np.ndarray) -> Prompts:
+    """What some rows begin with."""
+    own, inputs = dataset.source_time, dataset.inputs[rows]
+    if own:
+        return Prompts(inputs[:, :own], inputs[:, own : own + 1])
+    first = (dataset.targets[rows] >= 0).argmax(axis=1)
+    begun = np.where(np.arange(inputs.shape[1]) <= first[:, None], inputs, PADDING)
+    return Prompts(None, begun[:, : first.max(initial=0) + 1])
+
+
+def prompts_from(dataset: Dataset, sequences: Sequence[Sequence[str]]) -> Prompts:
+    """Your own sequences of tokens as such data have them.
+
+    Raises:
+        DataError: a token is not in the vocabulary, or a sequence is empty or too long.
+    """
+    tokens = [[_token(dataset, name) for name in sequence] for sequence in sequences]
+    own, inputs = dataset.source_time, dataset.inputs
+    # Where all rows begin alike, so do yours.
+    opening = inputs[0, own] if (inputs[:, own] == inputs[0, own]).all() else None
+    if not own:
+        tokens = [[*([] if opening is None else [int(opening)]), *row] for row in tokens]
+    for row, sequence in enumerate(tokens, 1):
+        longest = own or inputs.shape[1]
+        if not 0 < len(sequence) <= longest:
+            raise DataError(
+                f"a sequence must hold 1 to {longest} tokens, got {len(sequence)} in sequence {row}"
+            )
+    if not own:
+        return Prompts(None, padded(tokens))
+    return Prompts(padded(tokens, own), np.full((len(tokens), 1), inputs[0, own], np.int32))
+
+
+def _token(dataset: Dataset, name: str) -> int:
+    if name in dataset.vocabulary:
+        return dataset.vocabulary.index(name)
+    if UNKNOWN in dataset.vocabulary:
+        return dataset.vocabulary.index(UNKNOWN)
+    raise DataError(f"{name!r} is not one of the {len(dataset.vocabulary)} tokens of the data")
+
+
+def references_of(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """What is predicted in some rows, int32 [row, time], padded at the end."""
+    return padded([row[row >= 0].tolist() for row in dataset.targets[rows]])
+
+
+def end_of(dataset: Dataset) -> int | None:
+    """The token with which every row ends; None where they end in different ones."""
+    last = dataset.targets.shape[1] - 1 - (dataset.targets[:, ::-1] >= 0).argmax(axis=1)
+    ends = np.unique(np.take_along_axis(dataset.targets, last[:, None], axis=1))
+    return int(ends[0]) if len(ends) == 1 else None
+
+
+def read_aloud(tokens: Sequence[int], names: Sequence[str], end: int | None = None) -> str:
+    """Tokens as a text: letters side by side, words with spaces, without begin and end."""
+    said = [names[token] for token in tokens if token >= 0 and token != end]
+    said = [name for name in said if name != BEGIN]
+    spelled = all(len(name) == 1 or name.startswith("<") for name in names)
+    return ("" if spelled else " ").join(said)

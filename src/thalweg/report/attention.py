@@ -1,0 +1,54 @@
+"""Attention: which tokens a network read from as it predicted each of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from thalweg.report.parts import Figure, HeatCell, HeatPanel, Section
+
+__all__ = ["AttentionMatrix", "attention"]
+
+
+class AttentionMatrix(Protocol):
+    """Shares of attention of one sequence: rows read, columns are read."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def rows(self) -> tuple[str, ...]: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def weights(self) -> np.ndarray: ...
+
+
+def attention(matrices: Sequence[AttentionMatrix]) -> Section | None:
+    """One panel for each sequence.
+
+    Args:
+        matrices: shares [row, column], of which those of a row add up to 1.
+    """
+    if not matrices:
+        return None
+    caption = (
+        "How much of its attention each token of a row gives to those of the columns, for "
+        "sequences that the first run was not trained on where there are such. The mean over "
+        "heads, where a layer has several."
+    )
+    panels = tuple(
+        HeatPanel(
+            matrix.title,
+            matrix.rows,
+            matrix.columns,
+            tuple(
+                tuple(HeatCell(round(float(share), 2), strength=float(share)) for share in row)
+                for row in matrix.weights
+            ),
+            value_label="share of attention",
+        )
+        for matrix in matrices
+    )
+    return Section("Attention", (Figure("Attention", caption, panels, columns=2),), folded=True)

@@ -1,0 +1,74 @@
+"""``decode``: what is printed of texts that runs wrote, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.commands import run_here
+
+SPEC = """\
+seeds = 2
+
+[data]
+reverse = { samples = 100, symbols = 3, shortest = 1, longest = 3 }
+
+[network]
+encoder_decoder = { units = 4, features = 3 }
+
+[training]
+epochs = 1
+probes = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("decode")
+    spec, project = folder / "spec.toml", folder / "project"
+    spec.write_text(SPEC)
+    assert run_here("decode", spec, "--project", project).code == 1  # nothing has run yet
+    assert run_here("run", spec, "--project", project).code == 0
+    return spec, project
+
+
+def test_texts_are_shown_and_judged(written: tuple[Path, Path]) -> None:
+    spec, project = written
+    ran = run_here("decode", spec, "--project", project, "--rows", "2")
+    assert (ran.code, ran.err) == (0, "")
+    for words in ("Beside the references", "tokens right", "given", "reference"):
+        assert words in ran.out
+
+
+def test_json(written: tuple[Path, Path]) -> None:
+    spec, project = written
+    more: tuple[Any, ...] = ("--decoder", "beam = { width = 3 }", "--json", "--rows", "1")
+    found = run_here("decode", spec, "--project", project, *more).json
+    assert found["decoder"].startswith("Beam(width=3")
+    assert [run["seed"] for run in found["runs"]] == [0, 1]
+    for run in found["runs"]:
+        assert set(run["scores"]) >= {"token_accuracy", "bleu", "chrf", "error_rate"}
+        (text,) = run["texts"]
+        assert len(text["written"]) == 3
+        assert text["reference"] == text["prompt"][::-1]
+    own = run_here("decode", spec, "--project", project, "--prompt", "ab", "--json").json
+    (text,) = own["runs"][0]["texts"]
+    assert (text["prompt"], text["reference"], own["runs"][0]["scores"]) == ("ab", None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--decoder", "bem"], "--decoder: there is no 'bem' among the decoders"),
+        (["--decoder", "beam = { width = 0 }"], "Beam.width must be >= 1, got 0"),
+        (["--decoder", "beam = { width = [2, 4] }"], "Beam.width must be one value"),
+        (["--decoder", "beam = {"], "--decoder: not valid TOML"),
+        (["--prompt", "abz"], "'z' is not one of the 3 tokens of the data"),
+    ],
+)
+def test_refusals(written: tuple[Path, Path], options: list[str], message: str) -> None:
+    spec, project = written
+    ran = run_here("decode", spec, "--project", project, *options)
+    assert ran.code in (1, 2)
+    assert message in " ".join(ran.err.split())
