@@ -84,6 +84,7 @@ from thalweg.catalogue.layers import (
     LearnedPositions,
     MaxPooling,
     MultiHeadAttention,
+    NormalSample,
     Parallel,
     PlaneRecurrent,
     Recurrent,
@@ -94,11 +95,14 @@ from thalweg.catalogue.layers import (
     SinusoidalPositions,
     SpectralNormalization,
     TransformerBlock,
+    TransposedConvolution,
+    Upsample,
     WeightNormalization,
 )
 from thalweg.catalogue.line_searches import Backtracking, ExactSearch, WolfeSearch
 from thalweg.catalogue.losses import (
     AbsoluteError,
+    BernoulliLikelihood,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
     ClippedCrossEntropy,
@@ -186,6 +190,7 @@ from thalweg.catalogue.regularizers import (
     MaxNorm,
     MeanActivity,
     NoiseConsistency,
+    NormalDivergence,
     ProximalL1,
     PruneBelow,
     PruneShare,
@@ -268,6 +273,7 @@ ROWS: dict[str, list[Any]] = {
     "starts": [FromRun(run="0123456789abcdef"), OutputBias(), UnitVariance(deviation=0.5)],
     "losses": [
         AbsoluteError(),
+        *[BernoulliLikelihood(reduction=reduction) for reduction in ("mean", "sum")],
         BinaryCrossEntropy(smoothing=0.1),
         CategoricalCrossEntropy(smoothing=0.1),
         ClippedCrossEntropy(least=0.2),
@@ -330,6 +336,7 @@ ROWS: dict[str, list[Any]] = {
         KLSparsity(strength=0.1, target=0.2),
         L1Activity(strength=0.1),
         MeanActivity(strength=0.1, target=0.2),
+        NormalDivergence(strength=0.1),
         StudentTActivity(strength=0.1),
         *[Contractive(strength=0.1, derivatives=d) for d in ("exact", "random")],
         NoiseConsistency(strength=0.1, deviation=0.2),
@@ -407,6 +414,10 @@ ROWS: dict[str, list[Any]] = {
         Residual(layers=(Dense(units=2), Dropout(rate=0.4))),
         RMSNormalization(epsilon=0.1),
         SpectralNormalization(layer=Dense(units=2)),
+        NormalSample(),
+        TransposedConvolution(filters=2, size=(2, 3)),
+        TransposedConvolution(filters=2, size=(1, 2), stride=1, padding="valid"),
+        Upsample(factor=3),
         WeightNormalization(layer=Dense(units=2)),
     ],
     "networks": [

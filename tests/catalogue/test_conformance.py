@@ -34,10 +34,13 @@ from thalweg.catalogue.layers import (
     LearnedPositions,
     MaxPooling,
     MultiHeadAttention,
+    NormalSample,
     PlaneRecurrent,
     Recurrent,
     SinusoidalPositions,
     TransformerBlock,
+    TransposedConvolution,
+    Upsample,
 )
 from thalweg.catalogue.networks import (
     VGG,
@@ -93,7 +96,7 @@ def _schedule(schedule: Any, dtype: Any) -> Any:
 
 def _regularizer(regularizer: Any, dtype: Any) -> Any:
     parameters, inputs = _typed((PARAMETERS, SCORES.reshape(4, 3)), dtype)
-    hidden = {"a": jax.nn.sigmoid(inputs)}
+    taps = {f"a.{kind}": jax.nn.sigmoid(inputs) for kind in ("a", "divergence")}
 
     def activations_at(x: Any) -> Any:
         return {"a": jnp.tanh(x)}
@@ -101,7 +104,7 @@ def _regularizer(regularizer: Any, dtype: Any) -> Any:
     key, progress = _key(), Progress(step=jnp.asarray(0))
     own = ([regularizer], parameters, activations_at, inputs, None, key)
     return (
-        (of_parameters(*own) + of_activations([regularizer], hidden, None)) * inputs[0, 0],
+        (of_parameters(*own) + of_activations([regularizer], taps, None)) * inputs[0, 0],
         after_step([regularizer], parameters, parameters, 0.5, progress),
     )
 
@@ -126,6 +129,9 @@ SHAPES: dict[type, tuple[int, ...]] = {
     GlobalPooling: IMAGES,
     InstanceNormalization: IMAGES,
     MaxPooling: IMAGES,
+    NormalSample: (4, 4),
+    TransposedConvolution: IMAGES,
+    Upsample: IMAGES,
     LeNet: SIZEABLE,
     ResNet: SIZEABLE,
     PlaneRecurrent: (4, 3, 2, 2),

@@ -46,6 +46,7 @@ from thalweg.catalogue.initializers import (
 )
 from thalweg.catalogue.losses import (
     AbsoluteError,
+    BernoulliLikelihood,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
     ClippedCrossEntropy,
@@ -87,6 +88,8 @@ LARGE = jnp.array([-1e4, -88.0, -20.0, -1.0, -0.0, 0.0, 1.0, 20.0, 88.0, 1e4])
 
 LOSSES = [
     AbsoluteError(),
+    BernoulliLikelihood(),
+    BernoulliLikelihood(reduction="sum"),
     BinaryCrossEntropy(),
     BinaryCrossEntropy(smoothing=0.2),
     CategoricalCrossEntropy(),
@@ -208,7 +211,8 @@ def test_targets_of_another_size_are_refused() -> None:
 def test_probabilities(loss: Any) -> None:
     if loss.tasks == ("regression",):
         outputs = jnp.linspace(-2, 2, 4 * loss.outputs(3)).reshape(4, -1)
-        expected = jnp.exp(outputs) if isinstance(loss, PoissonLikelihood) else outputs[:, :3]
+        link = {PoissonLikelihood: jnp.exp, BernoulliLikelihood: jax.nn.sigmoid}.get(type(loss))
+        expected = outputs[:, :3] if link is None else link(outputs)
         assert (loss.probabilities(outputs) == expected).all()
         return
     for classes in [2, 3] if "multiclass" in loss.tasks else [2]:

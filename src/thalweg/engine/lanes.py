@@ -226,7 +226,7 @@ def objective_at(
 
     def of_pass(auxiliary: Any) -> Any:
         _, seen = auxiliary
-        value = penalties.of_activations(regularizers, penalties.hidden(seen), weights)
+        value = penalties.of_activations(regularizers, seen, weights)
         return value if attached is None else value + mean(partial(attached, seen))
 
     return Composite(outputs_of, loss_of, penalty_of, of_pass if collects else None)

@@ -112,14 +112,16 @@ def check_activations(recipe: Recipe) -> None:
 def check_layers(recipe: Recipe, parameters: Any, taps: Mapping[str, Any]) -> None:
     """Refuse regularizers of layers that the network does not have."""
     of_weights = [name for name, _ in by_layer(parameters)]
-    of_activations = list(penalties.hidden(taps))
     for regularizer in recipe.regularizers:
         owner = type(regularizer).__name__
+        kind = penalties.read_by(regularizer)
+        of_activations = list(penalties.hidden(taps, kind))
         there = of_weights if regularizer.acts_on == "weights" else of_activations
         if not there:
+            what = f"hidden {regularizer.acts_on}" if kind == "a" else f"layers with a {kind}"
             raise SpecError(
-                f"{owner} acts on hidden {regularizer.acts_on}, but "
-                f"{type(recipe.network).__name__} has none; leave it out"
+                f"{owner} acts on {what}, but {type(recipe.network).__name__} has none; leave it "
+                "out"
             )
         asked = regularizer.layers
         unknown = [name for name in asked or () if not of_layers(dict.fromkeys(there), (name,))]

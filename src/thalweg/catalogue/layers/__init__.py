@@ -26,6 +26,8 @@ from thalweg.catalogue.layers.positions import LearnedPositions, SinusoidalPosit
 from thalweg.catalogue.layers.recurrent import Recurrent
 from thalweg.catalogue.layers.reparametrization import SpectralNormalization, WeightNormalization
 from thalweg.catalogue.layers.reshape import Flatten, Repeat, Reshape
+from thalweg.catalogue.layers.sampling import NormalSample
+from thalweg.catalogue.layers.upsampling import TransposedConvolution, Upsample
 
 __all__ = [
     "Activate",
@@ -43,6 +45,7 @@ __all__ = [
     "LearnedPositions",
     "MaxPooling",
     "MultiHeadAttention",
+    "NormalSample",
     "Parallel",
     "PlaneRecurrent",
     "RMSNormalization",
@@ -53,5 +56,7 @@ __all__ = [
     "SinusoidalPositions",
     "SpectralNormalization",
     "TransformerBlock",
+    "TransposedConvolution",
+    "Upsample",
     "WeightNormalization",
 ]

@@ -10,7 +10,11 @@ on hidden layers. ``chosen`` picks the loss a task calls for.
 """
 
 from thalweg.catalogue.losses.attached import DeepSupervision
-from thalweg.catalogue.losses.densities import GaussianLikelihood, PoissonLikelihood
+from thalweg.catalogue.losses.densities import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    PoissonLikelihood,
+)
 from thalweg.catalogue.losses.distances import AbsoluteError, Huber, IndicatorError, SquaredError
 from thalweg.catalogue.losses.entropies import (
     BinaryCrossEntropy,
@@ -22,6 +26,7 @@ from thalweg.catalogue.losses.margins import Hinge, SigmoidHinge, SquaredHinge, 
 
 __all__ = [
     "AbsoluteError",
+    "BernoulliLikelihood",
     "BinaryCrossEntropy",
     "CategoricalCrossEntropy",
     "ClippedCrossEntropy",
