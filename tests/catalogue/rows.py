@@ -102,10 +102,12 @@ from thalweg.catalogue.layers import (
 from thalweg.catalogue.line_searches import Backtracking, ExactSearch, WolfeSearch
 from thalweg.catalogue.losses import (
     AbsoluteError,
+    Adversarial,
     BernoulliLikelihood,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
     ClippedCrossEntropy,
+    Contrastive,
     DeepSupervision,
     Focal,
     GaussianLikelihood,
@@ -116,9 +118,12 @@ from thalweg.catalogue.losses import (
     SigmoidHinge,
     SquaredError,
     SquaredHinge,
+    Triplet,
+    Wasserstein,
     ZeroOne,
 )
 from thalweg.catalogue.networks import (
+    GAN,
     MLP,
     VGG,
     AuxiliaryHead,
@@ -128,6 +133,7 @@ from thalweg.catalogue.networks import (
     ResidualMLP,
     ResNet,
     Sequential,
+    Siamese,
     Transformer,
 )
 from thalweg.catalogue.optimizers import (
@@ -141,6 +147,7 @@ from thalweg.catalogue.optimizers import (
     AdaMax,
     AdamW,
     AMSGrad,
+    ByLayer,
     ConjugateGradients,
     DeltaBarDelta,
     GaussNewton,
@@ -273,10 +280,12 @@ ROWS: dict[str, list[Any]] = {
     "starts": [FromRun(run="0123456789abcdef"), OutputBias(), UnitVariance(deviation=0.5)],
     "losses": [
         AbsoluteError(),
+        *[Adversarial(form=form) for form in ("non_saturating", "minimax")],
         *[BernoulliLikelihood(reduction=reduction) for reduction in ("mean", "sum")],
         BinaryCrossEntropy(smoothing=0.1),
         CategoricalCrossEntropy(smoothing=0.1),
         ClippedCrossEntropy(least=0.2),
+        Contrastive(margin=0.7),
         DeepSupervision(
             final=CategoricalCrossEntropy(smoothing=0.1), hidden=Focal(focus=1.5), weight=0.4
         ),
@@ -291,6 +300,8 @@ ROWS: dict[str, list[Any]] = {
         SquaredError(),
         SquaredError(factor=0.5),
         SquaredHinge(),
+        *[Triplet(margin=0.7, squared=squared) for squared in (False, True)],
+        Wasserstein(penalty=0.7),
         ZeroOne(),
     ],
     "schedules": [
@@ -451,6 +462,12 @@ ROWS: dict[str, list[Any]] = {
                 ("attention", "forward", 2, GRU(activation=Swish(beta=1.7))),
             )
         ],
+        GAN(
+            generator=MLP(hidden=(3,), activation=ELU(alpha=0.5)),
+            discriminator=MLP(hidden=(3,), activation=Tanh(), dropout=0.3),
+            code=2,
+            outputs=5,
+        ),
         LeNet(filters=(2, 3), hidden=(5,), outputs=2),
         LeNet(filters=(2, 3), hidden=(5,), outputs=2, pooling="max"),
         ResidualMLP(width=4, blocks=2, normalization=LayerNormalization(epsilon=0.1), outputs=2),
@@ -460,6 +477,11 @@ ROWS: dict[str, list[Any]] = {
         RecurrentNetwork(hidden=(3, 3), residual=True, returns="sequence", outputs=2),
         ResNet(filters=(2, 3), blocks=1, normalization=GroupNormalization(groups=1), outputs=2),
         Sequential(layers=(Dense(units=4), Activate(function=Tanh()), Dense(units=2))),
+        *[
+            Siamese(join=join, items=items, outputs=items - 1)
+            for join, items in (("difference", 2), ("absolute", 3), ("distance", 2))
+        ],
+        Siamese(branch=MLP(hidden=(3,), dropout=0.3, outputs=2), join="distance", head=None),
         Transformer(width=4, heads=2, symbols=5, positions=None, returns="max", outputs=2),
         Transformer(width=4, heads=2, blocks=1, hidden=3, dropout=0.4, outputs=2),
         Transformer(
@@ -537,6 +559,7 @@ ROWS: dict[str, list[Any]] = {
         Lookahead(inner=GradientDescent(learning_rate=0.03), every=2),
         *[PolyakAveraging(inner=Momentum(learning_rate=0.01), decay=d) for d in (None, 0.9)],
         ScheduleFree(inner=GradientDescent(learning_rate=0.03)),
+        ByLayer(layers=("bias",), inner=GradientDescent(learning_rate=0.1), every=2),
     ],
     "line_searches": SEARCHES,
     "decoders": [

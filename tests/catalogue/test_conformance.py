@@ -47,6 +47,7 @@ from thalweg.catalogue.networks import (
     LeNet,
     RecurrentNetwork,
     ResNet,
+    Siamese,
     Transformer,
 )
 from thalweg.catalogue.objective import Composite
@@ -80,7 +81,8 @@ def _loss(loss: Any, dtype: Any) -> Any:
     if "multiclass" in loss.tasks:
         outputs, targets = SCORES.reshape(4, 3), np.array([0, 2, 1, 1])
     else:
-        outputs = SCORES.reshape(-1, loss.outputs(2 if "binary" in loss.tasks else 1))
+        width = loss.outputs(2 if "binary" in loss.tasks else 1)
+        outputs = np.resize(SCORES, (len(SCORES) // width, width))
         targets = np.arange(len(outputs)) % 2
     outputs, targets = _typed(outputs, dtype), jnp.asarray(targets)
     attached = getattr(loss, "attached", lambda taps, targets: None)
@@ -142,6 +144,7 @@ SHAPES: dict[type, tuple[int, ...]] = {
     Transformer: (4, 5, 3),
     Recurrent: (4, 5, 3),
     RecurrentNetwork: (4, 5, 3),
+    Siamese: (4, 6, 2),
     VGG: SIZEABLE,
 }
 

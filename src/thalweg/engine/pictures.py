@@ -30,7 +30,7 @@ def decision_grid(jobs: Sequence[Job]) -> Grid | None:
     dataset = jobs[0].dataset
     wanted = [job for job in jobs if job.pictured]
     flat = dataset.inputs.shape[1:] == (2,) and not dataset.vocabulary
-    if not wanted or not flat or dataset.task == "regression":
+    if not wanted or not flat or dataset.task in ("regression", "generation"):
         return None
     inputs = np.concatenate([job.dataset.inputs for job in wanted])
     low, high = np.nanmin(inputs, axis=0), np.nanmax(inputs, axis=0)

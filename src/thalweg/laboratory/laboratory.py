@@ -19,7 +19,7 @@ from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.networks.inside import activations_of
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.kept import said
+from thalweg.engine.kept import generated, said
 from thalweg.engine.measures import default_metric, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
@@ -271,7 +271,10 @@ class Laboratory:
         if self.experiment.ensemble is None:
             return
         for point in self.points:
-            if not self._jobs(point.recipe, "report", range(1))[0].sizes[2]:
+            (job,) = self._jobs(point.recipe, "report", range(1))
+            if job.dataset.task == "generation":
+                raise SpecError("ensembles average predictions, and samples are none; leave it out")
+            if not job.sizes[2]:
                 data = type(point.recipe.data).__name__
                 raise SpecError(
                     f"ensembles are judged on test rows, of which there are none; give "
@@ -458,14 +461,40 @@ class Laboratory:
             DataError: the inputs have another shape than those of the data.
             RecordError: a run is not of this experiment, or has not ended.
         """
+        jobs = self._jobs_of(runs)
+        with Record.open(self.project) as record:
+            return {run: said(job, record.arrays(run), inputs) for run, job in jobs.items()}
+
+    def generate(
+        self, count: int = 64, runs: Sequence[str] | None = None, seed: int = 0
+    ) -> dict[str, np.ndarray]:
+        """Samples that recorded runs make: those of a GAN, or of a variational autoencoder.
+
+        Args:
+            count: how many.
+            runs: ids of runs of this experiment; all that have ended where not given.
+            seed: of the random codes, the same for every run.
+
+        Returns:
+            By run, float32 [sample, feature, ...], shaped like inputs and in their units.
+
+        Raises:
+            SpecError: the network of a run makes no samples.
+            RecordError: a run is not of this experiment, or has not ended.
+        """
+        jobs = self._jobs_of(runs)
+        with Record.open(self.project) as record:
+            return {r: generated(job, record.arrays(r), count, seed) for r, job in jobs.items()}
+
+    def _jobs_of(self, runs: Sequence[str] | None) -> dict[str, Job]:
+        """Runs by id; all that have ended where none are named."""
         jobs = {trial.job.id: trial.job for phase in self._phases for trial in self._trials(phase)}
         if runs is None:
             runs = [run.id for run in self.record().runs if run.outcome in FINAL and run.id in jobs]
         for run in runs:
             if run not in jobs:
                 raise RecordError(f"run {run} is not one of this experiment")
-        with Record.open(self.project) as record:
-            return {run: said(jobs[run], record.arrays(run), inputs) for run in runs}
+        return {run: jobs[run] for run in runs}
 
     # -------------------------------------------------------------------------------------- report
 

@@ -5,11 +5,12 @@ a vector; the objective averages it over the batch. Losses for classes work on l
 probabilities, so that they stay finite.
 
 ``loss`` holds the contract. The parts: ``distances`` between numbers, ``entropies`` of classes,
-``margins`` between classes, ``densities`` with a spread of their own, and ``attached`` for losses
-on hidden layers. ``chosen`` picks the loss a task calls for.
+``margins`` between classes, ``densities`` with a spread of their own, ``games`` of two players,
+``comparing`` of examples, and ``attached`` for losses on hidden layers. ``chosen`` picks the loss a task calls for.
 """
 
 from thalweg.catalogue.losses.attached import DeepSupervision
+from thalweg.catalogue.losses.comparing import Contrastive, Triplet
 from thalweg.catalogue.losses.densities import (
     BernoulliLikelihood,
     GaussianLikelihood,
@@ -22,14 +23,17 @@ from thalweg.catalogue.losses.entropies import (
     ClippedCrossEntropy,
     Focal,
 )
+from thalweg.catalogue.losses.games import Adversarial, Wasserstein
 from thalweg.catalogue.losses.margins import Hinge, SigmoidHinge, SquaredHinge, ZeroOne
 
 __all__ = [
     "AbsoluteError",
+    "Adversarial",
     "BernoulliLikelihood",
     "BinaryCrossEntropy",
     "CategoricalCrossEntropy",
     "ClippedCrossEntropy",
+    "Contrastive",
     "DeepSupervision",
     "Focal",
     "GaussianLikelihood",
@@ -40,5 +44,7 @@ __all__ = [
     "SigmoidHinge",
     "SquaredError",
     "SquaredHinge",
+    "Triplet",
+    "Wasserstein",
     "ZeroOne",
 ]
