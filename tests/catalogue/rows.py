@@ -559,7 +559,12 @@ ROWS: dict[str, list[Any]] = {
         Lookahead(inner=GradientDescent(learning_rate=0.03), every=2),
         *[PolyakAveraging(inner=Momentum(learning_rate=0.01), decay=d) for d in (None, 0.9)],
         ScheduleFree(inner=GradientDescent(learning_rate=0.03)),
-        ByLayer(layers=("bias",), inner=GradientDescent(learning_rate=0.1), every=2),
+        ByLayer(
+            layers=("bias",),
+            inner=GradientDescent(learning_rate=0.1),
+            every=2,
+            others=Momentum(learning_rate=0.1),
+        ),
     ],
     "line_searches": SEARCHES,
     "decoders": [

@@ -6,7 +6,8 @@ probabilities, so that they stay finite.
 
 ``loss`` holds the contract. The parts: ``distances`` between numbers, ``entropies`` of classes,
 ``margins`` between classes, ``densities`` with a spread of their own, ``games`` of two players,
-``comparing`` of examples, and ``attached`` for losses on hidden layers. ``chosen`` picks the loss a task calls for.
+``comparing`` of examples, and ``attached`` for losses on hidden layers. ``chosen`` picks the loss a
+task calls for.
 """
 
 from thalweg.catalogue.losses.attached import DeepSupervision

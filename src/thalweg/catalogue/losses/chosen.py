@@ -29,8 +29,8 @@ def chosen_for(task: Task) -> tuple[Loss, str]:
         )
     if task == "generation":
         return Adversarial(), (
-            "the non-saturating adversarial loss, because there is nothing to predict: what is made "
-            "is judged by a discriminator that learns beside it"
+            "the non-saturating adversarial loss, because there is nothing to predict: samples are "
+            "judged by a discriminator that learns beside their generator"
         )
     return CategoricalCrossEntropy(), (
         "categorical cross-entropy on a softmax of one output per class, because there are several "

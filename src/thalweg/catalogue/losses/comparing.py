@@ -20,8 +20,8 @@ class Contrastive:
     Shapes: distances [batch, 1], targets [batch] (1 the same, 0 different) → [batch]
     Watch for: the paper writes Y = 0 for the same class. Two examples are taken for the same where
         they are nearer than half the margin: the probability given is sigmoid(margin / 2 − d).
-    Source: Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping, 2006,
-        equation 4
+    Source: Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping,
+        2006, equation 4
     Example:
         >>> Contrastive(margin=1.0)(jnp.array([[0.5], [0.2]]), jnp.array([1, 0])).round(3)
         Array([0.125, 0.32 ], dtype=float32)
@@ -52,8 +52,8 @@ class Triplet:
         distances that of the target is d_like
     Numbers: margin: by how much
     Choices: squared: whether distances are squared
-    Shapes: distances [batch, 2] from the first example, targets [batch] (0 or 1: which of the two is
-        like it) → [batch]
+    Shapes: distances [batch, 2] from the first example, targets [batch] (0 or 1: which of the two
+        is like it) → [batch]
     Watch for: the paper squares distances between vectors of length 1; libraries do not square.
         Most triplets soon cost nothing; larger batches make no harder ones, as these are drawn
         beforehand. The probabilities given are a softmax of −d.

@@ -22,8 +22,8 @@ class Loss(Protocol):
     ``GAN`` and targets hold nothing.
 
     Laws: finite for finite outputs; never negative (up to rounding), but for densities, which may
-    exceed one, and games; averaging is left to the objective. ``outputs`` says how many outputs a network
-    needs for a number of classes, or of target values; ``probabilities`` turns outputs
+    exceed one, and games; averaging is left to the objective. ``outputs`` says how many outputs a
+    network needs for a number of classes, or of target values; ``probabilities`` turns outputs
     [batch, output] into one probability per class [batch, class], or in regression into one
     value per target [batch, target].
 

@@ -41,13 +41,13 @@ class GAN:
         both games; ByLayer gives each its optimizer. Losses say little; ``energy`` is smaller the
         better samples are spread like the data, for any pair of players. No batch normalization in
         D with the penalty, which is of single examples.
-    Source: Goodfellow et al., Generative Adversarial Networks, 2014, algorithm 1; penalty: Gulrajani
-        et al., Improved Training of Wasserstein GANs, 2017, equation 3; energy: Gneiting & Raftery,
-        Strictly Proper Scoring Rules, 2007, equation 21
+    Source: Goodfellow et al., Generative Adversarial Networks, 2014, algorithm 1; penalty:
+        Gulrajani et al., Improved Training of Wasserstein GANs, 2017, equation 3; energy: Gneiting
+        & Raftery, Strictly Proper Scoring Rules, 2007, equation 21
     Example:
         >>> network, x = GAN(code=3, outputs=4), jnp.ones((1, 2))
         >>> variables = network.init(jax.random.key(0), x)
-        >>> network.generate(variables, jax.random.key(1), 5, x).shape
+        >>> network.samples(variables, jax.random.key(1), 5, x).shape
         (5, 2)
     """
 
@@ -92,7 +92,7 @@ class GAN:
             scores.append(self._penalty(variables, x, made, context))
         return jnp.stack(scores, axis=-1), filled({"generator": made_state, "discriminator": state})
 
-    def generate(self, variables: Variables, key: Array, count: int, example: Any) -> Array:
+    def samples(self, variables: Variables, key: Array, count: int, example: Any) -> Array:
         """New samples, [count, ...].
 
         Args:

@@ -29,8 +29,9 @@ def generate(network: Any, variables: Variables, key: Array, count: int, example
     Raises:
         SpecError: the network is none of these.
     """
-    if hasattr(network, "generate"):
-        return network.generate(variables, key, count, example)
+    own = getattr(network, "samples", None)
+    if own is not None:
+        return own(variables, key, count, example)
     layers = network.named_layers() if hasattr(network, "named_layers") else ()
     place = next((i for i, (_, one) in enumerate(layers) if isinstance(one, NormalSample)), None)
     if place is None:

@@ -1,4 +1,4 @@
-"""Data made of other data: inputs to be reconstructed, or made more of, and several side by side."""
+"""Data made of other data: inputs to be reconstructed, made more of, or compared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.data.dataset import Dataset, Shares, Source
 from thalweg.data.sources.bundled import Digits
-from thalweg.data.sources.generated import LARGEST_SEED, Moons
+from thalweg.data.sources.generated import LARGEST_SEED
 from thalweg.data.split import check_shares
 from thalweg.errors import DataError, SpecError
 from thalweg.part import choice, declaration, part
@@ -100,17 +100,17 @@ class Unlabelled:
 
     Choices: of: the data whose targets are left out; split: shares of the rows for training,
         validation and test
-    Shapes: inputs [1000, 2], targets [1000, 0]: generation; of other data their inputs
+    Shapes: inputs [1797, 64], targets [1797, 0]: generation; of other data their inputs
     Watch for: rows are divided as those of the other data are with the same shares and seed.
         Samples are made, and judged, in the units that preprocessing leaves.
     Source: Goodfellow et al., Generative Adversarial Networks, 2014. Licence: that of the other
         data.
     Example:
-        >>> Unlabelled(of=Moons()).load().targets.shape
-        (1000, 0)
+        >>> Unlabelled(of=Digits()).load().targets.shape
+        (1797, 0)
     """
 
-    of: Source = choice(default=Moons())
+    of: Source = choice(default=Digits())
     split: Shares = choice(default=(0.7, 0.15, 0.15))
     check = _check_derived
 
@@ -147,8 +147,8 @@ class Comparisons:
         and test, which is 0
     Shapes: inputs [2000, 2, 64], targets [2000]: binary; images one above the other, sequences one
         after the other, [rows, 2 · height, width, channel]
-    Watch for: no test example is in a training pair, but validation pairs share examples with those.
-        Both answers are equally frequent. Preprocessing is fitted to each place by itself.
+    Watch for: no test example is in a training pair, but validation pairs share examples with
+        those. Both answers are equally frequent. Preprocessing is fitted to each place by itself.
         Augmentations of images would see both as one: leave them out.
     Source: Bromley et al., Signature Verification using a Siamese Time Delay Neural Network, 1993
         (pairs); Schroff, Kalenichenko & Philbin, FaceNet, 2015 (threes). Licence: that of the other
