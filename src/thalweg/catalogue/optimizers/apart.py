@@ -63,6 +63,8 @@ class ByLayer:
         return {"inner": self.inner.start(inner), "others": self.others.start(others)}
 
     def evaluated(self, parameters: Any, state: Any) -> Any:
+        if not isinstance(parameters, dict):
+            return evaluated(self.others, parameters, state["others"])
         inner, others = self._groups(parameters)
         used = in_place(parameters, evaluated(self.inner, inner, state["inner"]))
         return in_place(used, evaluated(self.others, others, state["others"]))
@@ -70,16 +72,20 @@ class ByLayer:
     def step(
         self, objective: Objective, parameters: Any, state: Any, count: Array, clip: Clip = as_is
     ) -> Step:
+        if not isinstance(parameters, dict):
+            alone = self.others.step(objective, parameters, state["others"], count, clip)
+            return alone._replace(state={**state, "others": alone.state})
+
         def taken_by(optimizer: Optimizer, own: Any, kept: Any, count: Any) -> Step:
             # The compiler finds that both differentiate one pass, and computes it once.
-            def alone(at: Any) -> tuple[Array, Any]:
+            def of_own(at: Any) -> tuple[Array, Any]:
                 return objective(in_place(parameters, at))
 
             def clipped(gradient: Any) -> Any:
                 nothing = jax.tree.map(jnp.zeros_like, parameters)
                 return _at(clip(in_place(nothing, gradient)), gradient)
 
-            return optimizer.step(alone, own, kept, count, clipped)
+            return optimizer.step(of_own, own, kept, count, clipped)
 
         ours, rest = self._groups(parameters)
         inner = taken_by(self.inner, ours, state["inner"], (count - 1) // self.every + 1)
