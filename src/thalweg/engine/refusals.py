@@ -29,6 +29,11 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse preprocessing and augmentation that the data or targets do not admit."""
     if dataset.vocabulary:
         _check_tokens(recipe, dataset)
+    if dataset.task == "generation" and not hasattr(type(recipe.network), "samples"):
+        raise SpecError(
+            f"the data of {type(recipe.data).__name__} are for networks that make samples, such as "
+            f"GAN, got {type(recipe.network).__name__}"
+        )
     shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
     targets = recipe.target_preprocessing
     if targets is not None and not keeps_features(targets):
