@@ -30,6 +30,7 @@ from thalweg.catalogue.regularizers import NormalDivergence
 from thalweg.data import Comparisons, Diabetes, Digits, Moons, Reconstruction, Unlabelled
 from thalweg.engine import devices, program
 from thalweg.errors import DataError, SpecError
+from thalweg.record.store import Record
 from thalweg.spec import Ensemble
 
 MOONS = Unlabelled(of=Moons(samples=600, noise=0.05))
@@ -93,6 +94,49 @@ def test_a_gan_is_judged_by_what_it_makes(tmp_path: Path) -> None:
     assert scores.shape == (90, 1)
     assert ((scores > 0) & (scores < 1)).all()
     assert len(laboratory.report(tmp_path / "report.html").read_text("utf-8")) > 10_000
+
+
+def test_pictures_are_kept_and_reported(tmp_path: Path) -> None:
+    images = Digits(flat=False)
+    dense = GAN(generator=MLP(hidden=(8,)), discriminator=MLP(hidden=(8,)))
+    restoring = Sequential(layers=(Flatten(), Dense(units=8), Dense()))
+    for name, data, network in (
+        ("made", Unlabelled(of=images), dense),
+        ("restored", Reconstruction(of=images), restoring),
+    ):
+        laboratory = ran(tmp_path / name, data=data, network=network, seeds=2)
+        jobs = {t.job.id: t.job for t in laboratory.plan().trials}
+        with Record.open(tmp_path / name) as record:
+            kept = {run: record.arrays(run) for run in jobs}
+        pictured, plain = (next(r for r, job in jobs.items() if job.seed == s) for s in (0, 1))
+        assert not any("pictures" in name for name in kept[plain])
+        made = kept[pictured]["pictures_made"]
+        assert made.dtype == np.uint8
+        if name == "made":
+            assert made.shape == (64, 8, 8, 1)
+            assert "pictures_given" not in kept[pictured]
+            expected = laboratory.generate(64)[pictured]
+        else:
+            job = jobs[pictured]
+            given = job.dataset.inputs[job.split.test[:32]]
+            np.testing.assert_array_equal(kept[pictured]["pictures_given"], (255 * given).round())
+            expected = laboratory.predict(given)[pictured].reshape(given.shape)
+        np.testing.assert_allclose(made, 255 * np.clip(expected, 0, 1), atol=0.51)
+        page = laboratory.report(tmp_path / f"{name}.html").read_text("utf-8")
+        assert "Pictures" in page
+        assert ("What generators make" in page) == (name == "made")
+
+
+def test_a_discriminator_on_a_plane_is_drawn_with_examples_and_samples(tmp_path: Path) -> None:
+    small = GAN(generator=MLP(hidden=(4,)), discriminator=MLP(hidden=(4,)))
+    laboratory = ran(tmp_path, data=MOONS, network=small)
+    ((run, made),) = laboratory.generate(600).items()
+    with Record.open(tmp_path) as record:
+        arrays = record.arrays(run)
+    assert arrays["decision_grid"].shape == (64, 64, 2)
+    np.testing.assert_allclose(arrays["decision_points"][600:], made, rtol=1e-6)
+    assert arrays["decision_labels"].tolist() == [1] * 600 + [0] * 600
+    assert "Class 0 are samples" in laboratory.report(tmp_path / "page.html").read_text("utf-8")
 
 
 @pytest.mark.slow
