@@ -142,20 +142,18 @@ def test_a_discriminator_on_a_plane_is_drawn_with_examples_and_samples(tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", [Adversarial(), Wasserstein(penalty=1.0)], ids=repr)
 def test_games_end_in_samples_like_the_data(loss: Any, tmp_path: Path) -> None:
-    fast = Adam(learning_rate=2e-3, beta1=0.5)
-    every = 1 if isinstance(loss, Adversarial) else 3
+    fast = Adam(learning_rate=1e-3, beta1=0.5)
+    every = 1 if isinstance(loss, Adversarial) else 2
     laboratory = ran(
         tmp_path,
         data=MOONS,
         network=PLAYERS,
         loss=loss,
         optimizer=ByLayer(inner=fast, every=every, others=fast),
-        training=Training(epochs=250, batch_size=64, probes=0),
+        training=Training(epochs=150, batch_size=16, probes=0),
     )
     (made,), data = laboratory.generate(600).values(), MOONS.load().inputs
-    best = energy_distance(data[::2], data[1::2])
     assert energy_distance(made, data) < 0.15
-    assert best < 0.05
     # A normal distribution with the mean and the covariance of the data is farther away.
     normal = np.random.default_rng(0).multivariate_normal(data.mean(0), np.cov(data.T), 600)
     assert energy_distance(made, data) < energy_distance(normal, data)
@@ -318,6 +316,7 @@ def test_what_does_not_fit_is_refused(fields: dict[str, Any], message: str, tmp_
     assert message in str(refused.value)
 
 
+@pytest.mark.slow
 def test_samples_that_cannot_be_had_are_refused(tmp_path: Path) -> None:
     plain = ran(tmp_path / "plain", data=Moons(samples=60), network=MLP(hidden=(4,)))
     with pytest.raises(SpecError, match="MLP makes no samples: that takes a GAN"):
