@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,10 @@ SPECS = sorted((ROOT / "examples").glob("*.toml"))
 # What makes an example small; the order of magnitude of its runs stays visible in the plan.
 SMALL = ("training.epochs=1", "training.probes=2")
 SMALLER = {
+    "autoencoder": ("data.reconstruction.of.mnist.samples=300",),
     "digits": ("compare.seeds.tune=1",),
+    "gan": ("data.unlabelled.of.mnist.samples=300",),
+    "siamese": ("data.comparisons.samples=200",),
     "moons": ("compare.seeds.tune=1",),
     "mnist": ("data.mnist.samples=600",),
     "mnist_ablation": ("data.mnist.samples=600", "network.residual_mlp.width=16"),
@@ -33,7 +37,8 @@ SLOW = {
     "mnist_ablation": "seven programs are compiled, and many pairs compared",
     "optimizers_moons": "56 programs are compiled",
 }
-COMPARES_NOTHING = ("mnist_cnn", "mnist_dense_99")
+AVERAGES = ("mnist_cnn", "mnist_dense_99")
+COMPARES_NOTHING = (*AVERAGES, "autoencoder", "gan")
 
 
 @pytest.mark.parametrize(
@@ -47,10 +52,12 @@ def test_example(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     if (ROOT.parent / "shared" / "data").exists() and "THALWEG_DATA" not in os.environ:
         monkeypatch.setenv("THALWEG_DATA", str(ROOT.parent / "shared" / "data"))
     compares = path.stem not in COMPARES_NOTHING
-    seeds = ("compare.seeds.report=2",) if compares else ("seeds=2", "ensemble.size=2")
-    overrides = (*SMALL, *seeds, *SMALLER.get(path.stem, ()))
+    seeds = ("compare.seeds.report=2",) if compares else ("seeds=2",)
+    sizes = ("ensemble.size=2",) if path.stem in AVERAGES else ()
+    overrides = (*SMALL, *seeds, *sizes, *SMALLER.get(path.stem, ()))
     laboratory = Laboratory(Experiment.from_file(path, overrides), tmp_path)
-    source = laboratory.points[0].recipe.data
+    source: Any = laboratory.points[0].recipe.data
+    source = getattr(source, "of", source)
     if isinstance(source, MNIST) and source.missing():
         pytest.skip(source.missing())
     planned = laboratory.plan()

@@ -85,6 +85,7 @@ from thalweg.catalogue.layers import (
     LinearChain,
     MaxPooling,
     MultiHeadAttention,
+    NormalSample,
     Parallel,
     PlaneRecurrent,
     Recurrent,
@@ -95,14 +96,19 @@ from thalweg.catalogue.layers import (
     SinusoidalPositions,
     SpectralNormalization,
     TransformerBlock,
+    TransposedConvolution,
+    Upsample,
     WeightNormalization,
 )
 from thalweg.catalogue.line_searches import Backtracking, ExactSearch, WolfeSearch
 from thalweg.catalogue.losses import (
     AbsoluteError,
+    Adversarial,
+    BernoulliLikelihood,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
     ClippedCrossEntropy,
+    Contrastive,
     DeepSupervision,
     Focal,
     GaussianLikelihood,
@@ -114,9 +120,12 @@ from thalweg.catalogue.losses import (
     SigmoidHinge,
     SquaredError,
     SquaredHinge,
+    Triplet,
+    Wasserstein,
     ZeroOne,
 )
 from thalweg.catalogue.networks import (
+    GAN,
     MLP,
     VGG,
     AuxiliaryHead,
@@ -126,6 +135,7 @@ from thalweg.catalogue.networks import (
     ResidualMLP,
     ResNet,
     Sequential,
+    Siamese,
     Transformer,
     TransformerEncoderDecoder,
 )
@@ -140,6 +150,7 @@ from thalweg.catalogue.optimizers import (
     AdaMax,
     AdamW,
     AMSGrad,
+    ByLayer,
     ConjugateGradients,
     DeltaBarDelta,
     GaussNewton,
@@ -189,6 +200,7 @@ from thalweg.catalogue.regularizers import (
     MaxNorm,
     MeanActivity,
     NoiseConsistency,
+    NormalDivergence,
     ProximalL1,
     PruneBelow,
     PruneShare,
@@ -271,9 +283,12 @@ ROWS: dict[str, list[Any]] = {
     "starts": [FromRun(run="0123456789abcdef"), OutputBias(), UnitVariance(deviation=0.5)],
     "losses": [
         AbsoluteError(),
+        *[Adversarial(form=form) for form in ("non_saturating", "minimax")],
+        *[BernoulliLikelihood(reduction=reduction) for reduction in ("mean", "sum")],
         BinaryCrossEntropy(smoothing=0.1),
         CategoricalCrossEntropy(smoothing=0.1),
         ClippedCrossEntropy(least=0.2),
+        Contrastive(margin=0.7),
         DeepSupervision(
             final=CategoricalCrossEntropy(smoothing=0.1), hidden=Focal(focus=1.5), weight=0.4
         ),
@@ -289,6 +304,8 @@ ROWS: dict[str, list[Any]] = {
         SquaredError(),
         SquaredError(factor=0.5),
         SquaredHinge(),
+        *[Triplet(margin=0.7, squared=squared) for squared in (False, True)],
+        Wasserstein(penalty=0.7),
         ZeroOne(),
     ],
     "schedules": [
@@ -334,6 +351,7 @@ ROWS: dict[str, list[Any]] = {
         KLSparsity(strength=0.1, target=0.2),
         L1Activity(strength=0.1),
         MeanActivity(strength=0.1, target=0.2),
+        NormalDivergence(strength=0.1),
         StudentTActivity(strength=0.1),
         *[Contractive(strength=0.1, derivatives=d) for d in ("exact", "random")],
         NoiseConsistency(strength=0.1, deviation=0.2),
@@ -414,6 +432,10 @@ ROWS: dict[str, list[Any]] = {
         Residual(layers=(Dense(units=2), Dropout(rate=0.4))),
         RMSNormalization(epsilon=0.1),
         SpectralNormalization(layer=Dense(units=2)),
+        NormalSample(),
+        TransposedConvolution(filters=2, size=(2, 3)),
+        TransposedConvolution(filters=2, size=(1, 2), stride=1, padding="valid"),
+        Upsample(factor=3),
         WeightNormalization(layer=Dense(units=2)),
     ],
     "networks": [
@@ -448,6 +470,12 @@ ROWS: dict[str, list[Any]] = {
                 ("attention", "forward", 2, GRU(activation=Swish(beta=1.7)), None),
             )
         ],
+        GAN(
+            generator=MLP(hidden=(3,), activation=ELU(alpha=0.5)),
+            discriminator=MLP(hidden=(3,), activation=Tanh(), dropout=0.3),
+            code=2,
+            outputs=5,
+        ),
         LeNet(filters=(2, 3), hidden=(5,), outputs=2),
         LeNet(filters=(2, 3), hidden=(5,), outputs=2, pooling="max"),
         ResidualMLP(width=4, blocks=2, normalization=LayerNormalization(epsilon=0.1), outputs=2),
@@ -471,6 +499,11 @@ ROWS: dict[str, list[Any]] = {
             )
             for normalization, dropout in (("pre", None), ("post", 0.4))
         ],
+        *[
+            Siamese(join=join, items=items, outputs=items - 1)
+            for join, items in (("difference", 2), ("absolute", 3), ("distance", 2))
+        ],
+        Siamese(branch=MLP(hidden=(3,), dropout=0.3, outputs=2), join="distance", head=None),
         Transformer(width=4, heads=2, symbols=5, positions=None, returns="max", outputs=2),
         Transformer(width=4, heads=2, blocks=1, hidden=3, dropout=0.4, outputs=2),
         Transformer(
@@ -548,6 +581,12 @@ ROWS: dict[str, list[Any]] = {
         Lookahead(inner=GradientDescent(learning_rate=0.03), every=2),
         *[PolyakAveraging(inner=Momentum(learning_rate=0.01), decay=d) for d in (None, 0.9)],
         ScheduleFree(inner=GradientDescent(learning_rate=0.03)),
+        ByLayer(
+            layers=("bias",),
+            inner=GradientDescent(learning_rate=0.1),
+            every=2,
+            others=Momentum(learning_rate=0.1),
+        ),
     ],
     "line_searches": SEARCHES,
     "decoders": [

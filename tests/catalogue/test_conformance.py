@@ -35,16 +35,20 @@ from thalweg.catalogue.layers import (
     LinearChain,
     MaxPooling,
     MultiHeadAttention,
+    NormalSample,
     PlaneRecurrent,
     Recurrent,
     SinusoidalPositions,
     TransformerBlock,
+    TransposedConvolution,
+    Upsample,
 )
 from thalweg.catalogue.networks import (
     VGG,
     LeNet,
     RecurrentNetwork,
     ResNet,
+    Siamese,
     Transformer,
 )
 from thalweg.catalogue.objective import Composite
@@ -80,7 +84,8 @@ def _loss(loss: Any, dtype: Any) -> Any:
     elif "multiclass" in loss.tasks:
         outputs, targets = SCORES.reshape(4, 3), np.array([0, 2, 1, 1])
     else:
-        outputs = SCORES.reshape(-1, loss.outputs(2 if "binary" in loss.tasks else 1))
+        width = loss.outputs(2 if "binary" in loss.tasks else 1)
+        outputs = np.resize(SCORES, (len(SCORES) // width, width))
         targets = np.arange(len(outputs)) % 2
     outputs, targets = _typed(outputs, dtype), jnp.asarray(targets)
     attached = getattr(loss, "attached", lambda taps, targets: None)
@@ -96,7 +101,7 @@ def _schedule(schedule: Any, dtype: Any) -> Any:
 
 def _regularizer(regularizer: Any, dtype: Any) -> Any:
     parameters, inputs = _typed((PARAMETERS, SCORES.reshape(4, 3)), dtype)
-    hidden = {"a": jax.nn.sigmoid(inputs)}
+    taps = {f"a.{kind}": jax.nn.sigmoid(inputs) for kind in ("a", "divergence")}
 
     def activations_at(x: Any) -> Any:
         return {"a": jnp.tanh(x)}
@@ -104,7 +109,7 @@ def _regularizer(regularizer: Any, dtype: Any) -> Any:
     key, progress = _key(), Progress(step=jnp.asarray(0))
     own = ([regularizer], parameters, activations_at, inputs, None, key)
     return (
-        (of_parameters(*own) + of_activations([regularizer], hidden, None)) * inputs[0, 0],
+        (of_parameters(*own) + of_activations([regularizer], taps, None)) * inputs[0, 0],
         after_step([regularizer], parameters, parameters, 0.5, progress),
     )
 
@@ -129,6 +134,9 @@ SHAPES: dict[type, tuple[int, ...]] = {
     GlobalPooling: IMAGES,
     InstanceNormalization: IMAGES,
     MaxPooling: IMAGES,
+    NormalSample: (4, 4),
+    TransposedConvolution: IMAGES,
+    Upsample: IMAGES,
     LeNet: SIZEABLE,
     ResNet: SIZEABLE,
     PlaneRecurrent: (4, 3, 2, 2),
@@ -140,6 +148,7 @@ SHAPES: dict[type, tuple[int, ...]] = {
     Transformer: (4, 5, 3),
     Recurrent: (4, 5, 3),
     RecurrentNetwork: (4, 5, 3),
+    Siamese: (4, 6, 2),
     VGG: SIZEABLE,
 }
 

@@ -46,9 +46,12 @@ from thalweg.catalogue.initializers import (
 )
 from thalweg.catalogue.losses import (
     AbsoluteError,
+    Adversarial,
+    BernoulliLikelihood,
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
     ClippedCrossEntropy,
+    Contrastive,
     DeepSupervision,
     Focal,
     GaussianLikelihood,
@@ -59,6 +62,8 @@ from thalweg.catalogue.losses import (
     SigmoidHinge,
     SquaredError,
     SquaredHinge,
+    Triplet,
+    Wasserstein,
     ZeroOne,
 )
 from thalweg.catalogue.losses.chosen import chosen_for
@@ -87,11 +92,16 @@ LARGE = jnp.array([-1e4, -88.0, -20.0, -1.0, -0.0, 0.0, 1.0, 20.0, 88.0, 1e4])
 
 LOSSES = [
     AbsoluteError(),
+    Adversarial(),
+    Adversarial(form="minimax"),
+    BernoulliLikelihood(),
+    BernoulliLikelihood(reduction="sum"),
     BinaryCrossEntropy(),
     BinaryCrossEntropy(smoothing=0.2),
     CategoricalCrossEntropy(),
     CategoricalCrossEntropy(smoothing=0.2),
     ClippedCrossEntropy(),
+    Contrastive(),
     DeepSupervision(),
     Focal(),
     Focal(focus=0),
@@ -108,10 +118,14 @@ LOSSES = [
     SquaredError(),
     SquaredError(factor=0.5),
     SquaredHinge(),
+    Triplet(),
+    Triplet(squared=True),
+    Wasserstein(),
     ZeroOne(),
 ]
-# Densities may exceed one.
-NEGATIVE = (GaussianLikelihood,)
+# Densities may exceed one, and what one player loses the other gains.
+GAMES = (Adversarial, Wasserstein)
+NEGATIVE = (GaussianLikelihood, *GAMES)
 
 # ------------------------------------------------------------------------------------- activations
 
@@ -204,11 +218,12 @@ def test_targets_of_another_size_are_refused() -> None:
         SquaredError()(jnp.ones((4, 1)), jnp.zeros(3))
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+@pytest.mark.parametrize("loss", [x for x in LOSSES if not isinstance(x, GAMES)], ids=repr)
 def test_probabilities(loss: Any) -> None:
     if loss.tasks == ("regression",):
         outputs = jnp.linspace(-2, 2, 4 * loss.outputs(3)).reshape(4, -1)
-        expected = jnp.exp(outputs) if isinstance(loss, PoissonLikelihood) else outputs[:, :3]
+        link = {PoissonLikelihood: jnp.exp, BernoulliLikelihood: jax.nn.sigmoid}.get(type(loss))
+        expected = outputs[:, :3] if link is None else link(outputs)
         assert (loss.probabilities(outputs) == expected).all()
         return
     for classes in [2, 3] if "multiclass" in loss.tasks else [2]:
@@ -216,7 +231,11 @@ def test_probabilities(loss: Any) -> None:
         p = loss.probabilities(outputs)
         assert p.shape == (4, classes)
         np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-6)
-        if loss == IndicatorError() and outputs.shape[-1] == 1:
+        if isinstance(loss, Contrastive):
+            assert (decided(p) == (outputs[:, 0] <= loss.margin / 2)).all()
+        elif isinstance(loss, Triplet):
+            assert (p.argmax(axis=-1) == outputs.argmin(axis=-1)).all()
+        elif loss == IndicatorError() and outputs.shape[-1] == 1:
             assert (decided(p) == (outputs[:, 0] >= 0.5)).all()
         elif outputs.shape[-1] == 1:
             assert (p.argmax(axis=-1) == (outputs[:, 0] > 0)).all()
@@ -263,6 +282,7 @@ def test_the_task_calls_for_a_loss() -> None:
         ("binary", BinaryCrossEntropy()),
         ("multiclass", CategoricalCrossEntropy()),
         ("regression", SquaredError()),
+        ("generation", Adversarial()),
     ):
         chosen, reason = chosen_for(task)  # type: ignore[arg-type]
         assert chosen == loss

@@ -185,6 +185,11 @@ def test_no_strength_does_nothing(regularizer: Any) -> None:
     jax.tree.map(np.testing.assert_array_equal, moved, TREE)
 
 
+def taps_of(hidden: Any) -> Any:
+    """Activations by layer, as the taps of a pass."""
+    return {f"{layer}.{k}": h for layer, h in hidden.items() for k in ("a", "divergence")}
+
+
 def added(regularizer: Any, parameters: Any, hidden: Any, weights: Any = None) -> Any:
     """What a regularizer adds to the objective; inputs are the activations of the first layer."""
 
@@ -193,7 +198,7 @@ def added(regularizer: Any, parameters: Any, hidden: Any, weights: Any = None) -
 
     key, inputs = jax.random.key(0), hidden["a"]
     own = ([regularizer], parameters, activations_at, inputs, weights, key)
-    return of_parameters(*own) + of_activations([regularizer], hidden, weights)
+    return of_parameters(*own) + of_activations([regularizer], taps_of(hidden), weights)
 
 
 @pytest.mark.parametrize("regularizer", ROWS["regularizers"], ids=repr)
@@ -211,7 +216,7 @@ def test_to_a_regularizer_of_one_layer_there_is_no_other(regularizer: Any, name:
             return {layer: h.sum() * inputs**2 for layer, h in hidden.items()}
 
         own = ([regularizer], tree, activations_at, inputs, None, key)
-        return of_parameters(*own) + of_activations([regularizer], hidden, None)
+        return of_parameters(*own) + of_activations([regularizer], taps_of(hidden), None)
 
     expected = penalties_of(regularizer, {own: tree[own]}, within)
     assert penalties_of(one, tree, hidden) == expected

@@ -28,7 +28,11 @@ def test_loading_twice_gives_the_same(source):
     assert source.load().fingerprint == source.load().fingerprint
 
 
-TABLES = [given for given in LOADABLE if not given.values[0].load().vocabulary]
+def is_table(loaded):
+    return not loaded.vocabulary and loaded.inputs.ndim == 2
+
+
+TABLES = [given for given in LOADABLE if is_table(given.values[0].load())]
 
 
 @pytest.mark.parametrize("source", TABLES)
@@ -47,11 +51,20 @@ def test_every_source_is_exported_and_named_in_snake_case(name):
 
 def test_names_in_spec_files():
     assert sorted(part_name(getattr(sources, name)) for name in sources.__all__) == [
-        *("addition", "blobs", "breast_cancer", "circles", "copy", "csv", "delayed_recall"),
-        *("diabetes", "digits", "dyck", "houses", "insurance_13", "insurance_15", "iris"),
+        *("addition", "blobs", "breast_cancer", "circles", "comparisons", "copy", "csv"),
+        *(
+            "delayed_recall",
+            "diabetes",
+            "digits",
+            "dyck",
+            "houses",
+            "insurance_13",
+            "insurance_15",
+            "iris",
+        ),
         *("line_5", "mnist", "moons", "names", "number_words", "pairs", "parity", "parquet"),
         *("reconstruction", "reverse", "sequential_mnist", "six_points", "spirals", "text"),
-        "wine",
+        *("unlabelled", "wine"),
     ]
 
 
@@ -305,3 +318,91 @@ def test_reconstruction_has_one_split_and_no_gaps(tmp_path):
     table.write_text("a,b,y\n" + "1,,0\n2,3,1\n" * 10)
     with pytest.raises(DataError, match="without missing values"):
         data.Reconstruction(of=data.CSV(path=str(table), target="y")).load()
+
+
+def test_classes_left_out_are_anomalies_later():
+    digits = data.Digits().load()
+    made = data.Reconstruction(without=("3", "8")).load()
+    kept = ~np.isin(digits.targets, [3, 8])
+    np.testing.assert_array_equal(made.inputs, digits.inputs[kept])
+    (one, *rest) = (data.split_rows(made, (0.5, 0.25, 0.25), seed) for seed in range(3))
+    assert len(one.train) + len(one.validation) + len(one.test) == kept.sum()
+    assert any((one.test != other.test).any() for other in rest)
+    normal = data.Reconstruction(without=tuple("012345678")).load()
+    assert normal.rows == (digits.targets == 9).sum()
+    for wrong in (("ten",), tuple("0123456789")):
+        with pytest.raises(SpecError, match=r"without must name some classes and not all of 0, 1"):
+            data.Reconstruction(without=wrong).load()
+
+
+def test_official_test_rows_stay_apart_when_classes_are_left_out(mnist_folder):
+    mnist = data.MNIST(folder=str(mnist_folder))
+    whole = mnist.load()
+    made = data.Reconstruction(of=mnist, without=("1",), split=(0.8, 0.2, 0.0)).load()
+    assert made.fixed_test == (whole.targets[-whole.fixed_test :] != 1).sum()
+
+
+def test_unlabelled_data_have_nothing_to_predict_and_the_rows_of_the_other_split():
+    made, moons = data.Unlabelled(of=data.Moons()).load(), data.Moons().load()
+    assert (made.task, made.targets.shape, made.outputs) == ("generation", (1000, 0), 0)
+    np.testing.assert_array_equal(made.inputs, moons.inputs)
+    shares = (0.5, 0.25, 0.25)
+    one, other = (data.split_rows(each, shares, 4) for each in (made, moons))
+    np.testing.assert_array_equal(one.test, other.test)
+    with pytest.raises(DataError, match="generation has no targets, got shape"):
+        data.Dataset(moons.inputs, np.zeros((1000, 1)), "generation")
+
+
+@pytest.mark.parametrize("question", ["same", "later", "nearer"])
+def test_answers_follow_from_the_classes_of_what_is_compared(question):
+    digits = data.Digits().load()
+    labels = {
+        row.tobytes(): int(label) for row, label in zip(digits.inputs, digits.targets, strict=True)
+    }
+    source = data.Comparisons(question=question, samples=400, test=0.3)
+    made = source.load()
+    classes = np.array([[labels[one.tobytes()] for one in row] for row in made.inputs])
+    expected = {
+        "same": lambda c: c[:, 0] == c[:, 1],
+        "later": lambda c: c[:, 1] > c[:, 0],
+        "nearer": lambda c: c[:, 2] == c[:, 0],
+    }[question](classes)
+    np.testing.assert_array_equal(made.targets, expected)
+    assert made.targets.mean() == 0.5
+    if question == "later":
+        assert (classes[:, 0] != classes[:, 1]).all()
+    if question == "nearer":
+        assert ((classes[:, 1:] == classes[:, :1]).sum(axis=1) == 1).all()
+    # No example is compared with itself, and none is on both sides of the test set.
+    rows = [[one.tobytes() for one in row] for row in made.inputs]
+    assert all(len(set(row)) == len(row) for row in rows)
+    assert made.fixed_test == 120
+    seen, held = ({x for row in part for x in row} for part in (rows[:-120], rows[-120:]))
+    assert not seen & held
+    assert source.load().fingerprint == made.fingerprint
+    other = data.Comparisons(question=question, samples=400, test=0.3, seed=1).load()
+    assert other.fingerprint != made.fingerprint
+
+
+def test_compared_images_lie_one_above_the_other(mnist_folder):
+    images = data.Comparisons(of=data.Digits(flat=False), samples=20).load()
+    flat = data.Comparisons(samples=20).load()
+    np.testing.assert_array_equal(images.inputs.reshape(20, 2, 64), flat.inputs)
+    assert images.inputs.shape == (20, 16, 8, 1)
+    mnist = data.MNIST(folder=str(mnist_folder)).load()
+    made = data.Comparisons(of=data.MNIST(folder=str(mnist_folder)), samples=20).load()
+    official = {x.tobytes() for x in mnist.inputs[-mnist.fixed_test :]}
+    assert {x.tobytes() for x in made.inputs[-made.fixed_test :].reshape(-1, 784)} <= official
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="split must give 0 to the test set"):
+        data.Comparisons(split=(0.7, 0.15, 0.15))
+    with pytest.raises(DataError, match="Comparisons needs data with classes, but those of Diab"):
+        data.Comparisons(of=data.Diabetes()).load()
+    with pytest.raises(DataError, match="inputs that are numbers, but those of Dyck are tokens"):
+        data.Comparisons(of=data.Dyck()).load()
+    table = tmp_path / "few.csv"
+    table.write_text("a,y\n" + "1,u\n" * 9 + "2,v\n")
+    with pytest.raises(DataError, match=r"two examples of every class .* class \d has [01] of"):
+        data.Comparisons(of=data.CSV(path=str(table), target="y"), samples=8).load()

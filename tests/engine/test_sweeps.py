@@ -23,23 +23,26 @@ from thalweg.catalogue.layers import (
     Flatten,
     GlobalPooling,
     MultiHeadAttention,
+    NormalSample,
     TransformerBlock,
 )
 from thalweg.catalogue.losses import BinaryCrossEntropy
 from thalweg.catalogue.networks import (
+    GAN,
     MLP,
     AuxiliaryHead,
     EncoderDecoder,
     RecurrentNetwork,
     ResidualMLP,
     Sequential,
+    Siamese,
     Transformer,
     TransformerEncoderDecoder,
 )
 from thalweg.catalogue.optimizers import GradientDescent, SteepestDescent
 from thalweg.catalogue.preprocessing import SparseCode, Standardize
 from thalweg.catalogue.schedules import Warmup
-from thalweg.data import Copy, Digits, Moons, Parity
+from thalweg.data import Comparisons, Copy, Digits, Moons, Parity, Unlabelled
 from thalweg.data.sources import Houses
 from thalweg.engine.plan import Job, group, jobs_of, resolve
 from thalweg.errors import SpecError
@@ -112,6 +115,7 @@ def three(place: Place) -> list[float]:
 SPLIT = (0.5, 0.25, 0.25)
 WEIGHTS = {n: r for n, r in fullest("regularizers").items() if r.acts_on == "weights"}
 ACTIVITIES = {n: r for n, r in fullest("regularizers").items() if r.acts_on == "activations"}
+DIVERGENCE = ACTIVITIES.pop("normal_divergence")
 CLIPPINGS, AUGMENTATIONS = fullest("clipping"), fullest("augmentations")
 LOSSES, LAYERS = fullest("losses"), fullest("layers")
 LETTERS = Copy(samples=24, symbols=3, shortest=2, longest=3, split=SPLIT)
@@ -156,7 +160,10 @@ def scheduled() -> Iterator[tuple[Any, ...]]:
 def by_optimizer() -> Iterator[tuple[str, Recipe]]:
     training = Training(epochs=3, batch_size="full", probes=0, evaluate_every=3)
     several = [SteepestDescent(search=search) for search in SEARCHES]
-    for optimizer in (*fullest("optimizers").values(), *several):
+    parts = fullest("optimizers")
+    apart = replace(parts.pop("by_layer"), layers=("dense_0",))
+    yield repr(apart), recipe(optimizer=apart, network=MLP(hidden=(4,)), training=training)
+    for optimizer in (*parts.values(), *several):
         yield repr(optimizer), recipe(optimizer=optimizer, training=training)
 
 
@@ -229,6 +236,25 @@ RECIPES: dict[str, Recipe] = {
         network=AuxiliaryHead(network=MLP(hidden=(5,))), loss=LOSSES["deep_supervision"]
     ),
     "clipped": recipe(loss=LOSSES["clipped_cross_entropy"]),
+    "codes that are drawn": recipe(
+        network=Sequential(layers=(Dense(units=4), NormalSample(), Dense())),
+        regularizers=(DIVERGENCE,),
+    ),
+    "games": recipe(
+        data=Unlabelled(of=Moons(samples=24, noise=0.2), split=SPLIT),
+        network=GAN(generator=MLP(hidden=(4,)), discriminator=MLP(hidden=(4,)), code=2),
+        loss=LOSSES["wasserstein"],
+    ),
+    **{
+        name: recipe(
+            data=Comparisons(samples=40, question=question, split=(0.7, 0.3, 0.0)),
+            network=Siamese(
+                branch=MLP(hidden=(), outputs=3), join="distance", head=None, items=items
+            ),
+            loss=LOSSES[name],
+        )
+        for name, question, items in (("contrastive", "same", 2), ("triplet", "nearer", 3))
+    },
     **{
         name: recipe(
             data=Houses(split=(1.0, 0.0, 0.0)),

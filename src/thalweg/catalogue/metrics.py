@@ -1,10 +1,12 @@
-"""Metrics of predicted sequences, beside the loss: plain functions of tokens, texts and
-log-probabilities, on the host.
+"""Metrics beside the loss: plain functions on the host, of what was predicted or generated.
 
 ``token_accuracy`` and ``sequence_accuracy`` ask what was right, ``edit_distance`` and
 ``error_rate`` how much would have to be mended, ``bleu`` and ``chrf`` how much a translation shares
 with others of the same text, ``span_f1`` how many marked spans were found, ``perplexity`` and
 ``bits_per_character`` how surprised a model was.
+
+``reconstruction_errors`` are how strange an autoencoder finds every row, ``auroc`` how well such
+scores tell anomalies, ``energy_distance`` how far samples are from data.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ import numpy as np
 from thalweg.errors import MissingExtra
 
 __all__ = [
+    "auroc",
     "bits_per_character",
     "bleu",
     "chrf",
     "edit_distance",
+    "energy_distance",
     "error_rate",
     "perplexity",
+    "reconstruction_errors",
     "sequence_accuracy",
     "span_f1",
     "token_accuracy",
@@ -211,3 +216,79 @@ def bits_per_character(log_probabilities: np.ndarray, characters: int | None = N
     """
     total = -np.sum(log_probabilities, dtype=np.float64) / np.log(2)
     return float(total / (np.size(log_probabilities) if characters is None else characters))
+
+
+def reconstruction_errors(inputs: np.ndarray, reconstructed: np.ndarray) -> np.ndarray:
+    """Mean squared differences of rows from what became of them: scores of anomalies, [row].
+
+    Args:
+        inputs: [row, ...].
+        reconstructed: of the same rows, of this or another shape, as a run on ``Reconstruction``
+            predicts it.
+
+    Raises:
+        ValueError: there are not as many rows, or numbers in them.
+    """
+    given, made = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (inputs, reconstructed))
+    if given.shape != made.shape:
+        raise ValueError(
+            "inputs and what was reconstructed must hold as many rows and numbers, got shapes "
+            f"{np.shape(inputs)} and {np.shape(reconstructed)}"
+        )
+    return ((given - made) ** 2).mean(axis=1)
+
+
+def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the receiver operating characteristic: how often a positive row scores higher.
+
+    Args:
+        scores: [row], higher for what is more likely positive, as an anomaly.
+        positive: whether it is, bool [row].
+
+    Raises:
+        ValueError: their shapes differ, a score is no number, or only one kind of rows is there.
+
+    Source: Hanley & McNeil, The Meaning and Use of the Area under a Receiver Operating
+    Characteristic Curve, 1982; as computed by scikit-learn.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    scores, positive = np.asarray(scores, np.float64), np.asarray(positive)
+    if scores.ndim != 1 or scores.shape != positive.shape:
+        raise ValueError(
+            "scores and whether rows are positive must both be [row], got shapes "
+            f"{scores.shape} and {positive.shape}"
+        )
+    if np.isnan(scores).any():
+        raise ValueError(f"scores must be numbers, got NaN in row {np.isnan(scores).argmax() + 1}")
+    count = int(positive.astype(bool).sum())
+    if count in (0, len(positive)):
+        raise ValueError(
+            f"positive and other rows must both be there, got {count} positive of {len(positive)}"
+        )
+    return float(roc_auc_score(positive.astype(bool), scores))
+
+
+def energy_distance(samples: np.ndarray, data: np.ndarray) -> float:
+    """Energy distance of the distributions that samples and data come from, 0 where they agree.
+
+    √(2 E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖), each mean over all pairs of rows.
+
+    Args:
+        samples, data: [row, ...].
+
+    Raises:
+        ValueError: their rows do not hold as many numbers.
+
+    Source: Székely & Rizzo, Energy Statistics, 2013, equation 5.
+    """
+    from scipy.spatial.distance import cdist
+
+    x, y = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (samples, data))
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            "rows of samples and data must hold as many numbers, got shapes "
+            f"{np.shape(samples)} and {np.shape(data)}"
+        )
+    squared = 2 * cdist(x, y).mean() - cdist(x, x).mean() - cdist(y, y).mean()
+    return float(np.sqrt(max(squared, 0.0)))

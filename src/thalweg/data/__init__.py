@@ -24,6 +24,7 @@ from thalweg.data.sources import (
     Blobs,
     BreastCancer,
     Circles,
+    Comparisons,
     Copy,
     DelayedRecall,
     Diabetes,
@@ -46,6 +47,7 @@ from thalweg.data.sources import (
     SixPoints,
     Spirals,
     Text,
+    Unlabelled,
     Wine,
 )
 from thalweg.data.split import Split, split_rows
@@ -57,6 +59,7 @@ __all__ = [
     "Blobs",
     "BreastCancer",
     "Circles",
+    "Comparisons",
     "Copy",
     "Dataset",
     "DelayedRecall",
@@ -82,6 +85,7 @@ __all__ = [
     "Spirals",
     "Split",
     "Text",
+    "Unlabelled",
     "Wine",
     "fetch_mnist",
     "inventory",

@@ -21,9 +21,9 @@ from thalweg.errors import DataError
 __all__ = ["Dataset", "Shares", "Source", "TableTask", "Task"]
 
 # What a column of a table can ask for, and what any data can: ``tokens`` is a class at every step
-# of a sequence.
+# of a sequence, ``generation`` has nothing to predict: more of the same is to be made.
 TableTask: TypeAlias = Literal["binary", "multiclass", "regression"]
-Task: TypeAlias = Literal["binary", "multiclass", "regression", "tokens"]
+Task: TypeAlias = Literal["binary", "multiclass", "regression", "tokens", "generation"]
 
 # Shares of the rows for training, validation and test.
 Shares: TypeAlias = tuple[float, float, float]
@@ -53,7 +53,7 @@ class Dataset:
             NaN where a cell of a table is missing. Or int32 [rows, time], positions in
             ``vocabulary``, -1 where a sequence has ended.
         targets: int32 [rows], positions in ``class_names``, or float32 [rows, outputs]; for tokens
-            int32 [rows, time], -1 where nothing is to be predicted.
+            int32 [rows, time], -1 where nothing is to be predicted; for generation [rows, 0].
         task: what is to be predicted.
         feature_names: one for each feature of a table; empty for anything else.
         class_names: one for each class; empty for regression.
@@ -80,7 +80,7 @@ class Dataset:
     source_time: int = 0
 
     def __post_init__(self) -> None:
-        target_type = np.float32 if self.task == "regression" else np.int32
+        target_type = np.float32 if self._has_numbers else np.int32
         if self.vocabulary and np.asarray(self.inputs).dtype.kind not in "iu":
             raise DataError(
                 f"inputs must be whole numbers where there is a vocabulary, got "
@@ -105,7 +105,12 @@ class Dataset:
     @property
     def outputs(self) -> int:
         """Number of classes, or of target columns for regression."""
-        return self.targets.shape[1] if self.task == "regression" else len(self.class_names)
+        return self.targets.shape[1] if self._has_numbers else len(self.class_names)
+
+    @property
+    def _has_numbers(self) -> bool:
+        """Whether targets are no classes: numbers, or none at all."""
+        return self.task in ("regression", "generation")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -187,11 +192,13 @@ class Dataset:
     def _check_targets(self) -> None:
         if len(self.targets) != self.rows:
             raise DataError(f"{self.rows} rows of inputs cannot have {len(self.targets)} targets")
-        if self.task == "regression":
+        if self._has_numbers:
             if self.targets.ndim != 2:
                 raise DataError(f"targets must be [rows, outputs], got shape {self.targets.shape}")
+            if self.task == "generation" and self.targets.shape[1]:
+                raise DataError(f"generation has no targets, got shape {self.targets.shape}")
             if self.class_names:
-                raise DataError(f"regression has no classes, got {', '.join(self.class_names)}")
+                raise DataError(f"{self.task} has no classes, got {', '.join(self.class_names)}")
             if not np.isfinite(self.targets).all():
                 row = np.argwhere(~np.isfinite(self.targets))[0, 0]
                 raise DataError(f"targets must be finite, got {self.targets[row]} in row {row + 1}")

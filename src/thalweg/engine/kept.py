@@ -6,13 +6,14 @@ Arrays have their names from ``Variables.named`` and ``named_fitted``, and are f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from thalweg.catalogue.context import Variables
+from thalweg.catalogue.networks.generation import generate
 from thalweg.catalogue.preprocessing.scaling import Affine
 from thalweg.engine import devices
 from thalweg.engine import lanes as lane_functions
@@ -21,7 +22,7 @@ from thalweg.engine.plan import Job, is_scaled
 from thalweg.engine.program import stacked
 from thalweg.errors import DataError, RecordError, SpecError
 
-__all__ = ["decided", "named_fitted", "restored", "said"]
+__all__ = ["decided", "generated", "named_fitted", "restored", "said"]
 
 SPLITS = ("train", "validation", "test")
 Arrays = Mapping[str, np.ndarray]
@@ -93,6 +94,43 @@ def _in_portions(
         padded = np.pad(rows, [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
         found.append(np.asarray(_compiled(function)(lane, state, padded))[: len(rows)])
     return np.concatenate(found)
+
+
+def generated(job: Job, kept: Arrays, count: int, seed: int) -> np.ndarray:
+    """What a trained run makes of random codes.
+
+    Args:
+        job: the run, of a network that makes samples.
+        kept: its arrays, from the record.
+        count: how many samples.
+        seed: of the codes.
+
+    Returns:
+        Float32 [sample, feature, ...], shaped like the inputs of the data and in their units.
+
+    Raises:
+        SpecError: its network makes no samples, or the way back to units of the data is not known.
+        RecordError: the record has no parameters of it.
+    """
+    if count < 1:
+        raise DataError(f"the number of samples must be >= 1, got {count}")
+    lane, state = restored(job, kept)
+    variables = Variables(state.parameters, state.network_state)
+    make = jax.jit(partial(generate, lane.network, count=count, example=job.example()))
+    made = make(variables, jax.random.key(seed))
+    if job.dataset.task == "generation":
+        back: Any = lane.scaling
+    else:
+        made, back = lane.loss.probabilities(made), lane.target_scaling
+    if back is not None and not isinstance(back, Affine):
+        raise SpecError(
+            f"samples cannot be brought back through {type(job.recipe.preprocessing).__name__}; "
+            "use Standardize or another scaling"
+        )
+    found = np.asarray(made).reshape(count, -1)
+    if back is not None:
+        found = found / np.reshape(back.scale, -1) + np.reshape(back.shift, -1)
+    return found.reshape(count, *job.dataset.inputs.shape[1:]).astype(np.float32)
 
 
 @cache

@@ -42,7 +42,7 @@ class Shape:
         batch_size: rows a step.
         training_rows: rows trained on.
         steps: steps planned.
-        task: ``binary``, ``multiclass``, ``regression`` or ``tokens``.
+        task: of the data.
         patiences: patiences of the plateau schedules in use.
         adjustable: names of the manual schedules in use.
     """
@@ -226,7 +226,7 @@ def objective_at(
 
     def of_pass(auxiliary: Any) -> Any:
         _, seen = auxiliary
-        value = penalties.of_activations(regularizers, penalties.hidden(seen), weights)
+        value = penalties.of_activations(regularizers, seen, weights)
         return value if attached is None else value + mean(partial(attached, seen))
 
     return Composite(outputs_of, loss_of, penalty_of, of_pass if collects else None)

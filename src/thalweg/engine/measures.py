@@ -2,7 +2,8 @@
 
 Of one row: its loss and whether it was hit, in regression the squared error in the units of the
 data. Where a class is predicted at every step of a sequence, of all its steps that count: the sum
-of losses, how many were hit, and the sum of negative log-probabilities.
+of losses, how many were hit, and the sum of negative log-probabilities. Where samples are made, the
+energy score: how far a row is from a sample, less half of how far samples are from one another.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import numpy as np
 from jax import Array
 
 from thalweg.catalogue.losses.loss import Loss, decided, log_probabilities
+from thalweg.catalogue.networks.gan import SCORES
 from thalweg.catalogue.preprocessing.scaling import Affine
 
 __all__ = ["classes", "counted", "default_metric", "mean", "metric_names", "metrics", "of_rows"]
+
+ENERGY = SCORES.index("energy")
 
 
 def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Array:
@@ -41,7 +45,9 @@ def of_rows(task: str, loss: Loss, outputs: Array, targets: Array, scaling: Affi
         each = (loss(outputs, targets), hit, _surprise(loss, outputs, targets))
         return jnp.stack([jnp.where(counts, one, 0).sum(axis=-1) for one in each], axis=-1)
     predicted = loss.probabilities(outputs)
-    if task == "regression":
+    if task == "generation":
+        second = outputs[:, ENERGY]
+    elif task == "regression":
         unit = 1.0 if scaling is None else scaling.scale
         second = jnp.mean(((predicted - targets) / unit) ** 2, axis=-1)
     else:
@@ -82,6 +88,8 @@ def metrics(
         spread: sums of squares of the targets around their mean, [run].
     """
     loss, second = sums.T[:2] / counts
+    if task == "generation":
+        return {"loss": loss, "energy": second}
     if task == "regression":
         found = {"loss": loss, "rmse": np.sqrt(second)}
         return {**found, "r2": 1 - sums[:, 1] / spread} if spread.all() else found
@@ -100,6 +108,8 @@ def metrics(
 
 def metric_names(task: str) -> tuple[str, ...]:
     """The metrics of a task."""
+    if task == "generation":
+        return ("loss", "energy")
     if task == "regression":
         return ("loss", "rmse", "r2")
     if task == "tokens":
@@ -109,4 +119,5 @@ def metric_names(task: str) -> tuple[str, ...]:
 
 def default_metric(task: str) -> str:
     """What runs are compared by where nothing is said."""
-    return {"regression": "r2", "tokens": "perplexity"}.get(task, "accuracy")
+    chosen = {"regression": "r2", "tokens": "perplexity", "generation": "energy"}
+    return chosen.get(task, "accuracy")

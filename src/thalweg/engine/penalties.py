@@ -17,7 +17,14 @@ from jax import Array
 
 from thalweg.catalogue.regularizers.regularizer import Regularizer, in_place, of_layers
 
-__all__ = ["after_step", "hidden", "of_activations", "of_parameters", "reads_activations"]
+__all__ = [
+    "after_step",
+    "hidden",
+    "of_activations",
+    "of_parameters",
+    "read_by",
+    "reads_activations",
+]
 
 
 def reads_activations(regularizers: Sequence[Regularizer]) -> bool:
@@ -25,9 +32,15 @@ def reads_activations(regularizers: Sequence[Regularizer]) -> bool:
     return any(hasattr(type(one), "activity_penalty") for one in regularizers)
 
 
-def hidden(taps: Mapping[str, Array]) -> dict[str, Array]:
-    """The hidden activations by layer, out of all taps of a pass."""
-    return {name.removesuffix(".a"): value for name, value in taps.items() if name.endswith(".a")}
+def hidden(taps: Mapping[str, Array], kind: str = "a") -> dict[str, Array]:
+    """The hidden activations by layer, or what else they tap, out of all taps of a pass."""
+    end = f".{kind}"
+    return {name.removesuffix(end): value for name, value in taps.items() if name.endswith(end)}
+
+
+def read_by(regularizer: Regularizer) -> str:
+    """The kind of tap that a regularizer of activations reads."""
+    return getattr(regularizer, "reads", "a")
 
 
 def of_parameters(
@@ -69,18 +82,18 @@ def _of_layers_at(
 
 
 def of_activations(
-    regularizers: Sequence[Regularizer], activations: Mapping[str, Array], weights: Array | None
+    regularizers: Sequence[Regularizer], taps: Mapping[str, Array], weights: Array | None
 ) -> Any:
     """The penalties of hidden activations.
 
     Args:
         regularizers: their schedules already settled to numbers.
-        activations: of the pass, by layer.
+        taps: of the pass.
         weights: of the rows, or None where all count alike.
     """
     ones: Sequence[Any] = regularizers
     return sum(
-        one.activity_penalty(of_layers(activations, one.layers), weights)
+        one.activity_penalty(of_layers(hidden(taps, read_by(one)), one.layers), weights)
         for one in ones
         if hasattr(type(one), "activity_penalty")
     )

@@ -146,16 +146,7 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
         )
     for start in recipe.start:
         start.check_loss(loss)
-    least = getattr(loss, "least_target", None)
-    if least is not None and recipe.target_preprocessing is not None:
-        raise SpecError(
-            f"{type(loss).__name__} needs targets as they are; leave target_preprocessing out"
-        )
-    if least is not None and dataset.targets.min() < least:
-        raise SpecError(
-            f"{type(loss).__name__} needs targets >= {least:g}, but those of "
-            f"{type(recipe.data).__name__} go down to {dataset.targets.min():g}"
-        )
+    _check_targets(loss, recipe, dataset)
     network = with_outputs(recipe.network, loss.outputs(dataset.outputs))
     if dataset.vocabulary:
         network = with_tokens(
@@ -172,6 +163,23 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
             f"{type(recipe.data).__name__}.split a second share above 0"
         )
     return filled
+
+
+def _check_targets(loss: Any, recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse targets that a loss cannot be given."""
+    owner, data = type(loss).__name__, type(recipe.data).__name__
+    for bound, sign, verb in (("least_target", ">=", "down"), ("most_target", "<=", "up")):
+        limit = getattr(loss, bound, None)
+        if limit is None:
+            continue
+        if recipe.target_preprocessing is not None:
+            raise SpecError(f"{owner} needs targets as they are; leave target_preprocessing out")
+        farthest = dataset.targets.min() if sign == ">=" else dataset.targets.max()
+        if (farthest < limit) if sign == ">=" else (farthest > limit):
+            raise SpecError(
+                f"{owner} needs targets {sign} {limit:g}, but those of {data} go {verb} to "
+                f"{farthest:g}"
+            )
 
 
 def jobs_of(

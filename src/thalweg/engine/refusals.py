@@ -31,6 +31,11 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
         _check_tokens(recipe, dataset)
     if getattr(recipe.loss, "labels_whole_sequences", False):
         _check_labels(recipe, dataset)
+    if dataset.task == "generation" and not hasattr(type(recipe.network), "samples"):
+        raise SpecError(
+            f"the data of {type(recipe.data).__name__} are for networks that make samples, such as "
+            f"GAN, got {type(recipe.network).__name__}"
+        )
     shape_after(recipe.preprocessing, dataset.inputs.shape[1:])
     targets = recipe.target_preprocessing
     if targets is not None and not keeps_features(targets):
@@ -125,14 +130,16 @@ def check_activations(recipe: Recipe) -> None:
 def check_layers(recipe: Recipe, parameters: Any, taps: Mapping[str, Any]) -> None:
     """Refuse regularizers of layers that the network does not have."""
     of_weights = [name for name, _ in by_layer(parameters)]
-    of_activations = list(penalties.hidden(taps))
     for regularizer in recipe.regularizers:
         owner = type(regularizer).__name__
+        kind = penalties.read_by(regularizer)
+        of_activations = list(penalties.hidden(taps, kind))
         there = of_weights if regularizer.acts_on == "weights" else of_activations
         if not there:
+            what = f"hidden {regularizer.acts_on}" if kind == "a" else f"layers with a {kind}"
             raise SpecError(
-                f"{owner} acts on hidden {regularizer.acts_on}, but "
-                f"{type(recipe.network).__name__} has none; leave it out"
+                f"{owner} acts on {what}, but {type(recipe.network).__name__} has none; leave it "
+                "out"
             )
         asked = regularizer.layers
         unknown = [name for name in asked or () if not of_layers(dict.fromkeys(there), (name,))]

@@ -28,7 +28,7 @@ from thalweg.engine.layout import Layout
 from thalweg.engine.measures import metrics
 from thalweg.engine.monitor import Monitor
 from thalweg.engine.orders import Orders, Readings
-from thalweg.engine.pictures import decision_arrays, decision_grid
+from thalweg.engine.pictures import decision_arrays, decision_grid, image_arrays
 from thalweg.engine.plan import Group, Job, calibrates
 from thalweg.engine.starting import adapted
 from thalweg.engine.timetable import Timetable
@@ -372,7 +372,9 @@ class Wave:
             adjustments=self.adjusting.unwritten(),
         )
         self.adjusting.written()
-        for update in decision_arrays(self.jobs, self.layout, self.lane, final):
+        for update in decision_arrays(self.jobs, self.layout, self.lane, final, arrays):
+            self.record.write(arrays=update)
+        for update in image_arrays(self.jobs, arrays):
             self.record.write(arrays=update)
         ended = tuple((u.run, u.outcome) for u in updates)
         return Progress(0, ended, tuple(finals))

@@ -18,7 +18,7 @@ from thalweg.catalogue.decoders import Decoder, Greedy
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.kept import decided, said
+from thalweg.engine.kept import decided, generated, said
 from thalweg.engine.measures import default_metric, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
@@ -272,7 +272,10 @@ class Laboratory:
         if self.experiment.ensemble is None:
             return
         for point in self.points:
-            if not self._jobs(point.recipe, "report", range(1))[0].sizes[2]:
+            (job,) = self._jobs(point.recipe, "report", range(1))
+            if job.dataset.task == "generation":
+                raise SpecError("ensembles average predictions, and samples are none; leave it out")
+            if not job.sizes[2]:
                 data = type(point.recipe.data).__name__
                 raise SpecError(
                     f"ensembles are judged on test rows, of which there are none; give "
@@ -505,6 +508,27 @@ class Laboratory:
                 run: written_by(job, record.arrays(run), chosen, inputs, length, seed)
                 for run, job in jobs.items()
             }
+
+    def generate(
+        self, count: int = 64, runs: Sequence[str] | None = None, seed: int = 0
+    ) -> dict[str, np.ndarray]:
+        """Samples that recorded runs make: those of a GAN, or of a variational autoencoder.
+
+        Args:
+            count: how many.
+            runs: ids of runs of this experiment; all that have ended where not given.
+            seed: of the random codes, the same for every run.
+
+        Returns:
+            By run, float32 [sample, feature, ...], shaped like inputs and in their units.
+
+        Raises:
+            SpecError: the network of a run makes no samples.
+            RecordError: a run is not of this experiment, or has not ended.
+        """
+        jobs = self._ended(runs)
+        with Record.open(self.project) as record:
+            return {r: generated(job, record.arrays(r), count, seed) for r, job in jobs.items()}
 
     def _ended(self, runs: Sequence[str] | None) -> dict[str, Job]:
         """The runs that are asked for, or all that have ended."""

@@ -20,6 +20,7 @@ from thalweg.report.decisions import boundaries
 from thalweg.report.findings import ranking, verdict
 from thalweg.report.functions import FunctionCurve, activations
 from thalweg.report.groups import Curves, view
+from thalweg.report.mosaics import pictures
 from thalweg.report.parts import Page
 from thalweg.report.sweep import heatmap
 from thalweg.report.training import layers, learning_curves
@@ -61,6 +62,7 @@ def build(
         learning_curves(seen, curves),
         heatmap(seen),
         boundaries(seen, curves),
+        pictures(seen, curves),
         layers(seen, curves),
         activations(functions),
         attention(attentions),

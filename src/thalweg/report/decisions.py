@@ -12,7 +12,7 @@ from thalweg.report.groups import Curves, Group, View
 from thalweg.report.parts import BoundaryPanel, Figure, Section
 from thalweg.report.words import digits
 
-__all__ = ["boundaries"]
+__all__ = ["boundaries", "typical_first"]
 
 MOST_PANELS = 12
 TRAIN = 0  # in ``decision_split``: 0 train, 1 validation, 2 test
@@ -31,6 +31,8 @@ def boundaries(view: View, curves: Curves) -> Section | None:
     )
     if any(len(panel.seen) and not panel.seen.all() for panel in shown):
         caption += " Full dots were trained on, rings were not."
+    if view.metric.endswith(".energy"):
+        caption += " Class 0 are samples that a generator made, class 1 examples."
     if len(panels) > len(shown):
         caption += f" The best {len(shown)} of {len(panels)}."
     figure = Figure("Decision boundaries", caption, tuple(shown), 3)
@@ -38,14 +40,14 @@ def boundaries(view: View, curves: Curves) -> Section | None:
 
 
 def _panel(view: View, group: Group, curves: Curves) -> BoundaryPanel | None:
-    for run in _typical_first(view, group):
+    for run in typical_first(view, group):
         arrays = curves.arrays(run.id)
         if "decision_grid" in arrays and "decision_extent" in arrays:
             return _from_arrays(view, group, run, arrays)
     return None
 
 
-def _typical_first(view: View, group: Group) -> list[Run]:
+def typical_first(view: View, group: Group) -> list[Run]:
     """Runs by how far they end from the group's median; those without a value last."""
     values = {run.id: run.finals.get(view.metric, math.nan) for run in group.runs}
     finite = [value for value in values.values() if math.isfinite(value)]

@@ -14,6 +14,7 @@ from thalweg.report.parts import (
     Line,
     LinePanel,
     Panel,
+    PicturePanel,
     Table,
 )
 from thalweg.report.words import decimals, digits, fixed, interval, short
@@ -38,7 +39,7 @@ def _table(panel: Panel) -> Table | None:
             return _heat(panel) if panel.rows else None
         case IntervalPanel():
             return _intervals(panel) if panel.rows else None
-        case BoundaryPanel():
+        case BoundaryPanel() | PicturePanel():
             return None  # an image; its title names the run
 
 

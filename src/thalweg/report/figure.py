@@ -19,7 +19,16 @@ from thalweg.report.colours import Theme
 from thalweg.report.frame import LABEL, cross
 from thalweg.report.heat import draw_heat
 from thalweg.report.intervals import draw_intervals
-from thalweg.report.parts import BoundaryPanel, Figure, HeatPanel, IntervalPanel, LinePanel, Panel
+from thalweg.report.mosaics import draw_pictures
+from thalweg.report.parts import (
+    BoundaryPanel,
+    Figure,
+    HeatPanel,
+    IntervalPanel,
+    LinePanel,
+    Panel,
+    PicturePanel,
+)
 from thalweg.report.plots import dash_of, draw_lines
 from thalweg.report.svg import FONT, Drawing, element, group, text, text_width, wrap
 
@@ -53,6 +62,8 @@ def draw(panel: Panel, width: float, theme: Theme) -> Drawing:
             return draw_intervals(panel, width, theme)
         case BoundaryPanel():
             return draw_boundary(panel, width, theme)
+        case PicturePanel():
+            return draw_pictures(panel, width, theme)
 
 
 def legend(figure: Figure) -> list[Key]:

@@ -30,6 +30,7 @@ from thalweg.report.parts import (
     Panel,
     Paragraph,
     Part,
+    PicturePanel,
     Section,
     Table,
     Verdict,
@@ -276,7 +277,7 @@ def _panel_data(panel: Panel) -> dict[str, Any]:
         case HeatPanel():
             data |= {"rows": panel.rows, "columns": panel.columns}
             data["values"] = [[cell and _finite(cell.value) for cell in row] for row in panel.cells]
-        case BoundaryPanel():
+        case BoundaryPanel() | PicturePanel():
             pass  # the image and the dots are the data
         case _:
             data["rows"] = [

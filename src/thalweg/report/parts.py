@@ -297,7 +297,24 @@ class BoundaryPanel:
     note: str = ""
 
 
-Panel: TypeAlias = LinePanel | HeatPanel | IntervalPanel | BoundaryPanel
+@dataclass(frozen=True)
+class PicturePanel:
+    """Pictures side by side.
+
+    Args:
+        title: whose they are.
+        pixels: uint8 [height, width, 3], all pictures as one.
+        alternates: whether every second row is made of the one above it.
+        note: said under the title.
+    """
+
+    title: str
+    pixels: np.ndarray
+    alternates: bool = False
+    note: str = ""
+
+
+Panel: TypeAlias = LinePanel | HeatPanel | IntervalPanel | BoundaryPanel | PicturePanel
 
 
 @dataclass(frozen=True)

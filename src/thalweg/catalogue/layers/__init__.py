@@ -27,6 +27,8 @@ from thalweg.catalogue.layers.positions import LearnedPositions, SinusoidalPosit
 from thalweg.catalogue.layers.recurrent import Recurrent
 from thalweg.catalogue.layers.reparametrization import SpectralNormalization, WeightNormalization
 from thalweg.catalogue.layers.reshape import Flatten, Repeat, Reshape
+from thalweg.catalogue.layers.sampling import NormalSample
+from thalweg.catalogue.layers.upsampling import TransposedConvolution, Upsample
 
 __all__ = [
     "Activate",
@@ -45,6 +47,7 @@ __all__ = [
     "LinearChain",
     "MaxPooling",
     "MultiHeadAttention",
+    "NormalSample",
     "Parallel",
     "PlaneRecurrent",
     "RMSNormalization",
@@ -55,5 +58,7 @@ __all__ = [
     "SinusoidalPositions",
     "SpectralNormalization",
     "TransformerBlock",
+    "TransposedConvolution",
+    "Upsample",
     "WeightNormalization",
 ]

@@ -85,13 +85,7 @@ class Windows(NamedTuple):
             owner: class of the layer, for the message.
             shape: of the inputs.
         """
-        if len(shape) != len(self.size) + 2:
-            raise SpecError(
-                f"{owner} with windows of {len(self.size)} "
-                f"{'axes' if len(self.size) > 1 else 'axis'} needs inputs {AXES[len(self.size)]}, "
-                f"got {described(shape)}; put a Reshape before it, or take images from the data "
-                "(flat = false)"
-            )
+        check_axes(owner, self.size, shape)
         if min(self.output(shape[1:-1])) < 1:
             raise SpecError(
                 f"{owner}.size must fit into the inputs, got {self.size} on {described(shape)}; "
@@ -110,6 +104,23 @@ class Windows(NamedTuple):
             starts = [step * self.dilation for step in position]
             ends = [start + length for start, length in zip(starts, lengths, strict=True)]
             yield lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), strides)
+
+
+def check_axes(owner: str, size: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Refuse inputs that have not as many spatial axes as windows.
+
+    Args:
+        owner: class of the layer, for the message.
+        size: of the windows.
+        shape: of the inputs.
+    """
+    if len(shape) != len(size) + 2:
+        raise SpecError(
+            f"{owner} with windows of {len(size)} "
+            f"{'axes' if len(size) > 1 else 'axis'} needs inputs {AXES[len(size)]}, "
+            f"got {described(shape)}; put a Reshape before it, or take images from the data "
+            "(flat = false)"
+        )
 
 
 def described(shape: tuple[int, ...]) -> str:

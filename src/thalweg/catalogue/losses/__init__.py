@@ -6,13 +6,18 @@ probabilities, so that they stay finite.
 
 ``loss`` holds the contract. The parts: ``distances`` between numbers, ``entropies`` of classes,
 ``margins`` between classes, ``densities`` with a spread of their own, ``chain`` for labels that
-depend on each other, and ``attached`` for losses on hidden layers. ``chosen`` picks the loss a task
-calls for.
+depend on each other, ``games`` of two players, ``comparing`` of examples, and ``attached`` for
+losses on hidden layers. ``chosen`` picks the loss a task calls for.
 """
 
 from thalweg.catalogue.losses.attached import DeepSupervision
 from thalweg.catalogue.losses.chain import LinearChainLikelihood
-from thalweg.catalogue.losses.densities import GaussianLikelihood, PoissonLikelihood
+from thalweg.catalogue.losses.comparing import Contrastive, Triplet
+from thalweg.catalogue.losses.densities import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    PoissonLikelihood,
+)
 from thalweg.catalogue.losses.distances import AbsoluteError, Huber, IndicatorError, SquaredError
 from thalweg.catalogue.losses.entropies import (
     BinaryCrossEntropy,
@@ -20,13 +25,17 @@ from thalweg.catalogue.losses.entropies import (
     ClippedCrossEntropy,
     Focal,
 )
+from thalweg.catalogue.losses.games import Adversarial, Wasserstein
 from thalweg.catalogue.losses.margins import Hinge, SigmoidHinge, SquaredHinge, ZeroOne
 
 __all__ = [
     "AbsoluteError",
+    "Adversarial",
+    "BernoulliLikelihood",
     "BinaryCrossEntropy",
     "CategoricalCrossEntropy",
     "ClippedCrossEntropy",
+    "Contrastive",
     "DeepSupervision",
     "Focal",
     "GaussianLikelihood",
@@ -38,5 +47,7 @@ __all__ = [
     "SigmoidHinge",
     "SquaredError",
     "SquaredHinge",
+    "Triplet",
+    "Wasserstein",
     "ZeroOne",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.catalogue.losses.distances import SquaredError
 from thalweg.catalogue.losses.entropies import BinaryCrossEntropy, CategoricalCrossEntropy
+from thalweg.catalogue.losses.games import Adversarial
 from thalweg.catalogue.losses.loss import Loss, Task
 
 __all__ = ["chosen_for"]
@@ -25,6 +26,11 @@ def chosen_for(task: Task) -> tuple[Loss, str]:
         return CategoricalCrossEntropy(), (
             "categorical cross-entropy on a softmax at every step, because a class is predicted "
             "there: its mean is the negative log-likelihood of a token, given what the network saw"
+        )
+    if task == "generation":
+        return Adversarial(), (
+            "the non-saturating adversarial loss, because there is nothing to predict: samples are "
+            "judged by a discriminator that learns beside their generator"
         )
     return CategoricalCrossEntropy(), (
         "categorical cross-entropy on a softmax of one output per class, because there are several "

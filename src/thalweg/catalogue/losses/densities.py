@@ -7,15 +7,56 @@ categorical cross-entropy and the squared error; ``thalweg.catalogue.likelihoods
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from thalweg.part import Number, number, part
+from thalweg.part import Number, choice, number, part
 
-__all__ = ["GaussianLikelihood", "PoissonLikelihood"]
+__all__ = ["BernoulliLikelihood", "GaussianLikelihood", "PoissonLikelihood"]
+
+
+@part
+class BernoulliLikelihood:
+    """Predicts the probability of every target that is on or off, or in between.
+
+    Formula: ℓ = Σ_k −y_k ln ŷ_k − (1 − y_k) ln(1 − ŷ_k), ŷ = sigmoid(z), as a ``sum`` over K
+        outputs, or their ``mean``, ℓ / K
+    Choices: reduction: ``mean`` or ``sum``; with the sum and a NormalDivergence of strength 1 a
+        variational autoencoder minimizes the negative evidence lower bound, in nats
+    Shapes: logits [batch, output]; targets of the same shape, or [batch] for one, within [0, 1]
+        → [batch]
+    Watch for: pixels between 0 and 1 are no outcomes of a coin; for them the loss does not reach 0,
+        and it is no likelihood that others could be compared by.
+    Source: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, appendix C.1
+    Example:
+        >>> BernoulliLikelihood()(jnp.array([[0.0, 2.0]]), jnp.array([[0.0, 1.0]])).round(4)
+        Array([0.41], dtype=float32)
+    """
+
+    reduction: Literal["mean", "sum"] = choice(default="mean")
+    tasks = ("regression",)
+    least_target = 0.0
+    most_target = 1.0
+
+    def __call__(self, outputs: Array, targets: Array) -> Array:
+        y = targets.reshape(outputs.shape).astype(outputs.dtype)
+        each = jax.nn.softplus(outputs) - y * outputs
+        return each.sum(axis=-1) if self.reduction == "sum" else each.mean(axis=-1)
+
+    def outputs(self, targets: int) -> int:
+        return targets
+
+    def probabilities(self, outputs: Array) -> Array:
+        return jax.nn.sigmoid(outputs)
+
+    def constant(self, targets: np.ndarray, outputs: int) -> np.ndarray:
+        least = 0.5 / len(targets)
+        share = np.clip(targets.mean(axis=0), least, 1 - least)
+        return np.log(share / (1 - share))
 
 
 @part

@@ -10,7 +10,7 @@ from jax import Array
 
 __all__ = ["Loss", "Task", "decided", "log_probabilities", "one_hot", "squashed"]
 
-Task = Literal["binary", "multiclass", "regression", "tokens"]
+Task = Literal["binary", "multiclass", "regression", "tokens", "generation"]
 
 
 @runtime_checkable
@@ -18,11 +18,12 @@ class Loss(Protocol):
     """A loss per example.
 
     For the task ``tokens`` outputs are [batch, time, class] and targets [batch, time], and there is
-    a loss for every step, 0 where the target is -1.
+    a loss for every step, 0 where the target is -1. For ``generation`` outputs are the scores of a
+    ``GAN`` and targets hold nothing.
 
     Laws: finite for finite outputs; never negative (up to rounding), but for densities, which may
-    exceed one; averaging is left to the objective. ``outputs`` says how many outputs a network
-    needs for a number of classes, or of target values; ``probabilities`` turns outputs
+    exceed one, and games; averaging is left to the objective. ``outputs`` says how many outputs a
+    network needs for a number of classes, or of target values; ``probabilities`` turns outputs
     [batch, output] into one probability per class [batch, class], or in regression into one
     value per target [batch, target].
 

@@ -3,7 +3,8 @@
 ``optimizer.py`` has the contract, and the two functions that make an optimizer of an update rule.
 A first-order optimizer is a rule: the state it keeps for a parameter and the increment it makes of
 a gradient, a few lines that read like the paper. Read ``descent.py`` first; ``steepest.py`` is the
-shortest optimizer that is more than a rule, and ``around.py`` has those that hold another one.
+shortest optimizer that is more than a rule, ``around.py`` has those that hold another one, and
+``apart.py`` one that holds two, for different layers.
 
 Second-order optimizers: ``newton.py`` and ``damped.py`` solve with the curvature of the objective,
 ``conjugate.py`` and ``quasi_newton.py`` search along directions that know of it.
@@ -12,6 +13,7 @@ Second-order optimizers: ``newton.py`` and ``damped.py`` solve with the curvatur
 from thalweg.catalogue.optimizers import (
     adam,
     adaptive,
+    apart,
     around,
     conjugate,
     damped,
@@ -26,6 +28,7 @@ from thalweg.catalogue.optimizers import (
 )
 from thalweg.catalogue.optimizers.adam import *
 from thalweg.catalogue.optimizers.adaptive import *
+from thalweg.catalogue.optimizers.apart import *
 from thalweg.catalogue.optimizers.around import *
 from thalweg.catalogue.optimizers.conjugate import *
 from thalweg.catalogue.optimizers.damped import *
@@ -42,6 +45,7 @@ from thalweg.catalogue.optimizers.steepest import *
 __all__: list[str] = []
 __all__ += adam.__all__
 __all__ += adaptive.__all__
+__all__ += apart.__all__
 __all__ += around.__all__
 __all__ += conjugate.__all__
 __all__ += damped.__all__

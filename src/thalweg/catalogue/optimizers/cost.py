@@ -14,6 +14,7 @@ from jax import Array
 
 from thalweg.catalogue.networks.summary import cost as cost_of_program
 from thalweg.catalogue.objective import Composite
+from thalweg.catalogue.optimizers.apart import ByLayer
 from thalweg.catalogue.optimizers.optimizer import Optimizer
 
 __all__ = ["Cost", "State", "cost", "forms_matrix"]
@@ -99,6 +100,8 @@ def _state(optimizer: Optimizer) -> State:
 
 def forms_matrix(optimizer: Optimizer) -> bool:
     """Whether a step computes with a matrix of P by P numbers, for P parameters."""
+    if isinstance(optimizer, ByLayer):
+        return forms_matrix(optimizer.inner) or forms_matrix(optimizer.others)
     side = 16
     parameter, state = _begun(optimizer, side)
     bowl = Composite(lambda w: (w, None), lambda w: jnp.vdot(w, w))

@@ -13,6 +13,7 @@ from thalweg.catalogue.regularizers.activity import (
     KLSparsity,
     L1Activity,
     MeanActivity,
+    NormalDivergence,
     StudentTActivity,
 )
 from thalweg.catalogue.regularizers.pruning import PruneBelow, PruneShare
@@ -42,6 +43,7 @@ __all__ = [
     "MaxNorm",
     "MeanActivity",
     "NoiseConsistency",
+    "NormalDivergence",
     "ProximalL1",
     "PruneBelow",
     "PruneShare",

@@ -2,7 +2,7 @@
 
 A weight that is zero is a connection less; an activation that is zero is a unit that says nothing
 about one example. Each can be had without the other. Every position of a feature map or sequence
-counts as a unit.
+counts as a unit. ``NormalDivergence`` holds the codes of a variational autoencoder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from jax import Array
 from thalweg.catalogue.regularizers.regularizer import mean_over_rows
 from thalweg.part import Number, choice, number, part
 
-__all__ = ["GroupActivity", "KLSparsity", "L1Activity", "MeanActivity", "StudentTActivity"]
+__all__ = [
+    "GroupActivity",
+    "KLSparsity",
+    "L1Activity",
+    "MeanActivity",
+    "NormalDivergence",
+    "StudentTActivity",
+]
 
 Activations = Mapping[str, Array]
 
@@ -185,3 +192,32 @@ class GroupActivity:
             return jnp.where(silent, 0, jnp.sqrt(jnp.where(silent, 1, squares)))
 
         return self.strength * _per_example(lengths, activations, weights)
+
+
+@part
+class NormalDivergence:
+    """Penalizes codes that are drawn from other than standard normal distributions.
+
+    Formula: strength · Σ_layers ⟨Σ_j (μ_j² + σ_j² − ln σ_j² − 1) / 2⟩, the mean over examples: the
+        divergence KL(N(μ, σ²) ‖ N(0, 1))
+    Numbers: strength: β
+    Choices: layers: names of the layers it acts on, all that draw codes where not given
+    Shapes: divergences by layer, each [batch] → scalar
+    Watch for: for the bound of the paper β is 1 beside a loss that is the sum over all outputs; of
+        a loss that is their mean it is 1 / outputs. Where β is too large, codes say nothing (they
+        collapse to N(0, 1)) and all outputs are the mean.
+    Source: Kingma & Welling, Auto-Encoding Variational Bayes, 2014, equation 10; β: Higgins et al.,
+        β-VAE, 2017, equation 4
+    Example:
+        >>> apart = {"normal_sample_0": jnp.array([1.0, 3.0])}
+        >>> float(NormalDivergence(strength=0.5).activity_penalty(apart, None))
+        1.0
+    """
+
+    strength: Number = number(default=1.0, low=0, scale="log", search=(1e-4, 10))
+    layers: tuple[str, ...] | None = choice(default=None)
+    acts_on = "activations"
+    reads = "divergence"
+
+    def activity_penalty(self, activations: Activations, weights: Array | None) -> Any:
+        return self.strength * _per_example(lambda d: d, activations, weights)

@@ -23,7 +23,8 @@ class Regularizer(Protocol):
 
     * ``penalty(parameters)``: a scalar, added to the objective;
     * ``activity_penalty(activations, weights)``: the same, from the hidden activations by layer,
-      [row, ...], and the weights of the rows, [row] or None where all count alike;
+      [row, ...], and the weights of the rows, [row] or None where all count alike; one that
+      ``reads`` another tap of layers than their activation ``a`` is given that;
     * ``sensitivity_penalty(activations_at, inputs, weights, key)``: the same, given the function
       from inputs [row, ...] to hidden activations by layer;
     * ``shrinkage(parameters, learning_rate)``: subtracted from the parameters after the

@@ -4,7 +4,7 @@ generated.py   made by a formula: moons, circles, spirals, blobs
 small.py       tables to work through by hand
 bundled.py     classics that scikit-learn carries
 mnist.py       MNIST from its files
-derived.py     made of other data: inputs to be reconstructed
+derived.py     made of other data: inputs to be reconstructed, made more of, or compared
 sequential.py  MNIST as sequences
 text.py        text, each token predicted from those before it
 pairs.py       sentences and their translations
@@ -15,7 +15,7 @@ files.py       your own CSV and Parquet files
 from __future__ import annotations
 
 from thalweg.data.sources.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
-from thalweg.data.sources.derived import Reconstruction
+from thalweg.data.sources.derived import Comparisons, Reconstruction, Unlabelled
 from thalweg.data.sources.files import CSV, Parquet
 from thalweg.data.sources.generated import Blobs, Circles, Moons, Spirals
 from thalweg.data.sources.mnist import MNIST
@@ -32,6 +32,7 @@ __all__ = [
     "Blobs",
     "BreastCancer",
     "Circles",
+    "Comparisons",
     "Copy",
     "DelayedRecall",
     "Diabetes",
@@ -54,5 +55,6 @@ __all__ = [
     "SixPoints",
     "Spirals",
     "Text",
+    "Unlabelled",
     "Wine",
 ]
