@@ -99,6 +99,11 @@ class Dataset:
         return len(self.inputs)
 
     @property
+    def has_steps(self) -> bool:
+        """Whether a row has a target at each of many steps or nodes, -1 where none is asked for."""
+        return self.task in ("tokens", "nodes")
+
+    @property
     def features(self) -> int:
         """Numbers in one row of the inputs; pixels count one by one."""
         return int(np.prod(self.inputs.shape[1:]))
@@ -204,7 +209,7 @@ class Dataset:
                 raise DataError(f"targets must be finite, got {self.targets[row]} in row {row + 1}")
             return
         classes = len(self.class_names)
-        if self.targets.ndim != 1 and self.task not in ("tokens", "nodes"):
+        if self.targets.ndim != 1 and not self.has_steps:
             raise DataError(f"targets must be [rows], got shape {self.targets.shape}")
         if classes < 2:
             raise DataError(f"at least two classes are needed, got {self.class_names}")

@@ -42,7 +42,8 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
         inputs: [row, feature, ...], or the name of one of its splits.
 
     Returns:
-        Float32 probabilities [row, class], of tokens [row, time, class], or in regression values
+        Float32 probabilities [row, class], of tokens [row, time, class], of nodes
+        [row, node, class], or in regression values
         [row, target] in their units.
 
     Raises:
@@ -54,7 +55,7 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
             raise DataError(f"a split is one of {', '.join(SPLITS)}, got {inputs!r}")
         inputs = job.dataset.inputs[getattr(job.split, inputs)]
         if not len(inputs):
-            steps = job.dataset.targets.shape[1:] if job.dataset.task == "tokens" else ()
+            steps = job.dataset.targets.shape[1:] if job.dataset.has_steps else ()
             return np.zeros((0, *steps, job.dataset.outputs), np.float32)
     shape = job.dataset.inputs.shape[1:]
     if np.shape(inputs)[1:] != shape or not np.size(inputs):

@@ -42,7 +42,7 @@ class Shape:
         batch_size: rows a step.
         training_rows: rows trained on.
         steps: steps planned.
-        task: ``binary``, ``multiclass``, ``regression`` or ``tokens``.
+        task: ``binary``, ``multiclass``, ``regression``, ``tokens`` or ``nodes``.
         patiences: patiences of the plateau schedules in use.
         adjustable: names of the manual schedules in use.
     """

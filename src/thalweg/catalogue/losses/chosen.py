@@ -26,6 +26,11 @@ def chosen_for(task: Task) -> tuple[Loss, str]:
             "categorical cross-entropy on a softmax at every step, because a class is predicted "
             "there: its mean is the negative log-likelihood of a token, given what the network saw"
         )
+    if task == "nodes":
+        return CategoricalCrossEntropy(), (
+            "categorical cross-entropy on a softmax at every node, because a class is predicted "
+            "there: its mean is the negative log-likelihood of a node that has a label"
+        )
     return CategoricalCrossEntropy(), (
         "categorical cross-entropy on a softmax of one output per class, because there are several "
         "classes: it is the negative log-likelihood of a categorical distribution"

@@ -10,15 +10,15 @@ from jax import Array
 
 __all__ = ["Loss", "Task", "decided", "log_probabilities", "one_hot", "squashed"]
 
-Task = Literal["binary", "multiclass", "regression", "tokens"]
+Task = Literal["binary", "multiclass", "regression", "tokens", "nodes"]
 
 
 @runtime_checkable
 class Loss(Protocol):
     """A loss per example.
 
-    For the task ``tokens`` outputs are [batch, time, class] and targets [batch, time], and there is
-    a loss for every step, 0 where the target is -1.
+    For the tasks ``tokens`` and ``nodes`` outputs are [batch, time, class] and targets [batch,
+    time], and there is a loss for every step (or node of a tree), 0 where the target is -1.
 
     Laws: finite for finite outputs; never negative (up to rounding), but for densities, which may
     exceed one; averaging is left to the objective. ``outputs`` says how many outputs a network
