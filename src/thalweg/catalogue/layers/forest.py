@@ -92,8 +92,9 @@ def ordered(leaf: Array, left: Array, right: Array, block: int) -> Order:
     inner = (left >= 0).reshape(-1)
     level = jnp.where(inner, 1 + deepest - depth, deepest + 2)
     level = jnp.where(leaf.reshape(-1), 0, level)
-    levels, order = lax.sort((level, jnp.arange(count)), num_keys=1, is_stable=True)
-    places = jnp.zeros(count, jnp.int32).at[order].set(jnp.arange(count))
+    own = jnp.arange(count, dtype=jnp.int32)
+    levels, order = lax.sort((level, own), num_keys=1, is_stable=True)
+    places = jnp.zeros(count, jnp.int32).at[order].set(own)
     starts = jnp.searchsorted(levels, jnp.arange(deepest + 3)).astype(jnp.int32)
     # Blocks of inner nodes, level by level, the last of each level short.
     own = -(-jnp.diff(starts[1:]) // block)
@@ -131,10 +132,11 @@ def _above(left: Array, right: Array) -> Array:
     twice the number of nodes. The last entry stands for none."""
     rows, nodes = left.shape
     count = rows * nodes
-    row, own = jnp.arange(rows)[:, None] * nodes, jnp.arange(count)
+    row, own = (jnp.arange(size, dtype=jnp.int32) for size in (rows, count))
+    row = row[:, None] * nodes
     children = jnp.stack([jnp.where(c >= 0, row + c, count + 1).reshape(-1) for c in (left, right)])
     numbers = jnp.stack([2 * own, 2 * own + 1])
-    return jnp.full(count + 1, 2 * count).at[children].set(numbers, mode="drop")
+    return jnp.full(count + 1, 2 * count, jnp.int32).at[children].set(numbers, mode="drop")
 
 
 def _depths(above: Array, nodes: int) -> Array:
@@ -299,7 +301,6 @@ def merged(
     states: Array,
     lengths: Array,
     units: int,
-    temperature: Any,
     key: Array | None,
 ) -> Array:
     """States of the roots [row, width] of trees that are made by merging the best two neighbours.
@@ -313,7 +314,6 @@ def merged(
         states: of the leaves [row, time, width].
         lengths: of the sequences.
         units: leading numbers of a state that are scored.
-        temperature: of the softmax that gradients go through.
         key: for the draws.
     """
     rows, time, width = states.shape
@@ -325,7 +325,7 @@ def merged(
         candidates = composition.compose(parameters, *both).reshape(rows, time - 1, width)
         scores = candidates[..., :units] @ parameters["query_kernel"]
         valid = pair < (lengths - turn)[:, None] - 1
-        chosen = _chosen(jnp.where(valid, scores, -jnp.inf), valid, temperature, key)[..., None]
+        chosen = _chosen(jnp.where(valid, scores, -jnp.inf), valid, key)[..., None]
         reached = jnp.cumsum(chosen, axis=1)
         moved = (1 - reached) * states[:, :-1] + (reached - chosen) * states[:, 1:]
         new = jnp.concatenate([moved + chosen * candidates, states[:, -1:]], axis=1)
@@ -336,7 +336,7 @@ def merged(
     return states[:, 0]
 
 
-def _chosen(scores: Array, valid: Array, temperature: Any, key: Array | None) -> Array:
+def _chosen(scores: Array, valid: Array, key: Array | None) -> Array:
     """1 for one pair of each row and 0 for the others, with the gradient of a softmax."""
     if key is not None:
         scores = scores + jax.random.gumbel(key, scores.shape, scores.dtype)
@@ -345,5 +345,5 @@ def _chosen(scores: Array, valid: Array, temperature: Any, key: Array | None) ->
         return hard
     # Rows that are done have no valid pair, and a softmax of nothing else would be not-a-number.
     safe = jnp.where(valid.any(axis=1, keepdims=True), scores, 0.0)
-    soft = jax.nn.softmax(safe / temperature, axis=1)
+    soft = jax.nn.softmax(safe, axis=1)
     return lax.stop_gradient(hard - soft) + soft

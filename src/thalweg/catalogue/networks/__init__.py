@@ -10,6 +10,7 @@ from thalweg.catalogue.networks.convolutional import VGG, LeNet, ResNet
 from thalweg.catalogue.networks.encoder_decoder import EncoderDecoder
 from thalweg.catalogue.networks.mlp import MLP, ResidualMLP
 from thalweg.catalogue.networks.recurrent import RecurrentNetwork
+from thalweg.catalogue.networks.recursive import Recursive
 from thalweg.catalogue.networks.sequential import Sequential
 from thalweg.catalogue.networks.transformer import Transformer
 
@@ -20,6 +21,7 @@ __all__ = [
     "EncoderDecoder",
     "LeNet",
     "RecurrentNetwork",
+    "Recursive",
     "ResNet",
     "ResidualMLP",
     "Sequential",
