@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -253,7 +254,7 @@ def greedy(composition: Any, held: Any, vectors: Any, tokens: list[int]) -> Any:
     states = [recursive_state(Numpy, composition, held, vectors, row, 0) for row in rows]
     while len(states) > 1:
         found = []
-        for left, right in zip(states[:-1], states[1:], strict=True):
+        for left, right in pairwise(states):
             z = np.concatenate([left[0], right[0]]) @ held["kernel"]
             b = np.split(held["bias"], 4)
             i, f, k, g, o = np.split(z, 5)
@@ -317,7 +318,7 @@ def test_choices_of_learned_trees_have_the_gradient_of_a_softmax() -> None:
         states = [recursive_state(Torch, composition, held, vectors, x, 0) for x in leaves]
         for turn in range(len(word) - 1):
             found = []
-            for left, right in zip(states[:-1], states[1:], strict=True):
+            for left, right in pairwise(states):
                 z = torch.cat([left[0], right[0]]) @ held["kernel"]
                 b = held["bias"].split(UNITS)
                 i, f, k, g, o = z.split(UNITS)
@@ -359,7 +360,7 @@ def tree_of(lengths: Any, steps: int) -> Any:
 def test_a_balanced_tree_is_as_deep_as_the_logarithm_of_its_length(steps: int) -> None:
     """A chain of 8, 64, 1,024 words is as deep as it is long; the tree 3, 6, 10."""
     lengths = jnp.array([steps, 1])
-    left, right, depth = jax.jit(tree_of, static_argnums=1)(lengths, steps)
+    left, _, depth = jax.jit(tree_of, static_argnums=1)(lengths, steps)
     deepest = int(depth[0].max())
     assert deepest == int(np.ceil(np.log2(steps)))
     assert int((left[0] >= 0).sum()) == steps - 1

@@ -177,6 +177,10 @@ def _longer(array: Array, block: int) -> Array:
     return jnp.pad(array, [(0, block), *[(0, 0)] * (array.ndim - 1)])
 
 
+def _amid(array: Array, block: int) -> Array:
+    return jnp.pad(array, [(block, block), *[(0, 0)] * (array.ndim - 1)])
+
+
 def _leaf_loop(order: Order, block: int) -> Array:
     return _most(-(-order.leaves // block))
 
@@ -220,46 +224,49 @@ def _run_forward(block: int, weights: Any, x: Array, order: Order) -> tuple[Arra
 
 def _run_backward(block: int, kept: Any, slopes: Array) -> tuple[Any, Array, None]:
     weights, x, order, states = kept
-    nodes, left, right, above = (_longer(a, block) for a in (*order[:1], *order[2:5]))
     width, within = states.shape[1], jnp.arange(block)
+    # All have a block of nothing before and after them: place p is row block + p.
+    nodes, left, right, above = (_amid(a, block) for a in (*order[:1], *order[2:5]))
+    slopes = _amid(slopes[: len(x)], block)
 
-    def slope(first: Array, end: Array, handed: Array) -> Array:
+    def slope(start: Array, chosen: Array, handed: Array) -> Array:
         """The gradient by the states of a block: what is asked of them, and by their parents."""
-        by = _slice(above, first, block)
-        from_above = jnp.where((by >= 0)[:, None], handed.reshape(-1, width)[by], 0)
-        chosen = (first + within < end)[:, None]
-        return jnp.where(chosen, _slice(slopes, first, block) + from_above, 0)
+        by = _slice(above, start, block)
+        # Two to a row: what goes to the left child, and what to the right one.
+        to_child = handed.reshape(-1, width)[2 * block + by]
+        from_above = jnp.where((by >= 0)[:, None], to_child, 0)
+        return jnp.where(chosen[:, None], _slice(slopes, start, block) + from_above, 0)
 
     def inner(turn: Array, carried: Any) -> Any:
         handed, total = carried
         number = jnp.maximum(order.blocks - 1 - turn, 0)
         first, end = order.first[number], order.end[number]
         # Lanes with fewer blocks than others stand still at the end.
-        end = jnp.where(turn < order.blocks, end, first)
-        children = [states[_children(order, side, number, block)] for side in (left, right)]
+        first = jnp.where(turn < order.blocks, first, end)
+        # A block is seen as the places before its end: what is written before its beginning will
+        # be written again, and what parents have handed down is not lost.
+        children = [states[_slice(side, end, block)] for side in (left, right)]
         _, pull = jax.vjp(lambda w, a, b: w[0].compose(w[1], a, b), weights, *children)
-        own, *to_children = pull(slope(first, end, handed))
-        chosen = (first + within < end)[:, None, None]
-        old = _slice(handed, first, block)
-        handed = _write(handed, jnp.where(chosen, jnp.stack(to_children, 1), old), first)
+        own, *to_children = pull(slope(end, end - block + within >= first, handed))
+        handed = _write(handed, jnp.concatenate(to_children, axis=1), end)
         return handed, jax.tree.map(jnp.add, total, own)
 
     def leaves(number: Array, carried: Any) -> Any:
         handed, by_x, total = carried
         first = number * block
-        chosen = (first + within < order.leaves)[:, None]
-        values = jnp.where(chosen, x[_slice(nodes, first, block)], 0)
+        chosen, start = first + within < order.leaves, block + first
+        values = jnp.where(chosen[:, None], x[_slice(nodes, start, block)], 0)
         _, pull = jax.vjp(lambda w, values: w[0].leaf(w[1], values), weights, values)
-        own, by_values = pull(slope(first, order.leaves, handed))
-        return handed, _write(by_x, by_values, first), jax.tree.map(jnp.add, total, own)
+        own, by_values = pull(slope(start, chosen, handed))
+        return handed, _write(by_x, by_values, start), jax.tree.map(jnp.add, total, own)
 
-    handed = jnp.zeros((len(states), 2, width), states.dtype)
+    handed = jnp.zeros((block + len(states), 2 * width), states.dtype)
     total = jax.tree.map(jnp.zeros_like, weights)
     handed, total = lax.fori_loop(0, _most(order.blocks), inner, (handed, total))
-    by_x = jnp.zeros((len(states), x.shape[1]), x.dtype)
+    by_x = jnp.zeros((block + len(states), x.shape[1]), x.dtype)
     _, by_x, total = lax.fori_loop(0, _leaf_loop(order, block), leaves, (handed, by_x, total))
     is_leaf = (order.places < order.leaves)[:, None]
-    return total, jnp.where(is_leaf, by_x[order.places], 0), None
+    return total, jnp.where(is_leaf, by_x[block + order.places], 0), None
 
 
 _run = jax.custom_vjp(_values, nondiff_argnums=(0,))
