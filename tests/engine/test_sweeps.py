@@ -18,11 +18,11 @@ from thalweg.catalogue.activations import Sigmoid
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.catalogue.layers import Activate, Dense, Flatten
 from thalweg.catalogue.losses import BinaryCrossEntropy
-from thalweg.catalogue.networks import MLP, AuxiliaryHead, ResidualMLP, Sequential
+from thalweg.catalogue.networks import MLP, AuxiliaryHead, Recursive, ResidualMLP, Sequential
 from thalweg.catalogue.optimizers import GradientDescent, SteepestDescent
 from thalweg.catalogue.preprocessing import SparseCode, Standardize
 from thalweg.catalogue.schedules import Warmup
-from thalweg.data import Digits, Moons
+from thalweg.data import Digits, ListOperations, Moons
 from thalweg.data.sources import Houses
 from thalweg.engine.plan import Job, group, jobs_of, resolve
 from thalweg.errors import SpecError
@@ -167,6 +167,11 @@ RECIPES: dict[str, Recipe] = {
         clipping=CLIPPINGS["clip_by_value"],
     ),
     "networks": recipe(network=MLP(hidden=(4,), dropout=0.3)),
+    "trees": recipe(
+        data=ListOperations(samples=24, depth=2, split=SPLIT),
+        network=Recursive(units=4, features=4, dropout=0.3),
+        loss=LOSSES["categorical_cross_entropy"],
+    ),
     "residual networks": recipe(network=ResidualMLP(width=4, blocks=1, dropout=0.3)),
     "images": recipe(
         data=Digits(flat=False, split=(0.02, 0.02, 0.96)),
