@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from thalweg import Experiment, Laboratory
-from thalweg.data import MNIST
+from thalweg.data import MNIST, SentimentTrees
 from thalweg.engine import devices, program
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +25,7 @@ SMALLER = {
     "moons": ("compare.seeds.tune=1",),
     "mnist": ("data.mnist.samples=600",),
     "mnist_ablation": ("data.mnist.samples=600", "network.residual_mlp.width=16"),
+    "sentiment_trees": ("data.sentiment_trees.samples=60",),
     "mnist_cnn": ("data.mnist.samples=300", "network.vgg.filters=[4, 4, 4]"),
     "mnist_dense_99": (
         "data.mnist.samples=300",
@@ -33,6 +34,7 @@ SMALLER = {
     ),
 }
 SLOW = {
+    "sentiment_trees": "three programs are compiled, and a whole treebank is read",
     "activations": "four programs are compiled, and six pairs compared",
     "mnist_ablation": "seven programs are compiled, and many pairs compared",
     "optimizers_moons": "56 programs are compiled",
@@ -58,7 +60,7 @@ def test_example(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     laboratory = Laboratory(Experiment.from_file(path, overrides), tmp_path)
     source: Any = laboratory.points[0].recipe.data
     source = getattr(source, "of", source)
-    if isinstance(source, MNIST) and source.missing():
+    if isinstance(source, MNIST | SentimentTrees) and source.missing():
         pytest.skip(source.missing())
     planned = laboratory.plan()
     assert planned.runs >= (4 if compares else 2)

@@ -52,6 +52,12 @@ from thalweg.catalogue.augmentations import (
 )
 from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN, MinimalGatedUnit
 from thalweg.catalogue.clipping import ClipAdaptively, ClipByNorm, ClipByValue
+from thalweg.catalogue.compositions import (
+    AffineComposition,
+    BilinearComposition,
+    TensorComposition,
+    TreeLSTM,
+)
 from thalweg.catalogue.decoders import Beam, DiverseBeam, Exhaustive, Greedy, Sampling
 from thalweg.catalogue.initializers import (
     ActivationGain,
@@ -132,6 +138,7 @@ from thalweg.catalogue.networks import (
     EncoderDecoder,
     LeNet,
     RecurrentNetwork,
+    Recursive,
     ResidualMLP,
     ResNet,
     Sequential,
@@ -483,6 +490,18 @@ ROWS: dict[str, list[Any]] = {
         RecurrentNetwork(hidden=(3, 3), direction="both", returns="mean", outputs=2),
         RecurrentNetwork(hidden=(3,), direction="backward", returns="max", outputs=2),
         RecurrentNetwork(hidden=(3, 3), residual=True, returns="sequence", outputs=2),
+        *[
+            Recursive(
+                composition=TreeLSTM(activation=Swish(beta=1.7)),
+                units=2,
+                tree=tree,
+                symbols=5,
+                features=2,
+                dropout=dropout,
+                outputs=2,
+            )
+            for tree, dropout in (("given", 0.4), ("balanced", 0.4), ("learned", None))
+        ],
         ResNet(filters=(2, 3), blocks=1, normalization=GroupNormalization(groups=1), outputs=2),
         Sequential(layers=(Dense(units=4), Activate(function=Tanh()), Dense(units=2))),
         *[
@@ -522,6 +541,14 @@ ROWS: dict[str, list[Any]] = {
         AdditiveAttention(units=3),
         *[DotAttention(scale=scale) for scale in ("none", "root")],
         GeneralAttention(),
+    ],
+    "compositions": [
+        *[
+            kind(activation=Swish(beta=1.7), leaf_is=leaf)
+            for kind in (AffineComposition, BilinearComposition, TensorComposition)
+            for leaf in ("dense", "vector")
+        ],
+        TreeLSTM(activation=Swish(beta=1.7)),
     ],
     "cells": [
         *[GRU(activation=Swish(beta=1.7), reset=reset) for reset in ("after", "before")],

@@ -47,6 +47,7 @@ from thalweg.catalogue.networks import (
     VGG,
     LeNet,
     RecurrentNetwork,
+    Recursive,
     ResNet,
     Siamese,
     Transformer,
@@ -127,6 +128,12 @@ def _activation(activation: Any, dtype: Any) -> Any:
     return values, pull(jnp.ones_like(values)), activation.derivative(z)
 
 
+# Of three words, of one and of two, in blocks of which each is short.
+TREES = np.full((3, 5, 3), -1)
+TREES[0] = [[4, -1, -1], [0, -1, -1], [-1, 0, 1], [2, -1, -1], [-1, 3, 2]]
+TREES[1, 0] = [3, -1, -1]
+TREES[2, :3] = [[1, -1, -1], [1, -1, -1], [-1, 0, 1]]
+
 IMAGES, SIZEABLE = (4, 1, 3, 1), (4, 16, 16, 1)
 SHAPES: dict[type, tuple[int, ...]] = {
     AveragePooling: IMAGES,
@@ -164,6 +171,8 @@ def _network(network: Any, dtype: Any) -> Any:
     x = _typed(np.resize(SCORES, shape), dtype)
     if getattr(network, "symbols", None):
         x = _typed(np.arange(12).reshape(4, 3) % network.symbols, dtype)
+    if getattr(network, "tree", "") == "given":
+        x = TREES
     variables = network.init(_key(), x)
 
     # Draws differ between float types, so variables are put in their place; variances among them
@@ -208,6 +217,11 @@ def _search(search: Any, dtype: Any) -> Any:
     return jax.vmap(one)(jnp.linspace(0.3, 7, 9, dtype=dtype))
 
 
+def _composition(composition: Any, dtype: Any) -> Any:
+    network = Recursive(composition=composition, units=2, features=2, symbols=5, outputs=2)
+    return _network(network, dtype)
+
+
 def _cell(cell: Any, dtype: Any) -> Any:
     return _network(Recurrent(cell=cell, units=2), dtype)
 
@@ -222,7 +236,7 @@ def _attention(attention: Any, dtype: Any) -> Any:
 
 
 # Families whose parameters are put in the place of what initializers draw.
-STARTED = ("attention", "cells", "layers", "networks")
+STARTED = ("attention", "cells", "compositions", "layers", "networks")
 
 
 def _decoder(decoder: Any, dtype: Any) -> Any:
@@ -247,6 +261,7 @@ RUN: dict[str, Callable[[Any, Any], Any]] = {
     "networks": _network,
     "attention": _attention,
     "cells": _cell,
+    "compositions": _composition,
     "optimizers": _optimizer,
     "line_searches": _search,
     "decoders": _decoder,

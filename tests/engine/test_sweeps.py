@@ -33,6 +33,7 @@ from thalweg.catalogue.networks import (
     AuxiliaryHead,
     EncoderDecoder,
     RecurrentNetwork,
+    Recursive,
     ResidualMLP,
     Sequential,
     Siamese,
@@ -42,7 +43,7 @@ from thalweg.catalogue.networks import (
 from thalweg.catalogue.optimizers import GradientDescent, SteepestDescent
 from thalweg.catalogue.preprocessing import SparseCode, Standardize
 from thalweg.catalogue.schedules import Warmup
-from thalweg.data import Comparisons, Copy, Digits, Moons, Parity, Unlabelled
+from thalweg.data import Comparisons, Copy, Digits, ListOperations, Moons, Parity, Unlabelled
 from thalweg.data.sources import Houses
 from thalweg.engine.plan import Job, group, jobs_of, resolve
 from thalweg.errors import SpecError
@@ -193,6 +194,11 @@ RECIPES: dict[str, Recipe] = {
         clipping=CLIPPINGS["clip_by_value"],
     ),
     "networks": recipe(network=MLP(hidden=(4,), dropout=0.3)),
+    "trees": recipe(
+        data=ListOperations(samples=24, depth=2, split=SPLIT),
+        network=Recursive(units=4, features=4, dropout=0.3),
+        loss=LOSSES["categorical_cross_entropy"],
+    ),
     "residual networks": recipe(network=ResidualMLP(width=4, blocks=1, dropout=0.3)),
     "sequences": recipe(
         data=BITS,

@@ -16,6 +16,7 @@ from thalweg.catalogue import (
     augmentations,
     cells,
     clipping,
+    compositions,
     decoders,
     initializers,
     layers,
@@ -31,6 +32,7 @@ from thalweg.catalogue import (
 from thalweg.catalogue.attention.attention import Attention
 from thalweg.catalogue.augmentations.augmentation import Augmentation
 from thalweg.catalogue.cells.cell import Cell
+from thalweg.catalogue.compositions.composition import Composition
 from thalweg.catalogue.decoders.decoder import Decoder
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
@@ -62,6 +64,7 @@ FAMILIES: dict[str, Family] = {
         Family("networks", Network, networks),
         Family("layers", Network, layers),
         Family("cells", Cell, cells),
+        Family("compositions", Composition, compositions),
         Family("attention", Attention, attention),
         Family("activations", activations.Activation, activations),
         Family("initializers", initializers.Initializer, initializers),

@@ -2,9 +2,10 @@
 
 dataset.py     what a source yields, ``Dataset``, and what a source is, ``Source``
 sources/       the sources: parts, found by name through ``thalweg.data.sources.__all__``
-sequences.py   sequences of tokens as arrays
+sequences.py   sequences and trees of tokens as arrays
 split.py       which rows are for training, validation and test
 texts.py       text as sequences of tokens; translation.py: pairs of them
+trees.py       trees, from text to arrays
 tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
 idx.py         the file format of MNIST
 fetch.py       downloading MNIST, when asked
@@ -21,6 +22,7 @@ from thalweg.data.sources import (
     CSV,
     MNIST,
     Addition,
+    Agreement,
     Blobs,
     BreastCancer,
     Circles,
@@ -35,6 +37,7 @@ from thalweg.data.sources import (
     Insurance15,
     Iris,
     Line5,
+    ListOperations,
     Moons,
     Names,
     NumberWords,
@@ -43,10 +46,12 @@ from thalweg.data.sources import (
     Parquet,
     Reconstruction,
     Reverse,
+    SentimentTrees,
     SequentialMNIST,
     SixPoints,
     Spirals,
     Text,
+    Trees,
     Unlabelled,
     Wine,
 )
@@ -56,6 +61,7 @@ __all__ = [
     "CSV",
     "MNIST",
     "Addition",
+    "Agreement",
     "Blobs",
     "BreastCancer",
     "Circles",
@@ -71,6 +77,7 @@ __all__ = [
     "Insurance15",
     "Iris",
     "Line5",
+    "ListOperations",
     "Moons",
     "Names",
     "NumberWords",
@@ -79,12 +86,14 @@ __all__ = [
     "Parquet",
     "Reconstruction",
     "Reverse",
+    "SentimentTrees",
     "SequentialMNIST",
     "SixPoints",
     "Source",
     "Spirals",
     "Split",
     "Text",
+    "Trees",
     "Unlabelled",
     "Wine",
     "fetch_mnist",

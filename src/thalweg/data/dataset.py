@@ -15,15 +15,16 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from thalweg.data.sequences import check_steps, check_tokens
+from thalweg.data.sequences import check_nodes, check_steps, check_tokens, check_trees
 from thalweg.errors import DataError
 
 __all__ = ["Dataset", "Shares", "Source", "TableTask", "Task"]
 
 # What a column of a table can ask for, and what any data can: ``tokens`` is a class at every step
-# of a sequence, ``generation`` has nothing to predict: more of the same is to be made.
+# of a sequence, ``nodes`` one at every node of a tree; ``generation`` has nothing to predict:
+# more of the same is to be made.
 TableTask: TypeAlias = Literal["binary", "multiclass", "regression"]
-Task: TypeAlias = Literal["binary", "multiclass", "regression", "tokens", "generation"]
+Task: TypeAlias = Literal["binary", "multiclass", "regression", "tokens", "nodes", "generation"]
 
 # Shares of the rows for training, validation and test.
 Shares: TypeAlias = tuple[float, float, float]
@@ -51,9 +52,11 @@ class Dataset:
     Args:
         inputs: float32 [rows, features], [rows, time, features] or [rows, height, width, channel];
             NaN where a cell of a table is missing. Or int32 [rows, time], positions in
-            ``vocabulary``, -1 where a sequence has ended.
+            ``vocabulary``, -1 where a sequence has ended. Or trees, int32 [rows, node, 3]: token,
+            left child and right child, which come before their parent, -1 for none.
         targets: int32 [rows], positions in ``class_names``, or float32 [rows, outputs]; for tokens
-            int32 [rows, time], -1 where nothing is to be predicted; for generation [rows, 0].
+            int32 [rows, time] and for nodes [rows, node], -1 where nothing is to be predicted; for
+            generation [rows, 0].
         task: what is to be predicted.
         feature_names: one for each feature of a table; empty for anything else.
         class_names: one for each class; empty for regression.
@@ -98,6 +101,11 @@ class Dataset:
         return len(self.inputs)
 
     @property
+    def has_steps(self) -> bool:
+        """Whether a row has a target at each of many steps or nodes, -1 where none is asked for."""
+        return self.task in ("tokens", "nodes")
+
+    @property
     def features(self) -> int:
         """Numbers in one row of the inputs; pixels count one by one."""
         return int(np.prod(self.inputs.shape[1:]))
@@ -139,6 +147,9 @@ class Dataset:
             raise DataError(
                 f"inputs must be whole numbers where there is a vocabulary, got {tokens.dtype}"
             )
+        if tokens.ndim == 3:
+            check_trees(tokens, self.vocabulary)
+            return tokens.astype(np.int32)
         own = self.source_time or tokens.shape[1]
         check_tokens(tokens[:, :own], self.vocabulary)
         if self.source_time:
@@ -177,8 +188,11 @@ class Dataset:
             )
 
     def _check_sequences(self) -> None:
-        if self.inputs.ndim != 2:
-            raise DataError(f"inputs must be tokens [rows, time], got shape {self.inputs.shape}")
+        if self.inputs.ndim != 2 and self.inputs.shape[2:] != (3,):
+            raise DataError(
+                "inputs must be tokens [rows, time] or trees [rows, node, 3], got shape "
+                f"{self.inputs.shape}"
+            )
         if self.feature_names:
             raise DataError("sequences of tokens have a vocabulary and no feature_names")
         time, own = self.inputs.shape[1], self.source_time
@@ -204,10 +218,19 @@ class Dataset:
                 raise DataError(f"targets must be finite, got {self.targets[row]} in row {row + 1}")
             return
         classes = len(self.class_names)
-        if self.targets.ndim != 1 and self.task != "tokens":
+        if self.targets.ndim != 1 and not self.has_steps:
             raise DataError(f"targets must be [rows], got shape {self.targets.shape}")
         if classes < 2:
             raise DataError(f"at least two classes are needed, got {self.class_names}")
+        is_tree = bool(self.vocabulary) and self.inputs.ndim == 3
+        if is_tree != (self.task == "nodes"):
+            raise DataError(
+                f"task nodes and trees with a vocabulary go together, got task {self.task} and "
+                f"inputs of shape {self.inputs.shape}"
+            )
+        if is_tree:
+            check_nodes(self.targets, self.inputs, classes)
+            return
         if self.task == "tokens":
             if not self.vocabulary and self.inputs.ndim != 3:
                 raise DataError(

@@ -43,15 +43,15 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
         inputs: [row, feature, ...], or the name of one of its splits.
 
     Returns:
-        Float32 probabilities [row, class], of tokens [row, time, class], or in regression values
-        [row, target] in their units.
+        Float32 probabilities [row, class], of tokens [row, time, class], of nodes
+        [row, node, class], or in regression values [row, target] in their units.
 
     Raises:
         DataError: the inputs have another shape than those it was trained on.
         RecordError: the record has no parameters of it.
     """
     found = _in_portions(lane_functions.predict, job, kept, inputs)
-    steps = job.dataset.targets.shape[1:] if job.dataset.task == "tokens" else ()
+    steps = job.dataset.targets.shape[1:] if job.dataset.has_steps else ()
     return np.zeros((0, *steps, job.dataset.outputs), np.float32) if found is None else found
 
 

@@ -2,8 +2,10 @@
 
 Of one row: its loss and whether it was hit, in regression the squared error in the units of the
 data. Where a class is predicted at every step of a sequence, of all its steps that count: the sum
-of losses, how many were hit, and the sum of negative log-probabilities. Where samples are made, the
-energy score: how far a row is from a sample, less half of how far samples are from one another.
+of losses, how many were hit, and the sum of negative log-probabilities. At the nodes of a tree: the
+sum of losses, how many were hit, whether the last, the root, was, and 1 for it. Where samples are
+made, the energy score: how far a row is from a sample, less half of how far samples are from one
+another.
 """
 
 from __future__ import annotations
@@ -22,17 +24,20 @@ __all__ = ["classes", "counted", "default_metric", "mean", "metric_names", "metr
 
 ENERGY = SCORES.index("energy")
 
+# Tasks with many targets in a row, -1 where none counts.
+STEPS = ("tokens", "nodes")
+
 
 def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Array:
     """The mean of the losses of a mini-batch, over what counts.
 
     Args:
         task: of the data.
-        losses: of rows [row], or of steps [row, time].
+        losses: of rows [row], or of steps or nodes [row, time].
         targets: of the mini-batch.
         weights: of the rows, or None where all count alike.
     """
-    if task == "tokens":
+    if task in STEPS:
         steps = (targets >= 0).astype(losses.dtype)
         weights = steps if weights is None else steps * weights[:, None]
     return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
@@ -40,9 +45,15 @@ def mean(task: str, losses: Array, targets: Array, weights: Array | None) -> Arr
 
 def of_rows(task: str, loss: Loss, outputs: Array, targets: Array, scaling: Affine | None) -> Array:
     """What is measured of some rows, [row, quantity]."""
-    if task == "tokens":
-        counts, hit = targets >= 0, classes(loss, outputs) == targets
-        each = (loss(outputs, targets), hit, _surprise(loss, outputs, targets))
+    if task in STEPS:
+        counts, hits = targets >= 0, classes(loss, outputs) == targets
+        if task == "tokens":
+            others = (_surprise(loss, outputs, targets),)
+        else:
+            # Every root has a target, and is the last node that has one.
+            root = counts & (jnp.cumsum(counts[:, ::-1], axis=-1)[:, ::-1] == 1)
+            others = (root & hits, root)
+        each = (loss(outputs, targets), hits, *others)
         return jnp.stack([jnp.where(counts, one, 0).sum(axis=-1) for one in each], axis=-1)
     predicted = loss.probabilities(outputs)
     if task == "generation":
@@ -73,7 +84,7 @@ def _surprise(loss: Any, outputs: Array, targets: Array) -> Array:
 
 def counted(task: str, targets: np.ndarray) -> int:
     """How many of the targets of some rows count."""
-    return int((targets >= 0).sum()) if task == "tokens" else len(targets)
+    return int((targets >= 0).sum()) if task in STEPS else len(targets)
 
 
 def metrics(
@@ -93,6 +104,9 @@ def metrics(
     if task == "regression":
         found = {"loss": loss, "rmse": np.sqrt(second)}
         return {**found, "r2": 1 - sums[:, 1] / spread} if spread.all() else found
+    if task == "nodes":
+        roots = sums[:, 2] / sums[:, 3]
+        return {"loss": loss, "accuracy": second, "root_accuracy": roots}
     if task == "tokens":
         surprise = sums[:, 2] / counts
         with np.errstate(over="ignore"):  # of runs that diverge
@@ -112,6 +126,8 @@ def metric_names(task: str) -> tuple[str, ...]:
         return ("loss", "energy")
     if task == "regression":
         return ("loss", "rmse", "r2")
+    if task == "nodes":
+        return ("loss", "accuracy", "root_accuracy")
     if task == "tokens":
         return ("loss", "perplexity", "bits_per_token", "accuracy")
     return ("loss", "accuracy")
@@ -119,5 +135,10 @@ def metric_names(task: str) -> tuple[str, ...]:
 
 def default_metric(task: str) -> str:
     """What runs are compared by where nothing is said."""
-    chosen = {"regression": "r2", "tokens": "perplexity", "generation": "energy"}
+    chosen = {
+        "regression": "r2",
+        "tokens": "perplexity",
+        "nodes": "root_accuracy",
+        "generation": "energy",
+    }
     return chosen.get(task, "accuracy")

@@ -333,7 +333,7 @@ def check_network(job: Job) -> None:
     if rest:
         _outputs_for(recipe, job.example(rest))
     assert recipe.loss is not None
-    steps = dataset.targets.shape[1:] if dataset.task == "tokens" else ()
+    steps = dataset.targets.shape[1:] if dataset.has_steps else ()
     wanted = (*steps, recipe.loss.outputs(dataset.outputs))
     if outputs.shape[1:] != wanted:
         raise SpecError(

@@ -13,6 +13,7 @@ import numpy as np
 
 from thalweg.catalogue.layers import Embedding
 from thalweg.catalogue.layers.sequence import by_layer
+from thalweg.catalogue.networks import Recursive
 from thalweg.catalogue.networks.inside import activations_of, readers_of
 from thalweg.catalogue.preprocessing.fitting import keeps_features, shape_after
 from thalweg.catalogue.regularizers.regularizer import of_layers
@@ -53,6 +54,8 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
     for reader in readers_of(recipe.network):
         if isinstance(reader, Embedding):
             _check_symbols(recipe, dataset, reader.symbols)
+        if isinstance(reader, Recursive):
+            _check_trees(recipe, dataset, reader)
 
 
 def _check_tokens(recipe: Recipe, dataset: Dataset) -> None:
@@ -88,6 +91,26 @@ def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
         raise SpecError(
             f"{type(recipe.loss).__name__} needs a label at every step of a sequence, but "
             f"{type(recipe.data).__name__} has none in row {row + 1}, step {step + 1}"
+        )
+
+
+def _check_trees(recipe: Recipe, dataset: Dataset, network: Recursive) -> None:
+    """Refuse targets at nodes that a network does not have, and derivatives that it lacks."""
+    data = type(recipe.data).__name__
+    if dataset.task == "nodes" and network.tree != "given":
+        asked = (dataset.targets >= 0) & (dataset.inputs[..., 0] < 0)
+        if (asked.sum(axis=1) > 1).any():
+            raise SpecError(
+                f"Recursive with {network.tree} trees says nothing of the inner nodes of others, "
+                f'for which {data} has targets; give {data}.labels = "root"'
+            )
+    optimizer: Any = recipe.optimizer
+    while (inner := getattr(optimizer, "inner", None)) is not None:
+        optimizer = inner
+    if getattr(optimizer, "takes_second_derivatives", False) and network.tree != "learned":
+        raise SpecError(
+            f"{type(optimizer).__name__} needs second derivatives, which Recursive with "
+            f"{network.tree} trees does not have; use an optimizer of gradients, such as Adam"
         )
 
 

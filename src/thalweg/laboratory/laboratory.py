@@ -383,7 +383,7 @@ class Laboratory:
     @property
     def higher_is_better(self) -> bool:
         """The direction of the metric."""
-        return self.metric.partition(".")[2] in ("accuracy", "r2")
+        return self.metric.partition(".")[2] in ("accuracy", "root_accuracy", "r2")
 
     def compare(self) -> Comparison | None:
         """The comparison the experiment asks for, from the runs recorded so far.

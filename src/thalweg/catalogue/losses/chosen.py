@@ -32,6 +32,11 @@ def chosen_for(task: Task) -> tuple[Loss, str]:
             "the non-saturating adversarial loss, because there is nothing to predict: samples are "
             "judged by a discriminator that learns beside their generator"
         )
+    if task == "nodes":
+        return CategoricalCrossEntropy(), (
+            "categorical cross-entropy on a softmax at every node, because a class is predicted "
+            "there: its mean is the negative log-likelihood of a node that has a label"
+        )
     return CategoricalCrossEntropy(), (
         "categorical cross-entropy on a softmax of one output per class, because there are several "
         "classes: it is the negative log-likelihood of a categorical distribution"

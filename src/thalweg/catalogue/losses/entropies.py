@@ -93,8 +93,8 @@ class CategoricalCrossEntropy:
     Formula: ℓ = −Σ_k y_k ln ŷ_k, ŷ = softmax(z);  ∂ℓ/∂z_k = ŷ_k Σy − y_k
     Numbers: smoothing: y becomes y (1 − smoothing) + smoothing / K for K classes
     Shapes: logits [batch, class]; targets integers [batch] ("sparse"), or one-hot or soft
-        [batch, class] → [batch]; at every step of a sequence logits [batch, time, class], targets
-        [batch, time] → [batch, time], 0 where the target is -1
+        [batch, class] → [batch]; at every step of a sequence, or node of a tree, logits [batch,
+        time, class], targets [batch, time] → [batch, time], 0 where the target is -1
     Watch for: the gradient is ŷ − y only where the targets of an example add up to 1.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 6.2.2.3; smoothing:
         Szegedy et al., Rethinking the Inception Architecture, 2016, section 7
@@ -105,7 +105,7 @@ class CategoricalCrossEntropy:
     """
 
     smoothing: Number = number(default=0.0, low=0, below=1, search=(0, 0.3))
-    tasks = ("binary", "multiclass", "tokens")
+    tasks = ("binary", "multiclass", "tokens", "nodes")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
         y = one_hot(targets, outputs)
@@ -130,8 +130,8 @@ class Focal:
     Formula: ℓ = −(1 − ŷ_y)^focus ln ŷ_y, ŷ = sigmoid(z) or softmax(z)
     Numbers: focus: γ of the paper; 0 is the cross-entropy
     Shapes: logits [batch, 1] or [batch, class]; targets integers [batch], or one-hot
-        [batch, class] → [batch]; at every step of a sequence logits [batch, time, class], targets
-        [batch, time] → [batch, time], 0 where the target is -1
+        [batch, class] → [batch]; at every step of a sequence, or node of a tree, logits [batch,
+        time, class], targets [batch, time] → [batch, time], 0 where the target is -1
     Watch for: predicted probabilities come out less confident than the data are. The paper's α,
         which weighs the classes, is not part of it.
     Source: Lin, Goyal, Girshick, He & Dollár, Focal Loss for Dense Object Detection, 2017,
@@ -142,7 +142,7 @@ class Focal:
     """
 
     focus: Number = number(default=2.0, low=0, search=(0, 5))
-    tasks = ("binary", "multiclass", "tokens")
+    tasks = ("binary", "multiclass", "tokens", "nodes")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
         right = log_probabilities(outputs)

@@ -10,16 +10,16 @@ from jax import Array
 
 __all__ = ["Loss", "Task", "decided", "log_probabilities", "one_hot", "squashed"]
 
-Task = Literal["binary", "multiclass", "regression", "tokens", "generation"]
+Task = Literal["binary", "multiclass", "regression", "tokens", "nodes", "generation"]
 
 
 @runtime_checkable
 class Loss(Protocol):
     """A loss per example.
 
-    For the task ``tokens`` outputs are [batch, time, class] and targets [batch, time], and there is
-    a loss for every step, 0 where the target is -1. For ``generation`` outputs are the scores of a
-    ``GAN`` and targets hold nothing.
+    For the tasks ``tokens`` and ``nodes`` outputs are [batch, time, class] and targets [batch,
+    time], and there is a loss for every step (or node of a tree), 0 where the target is -1. For
+    ``generation`` outputs are the scores of a ``GAN`` and targets hold nothing.
 
     Laws: finite for finite outputs; never negative (up to rounding), but for densities, which may
     exceed one, and games; averaging is left to the objective. ``outputs`` says how many outputs a

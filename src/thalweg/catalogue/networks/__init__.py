@@ -12,6 +12,7 @@ from thalweg.catalogue.networks.encoder_decoder import EncoderDecoder
 from thalweg.catalogue.networks.gan import GAN
 from thalweg.catalogue.networks.mlp import MLP, ResidualMLP
 from thalweg.catalogue.networks.recurrent import RecurrentNetwork
+from thalweg.catalogue.networks.recursive import Recursive
 from thalweg.catalogue.networks.sequential import Sequential
 from thalweg.catalogue.networks.siamese import Siamese
 from thalweg.catalogue.networks.steps import model_of as model_of
@@ -25,6 +26,7 @@ __all__ = [
     "EncoderDecoder",
     "LeNet",
     "RecurrentNetwork",
+    "Recursive",
     "ResNet",
     "ResidualMLP",
     "Sequential",

@@ -44,6 +44,8 @@ class ConjugateGradients:
         Array([ 2.4, -0.6], dtype=float32)
     """
 
+    takes_second_derivatives = True
+
     def start(self, parameters: Any) -> State:
         return {"direction": jnp.zeros_like(ravel_pytree(parameters)[0])}
 

@@ -79,6 +79,7 @@ class LevenbergMarquardt:
     damping: Number = number(default=1.0, above=0, scale="log", search=(1e-3, 1e3))
     factor: Number = number(default=3.0, above=1, scale="log", search=(1.5, 10))
     scaling: Literal["identity", "diagonal"] = choice(default="identity")
+    takes_second_derivatives = True
 
     def start(self, parameters: Any) -> State:
         require_room(parameters, type(self).__name__)
@@ -131,6 +132,7 @@ class HessianFree:
     tolerance: Number = number(default=1e-3, low=0, below=1, scale="log", search=(1e-5, 0.5))
     curvature: Literal["gauss_newton", "hessian"] = choice(default="gauss_newton")
     iterations: int = choice(default=50, low=1)
+    takes_second_derivatives = True
 
     def start(self, parameters: Any) -> State:
         return _begun(self, parameters)

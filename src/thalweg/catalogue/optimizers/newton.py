@@ -69,6 +69,7 @@ class Newton:
 
     learning_rate: Number = number(default=1.0, low=0, scale="log", search=(1e-2, 1))
     damping: Number = number(default=0.0, low=0, scale="log", search=(1e-6, 10))
+    takes_second_derivatives = True
 
     def start(self, parameters: Any) -> State:
         require_room(parameters, type(self).__name__)
@@ -104,6 +105,7 @@ class GaussNewton:
 
     learning_rate: Number = number(default=1.0, low=0, scale="log", search=(1e-2, 1))
     damping: Number = number(default=1e-3, low=0, scale="log", search=(1e-6, 10))
+    takes_second_derivatives = True
 
     def start(self, parameters: Any) -> State:
         require_room(parameters, type(self).__name__)

@@ -58,6 +58,7 @@ class Sophia:
     epsilon: Number = number(default=1e-12, above=0, scale="log", search=(1e-12, 1e-3))
     weight_decay: Number = number(default=0.0, low=0)
     every: int = choice(default=10, low=1)
+    takes_second_derivatives = True
 
     def start(self, parameters: Any) -> Any:
         zeros = jax.tree.map(jnp.zeros_like, parameters)

@@ -9,6 +9,7 @@ sequential.py  MNIST as sequences
 text.py        text, each token predicted from those before it
 pairs.py       sentences and their translations
 tasks.py       sequences made by a rule, whose answers are known
+trees.py       sentences with their trees
 files.py       your own CSV and Parquet files
 """
 
@@ -24,11 +25,13 @@ from thalweg.data.sources.sequential import SequentialMNIST
 from thalweg.data.sources.small import Houses, Insurance13, Insurance15, Line5, SixPoints
 from thalweg.data.sources.tasks import Addition, Copy, DelayedRecall, Dyck, Parity, Reverse
 from thalweg.data.sources.text import Names, Text
+from thalweg.data.sources.trees import Agreement, ListOperations, SentimentTrees, Trees
 
 __all__ = [
     "CSV",
     "MNIST",
     "Addition",
+    "Agreement",
     "Blobs",
     "BreastCancer",
     "Circles",
@@ -43,6 +46,7 @@ __all__ = [
     "Insurance15",
     "Iris",
     "Line5",
+    "ListOperations",
     "Moons",
     "Names",
     "NumberWords",
@@ -51,10 +55,12 @@ __all__ = [
     "Parquet",
     "Reconstruction",
     "Reverse",
+    "SentimentTrees",
     "SequentialMNIST",
     "SixPoints",
     "Spirals",
     "Text",
+    "Trees",
     "Unlabelled",
     "Wine",
 ]
