@@ -238,7 +238,7 @@ def test_a_million_sparse_connections_are_those_of_torch() -> None:
         counts = (kernel != 0).sum(axis=1)
         scatter = units * share * (1 - share) * inputs / (inputs - 1)
         distance = ((counts - units * share) ** 2).sum() / scatter
-        assert 0.001 < stats.chi2(inputs - 1).cdf(distance) < 0.999
+        assert 1e-4 < stats.chi2(inputs - 1).cdf(distance) < 1 - 1e-4
 
 
 # --------------------------------------------------------------------- gains, and maps of no change
@@ -312,24 +312,23 @@ def test_orthogonal_kernels_are_orthogonal(shape: tuple[int, ...], gain: float) 
     np.testing.assert_allclose(short, gain**2 * np.eye(len(short)), atol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(125, 80), (80, 125)])
-def test_a_million_numbers_of_rotations_are_those_of_torch(shape: tuple[int, int]) -> None:
+def test_a_million_numbers_of_rotations_are_those_of_torch() -> None:
     """A number is a coordinate of a random direction, which has a scaled beta law.
 
     Numbers of one kernel repel each other, so bounds for independent ones are wide.
     """
-    count, long = 100, 125
-    keys = jax.random.split(KEY, count)
-    mine = np.asarray(jax.vmap(lambda key: Orthogonal(gain=2.0).sample(key, shape))(keys)) / 2
+    long, short, count = 1000, 250, 4
+    keys, rule = jax.random.split(KEY, count), Orthogonal(gain=2.0)
+    mine = np.stack([rule.sample(key, (long, short)) for key in keys]) / 2
     generator = torch.Generator().manual_seed(0)
-    empty = torch.empty(shape[::-1], dtype=torch.float64)
+    empty = torch.empty(short, long, dtype=torch.float64)
     theirs = np.stack(
         [init.orthogonal_(empty, generator=generator).numpy().T.copy() for _ in range(count)]
     )
     law = stats.beta((long - 1) / 2, (long - 1) / 2, loc=-1, scale=2)
     assert mine.size == theirs.size == MANY
-    assert stats.kstest(mine.ravel(), law.cdf).pvalue > 0.01
-    assert stats.ks_2samp(mine.ravel(), theirs.ravel()).pvalue > 0.01
+    assert stats.kstest(mine.ravel(), law.cdf, method="asymp").pvalue > 0.01
+    assert stats.ks_2samp(mine.ravel(), theirs.ravel(), method="asymp").pvalue > 0.01
     for kernels in (mine, theirs):
         assert abs(kernels.mean()) < 4 * law.std() / np.sqrt(MANY)
         assert (kernels**2).mean() == pytest.approx(1 / long, rel=1e-12)
