@@ -38,7 +38,14 @@ from thalweg.catalogue.layers import (
     SpectralNormalization,
     WeightNormalization,
 )
-from thalweg.catalogue.losses import BinaryCrossEntropy, Hinge, PoissonLikelihood
+from thalweg.catalogue.losses import (
+    BinaryCrossEntropy,
+    Hinge,
+    PoissonLikelihood,
+    SigmoidHinge,
+    SquaredHinge,
+    ZeroOne,
+)
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks import MLP, VGG, LeNet, Sequential
 from thalweg.catalogue.optimizers import Adam, Newton
@@ -319,6 +326,37 @@ def test_directions_without_variance_are_refused_where_data_are_read(tmp_path: P
 def test_parts_that_cannot_be(made: Any, problem: str) -> None:
     with pytest.raises(SpecError, match=problem):
         made()
+
+
+@pytest.mark.parametrize("loss", [Hinge(), SquaredHinge(), SigmoidHinge(), ZeroOne()], ids=repr)
+def test_soft_targets_have_no_margin(loss: Loss) -> None:
+    one, three = np.array([[0.5], [-2.0]]), np.array([[0.5, 2.0, -1.0], [0.1, 0.2, 0.3]])
+    row = "zeros and ones" if isinstance(loss, SigmoidHinge) else "a single 1 among zeros"
+    refused: list[tuple[np.ndarray, Any, str]] = [
+        (one, [1, 0.7], r"each 0 or 1, got 0\.7; use a cross-entropy for soft ones$"),
+        (one, [[-1], [1]], r"each 0 or 1, got \[?-1\.0\]?; use"),
+        (three, [0, 0.5], r"each a whole number from 0 to 2, got 0\.5; use"),
+        (three, [3, 0], r"each a whole number from 0 to 2, got 3\.0; use"),
+        (
+            three,
+            [[0, 1, 0], [0.6, 0.3, 0.1]],
+            rf"each a row .*{row}, got \[0\.6, 0\.3, 0\.1\]; use",
+        ),
+    ]
+    for outputs, targets, sentence in refused:
+        with pytest.raises(
+            SpecError, match=f"^{type(loss).__name__} needs hard targets, {sentence}"
+        ):
+            loss(jnp.asarray(outputs), jnp.asarray(targets))
+    several = jnp.array([[0, 1, 1], [1, 0, 0]])
+    if isinstance(loss, SigmoidHinge):  # every sigmoid has a label of its own
+        assert loss(jnp.asarray(three), several).shape == (2,)
+    else:
+        with pytest.raises(SpecError, match=r"got \[0\.0, 1\.0, 1\.0\]; use"):
+            loss(jnp.asarray(three), several)
+    # A compiled program is what it was: targets cannot be looked at there, and are not.
+    compiled = jax.jit(loss)(three, jnp.array([0, 2]))
+    np.testing.assert_allclose(compiled, loss(jnp.asarray(three), jnp.array([0, 2])), rtol=1e-6)
 
 
 # ------------------------------------------------------------------- what sounds wrong and is not

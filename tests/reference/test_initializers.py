@@ -17,8 +17,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from thalweg.catalogue.activations import Identity, LeakyReLU, ReLU, Sigmoid, Tanh
+from thalweg.catalogue.activations.gain import gain_of
 from thalweg.catalogue.initializers import (
+    ActivationGain,
     Constant,
+    Eye,
     Fan,
     Glorot,
     He,
@@ -217,6 +221,76 @@ def test_sparse_kernels_have_as_many_zeros_as_those_of_torch() -> None:
     assert stats.chisquare((ours != 0).sum(axis=1), expected).pvalue > 0.01
 
 
+def test_a_million_sparse_connections_are_those_of_torch() -> None:
+    inputs, units, kept = 1000, 2000, 600
+    start = Sparse(nonzeros=kept, values=Normal(deviation=0.4))
+    ours = np.asarray(start.sample(KEY, (inputs, units)))
+    theirs = init.sparse_(torch.empty(inputs, units, dtype=torch.float64), 0.4, 0.4).numpy()
+    drawn, other = ours[ours != 0], theirs[theirs != 0]
+    assert len(drawn) == len(other) == kept * units > MANY
+    assert stats.kstest(drawn, stats.norm(0, 0.4).cdf).pvalue > 0.01
+    assert stats.ks_2samp(drawn, other).pvalue > 0.001
+    assert abs(drawn.mean()) < 4 * 0.4 / np.sqrt(len(drawn))
+    assert abs(drawn.var() / 0.16 - 1) < 4 * np.sqrt(2 / len(drawn))
+    # Every input is as likely as any other; what a unit gives to one it takes from the rest.
+    share = kept / inputs
+    for kernel in (ours, theirs):
+        counts = (kernel != 0).sum(axis=1)
+        scatter = units * share * (1 - share) * inputs / (inputs - 1)
+        distance = ((counts - units * share) ** 2).sum() / scatter
+        assert 1e-4 < stats.chi2(inputs - 1).cdf(distance) < 1 - 1e-4
+
+
+# --------------------------------------------------------------------- gains, and maps of no change
+
+# Tables give tanh 5/3 and the sigmoid 1, which keep no variance; ours are quadratures for all.
+TABLED = [
+    (ReLU(), "relu", None, None),
+    (LeakyReLU(slope=0.3), "leaky_relu", 0.3, None),
+    (Identity(), "linear", None, None),
+    (Tanh(), "tanh", None, 1.5925),
+    (Sigmoid(), "sigmoid", None, 1.8463),
+]
+
+
+@pytest.mark.parametrize(("activation", "name", "slope", "ours"), TABLED, ids=repr)
+def test_a_million_draws_have_the_gain_of_their_activation(
+    activation: Any, name: str, slope: float | None, ours: float | None
+) -> None:
+    gain = float(gain_of(activation))
+    assert gain == pytest.approx(
+        ours or init.calculate_gain(name, slope), rel=1e-9 * 10**5 ** bool(ours)
+    )
+    standard = np.random.default_rng(3).normal(size=MANY)
+    assert np.mean((gain * activation(standard)) ** 2) == pytest.approx(1, rel=6e-3)
+    start = ActivationGain(activation=activation, start=Fan(distribution="uniform"))
+    draws = np.asarray(start.sample(KEY, (1250, 800)))
+    bound = gain * np.sqrt(3 / 1250)
+    assert stats.kstest(draws.ravel(), stats.uniform(-bound, 2 * bound).cdf).pvalue > 0.01
+    assert abs(1250 * draws.var() / gain**2 - 1) < 4 * np.sqrt(0.8 / MANY)
+    if not ours:
+        theirs = init.kaiming_uniform_(
+            torch.empty(800, 1250), slope or 0, nonlinearity=name
+        ).numpy()
+        assert stats.ks_2samp(draws.ravel(), theirs.ravel()).pvalue > 1e-4
+        assert np.abs(theirs).max() <= bound * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 5), (5, 3)])
+def test_the_identity_is_that_of_torch(shape: tuple[int, int]) -> None:
+    theirs = init.eye_(torch.empty(shape[::-1])).numpy().T
+    np.testing.assert_array_equal(Eye().sample(KEY, shape), theirs)
+    np.testing.assert_array_equal(Eye(gain=0.3).sample(KEY, shape), 0.3 * np.float64(theirs))
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 5, 4, 4), (2, 4, 3, 6), (3, 3, 2, 5, 4)])
+def test_convolutions_of_no_change_are_those_of_torch(shape: tuple[int, ...]) -> None:
+    *window, inputs, outputs = shape
+    theirs = init.dirac_(torch.empty(outputs, inputs, *window)).numpy()
+    expected = np.moveaxis(theirs, (0, 1), (-1, -2))
+    np.testing.assert_array_equal(Eye().sample(KEY, shape), expected)
+
+
 def test_printed_variances_of_uniform_starts() -> None:
     """m · Var W for m = 100: 1/3 with U(±1/√m), 1/300 with U(±1/m)."""
     for bound, share in (("root", 0.333), ("inverse", 0.00333)):
@@ -236,6 +310,35 @@ def test_orthogonal_kernels_are_orthogonal(shape: tuple[int, ...], gain: float) 
     kernel = np.asarray(Orthogonal(gain=gain).sample(KEY, shape)).reshape(-1, shape[-1])
     short = kernel.T @ kernel if kernel.shape[0] >= kernel.shape[1] else kernel @ kernel.T
     np.testing.assert_allclose(short, gain**2 * np.eye(len(short)), atol=1e-12)
+
+
+def test_a_million_numbers_of_rotations_are_those_of_torch() -> None:
+    """A number is a coordinate of a random direction, which has a scaled beta law.
+
+    Numbers of one kernel repel each other, so bounds for independent ones are wide.
+    """
+    long, short, count = 1000, 250, 4
+    keys, rule = jax.random.split(KEY, count), Orthogonal(gain=2.0)
+    mine = np.stack([rule.sample(key, (long, short)) for key in keys]) / 2
+    generator = torch.Generator().manual_seed(0)
+    empty = torch.empty(short, long, dtype=torch.float64)
+    theirs = np.stack(
+        [init.orthogonal_(empty, generator=generator).numpy().T.copy() for _ in range(count)]
+    )
+    law = stats.beta((long - 1) / 2, (long - 1) / 2, loc=-1, scale=2)
+    assert mine.size == theirs.size == MANY
+    assert stats.kstest(mine.ravel(), law.cdf, method="asymp").pvalue > 0.01
+    assert stats.ks_2samp(mine.ravel(), theirs.ravel(), method="asymp").pvalue > 0.01
+    for kernels in (mine, theirs):
+        assert abs(kernels.mean()) < 4 * law.std() / np.sqrt(MANY)
+        assert (kernels**2).mean() == pytest.approx(1 / long, rel=1e-12)
+        fourth, eighth = (float(law.moment(k)) for k in (4, 8))
+        spread = np.sqrt((eighth - fourth**2) / MANY)
+        assert abs((kernels**4).mean() - 3 / (long * (long + 2))) < 4 * spread
+    # The sign of a factorization is a choice; left to it, the diagonal would not be symmetric.
+    diagonals = [np.diagonal(k, axis1=1, axis2=2).ravel() for k in (mine, theirs)]
+    assert stats.kstest(diagonals[0], law.cdf).pvalue > 0.01
+    assert stats.ks_2samp(*diagonals).pvalue > 0.01
 
 
 def test_every_rotation_is_as_likely_as_any_other() -> None:

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.reference.trajectories import (
+    CURVATURES,
     DRAWS,
     ORIGIN,
     RATE,
+    STEPS,
     Gradient,
     by_loop,
     by_optax,
@@ -218,9 +220,20 @@ BIAS = {"bias": DRAWS.normal(size=6)}
 INPUTS, VALUES = DRAWS.normal(size=(20, 3)), DRAWS.normal(size=(20, 2))
 
 
+# Matrices for a quadratic whose curvatures span four decades, and for Rosenbrock's valley: by rows.
+OTHERS = {"bent": DRAWS.normal(size=(3, 2)), "valley": np.array([[-1.2, 1.0], [0.3, 0.5]])}
+
+
 def layered(w: Any) -> Any:
+    """A small network; beside it, where there are parameters for them, the other two problems."""
     hidden = jnp.tanh(INPUTS @ w["kernel"] + w.get("bias", 0.0))
-    return jnp.mean((hidden @ w["wide"] - VALUES) ** 2)
+    value = jnp.mean((hidden @ w["wide"] - VALUES) ** 2)
+    if "bent" in w:
+        flat, (x, y) = w["bent"].ravel(), w["valley"].T
+        # Rosenbrock's valley, lower by 50 so that the same steps suit it.
+        valley = ((1 - x) ** 2 + 100 * (y - x**2) ** 2).sum() / 50
+        value = value + 0.5 * flat @ CURVATURES @ flat + valley
+    return value
 
 
 def ours(optimizer: Any, start: Any, clip: Any = None) -> Any:
@@ -232,7 +245,7 @@ def ours(optimizer: Any, start: Any, clip: Any = None) -> Any:
             return (step.parameters, step.state), step.parameters
 
         held = begin, optimizer.start(begin)
-        return jax.lax.scan(advance, held, jnp.arange(1, 101))[1]
+        return jax.lax.scan(advance, held, jnp.arange(1, STEPS + 1))[1]
 
     return run(optimizer, jax.tree.map(jnp.asarray, start))
 
@@ -246,7 +259,7 @@ def layers_by_optax(transform: Any, start: Any) -> Any:
             w = optax.apply_updates(w, updates)
             return (w, state), w
 
-        return jax.lax.scan(advance, (begin, transform.init(begin)), length=100)[1]
+        return jax.lax.scan(advance, (begin, transform.init(begin)), length=STEPS)[1]
 
     return run(jax.tree.map(jnp.asarray, start))
 
@@ -258,15 +271,35 @@ def all_close(mine: Any, theirs: Any) -> None:
 
 
 def test_lamb_is_that_of_optax() -> None:
-    start = START | {"bias": np.zeros(6)}  # of no length, as biases are at first
+    start = START | OTHERS | {"bias": np.zeros(6)}  # of no length, as biases are at first
     mine = ours(LAMB(learning_rate=RATE, **BETAS, weight_decay=0.1), start)
     all_close(mine, layers_by_optax(optax.lamb(RATE, **THEIRS, weight_decay=0.1), start))
 
 
+def along(rule: Any, start: Any, path: Any) -> Any:
+    """Our steps from every point of another's path, with what we keep of the gradients on it.
+
+    Two paths of a rule that divides by what gets small would part: near a minimum, and in the
+    valley, every step multiplies the smallest differences.
+    """
+    before = jax.tree.map(
+        lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), start, path
+    )
+
+    def advance(state: Any, given: Any) -> Any:
+        point, count = given
+        step = rule.step(lambda w: (layered(w), None), point, state, count)
+        return step.state, step.parameters
+
+    scan = jax.jit(lambda held, given: jax.lax.scan(advance, held, given)[1])
+    return scan(rule.start(start), (before, jnp.arange(1, STEPS + 1)))
+
+
 def test_muon_of_matrices_is_that_of_optax() -> None:
-    mine = ours(Muon(learning_rate=RATE, momentum=0.9, weight_decay=0.1), START)
-    theirs = optax.contrib.muon(RATE, beta=0.9, weight_decay=0.1)
-    all_close(mine, layers_by_optax(theirs, START))
+    start = jax.tree.map(jnp.asarray, START | OTHERS)
+    theirs = layers_by_optax(optax.contrib.muon(RATE, beta=0.9, weight_decay=0.1), start)
+    rule = Muon(learning_rate=RATE, momentum=0.9, weight_decay=0.1)
+    all_close(along(rule, start, theirs), theirs)
 
 
 def test_muon_makes_diagonal_matrices_signs() -> None:
@@ -281,24 +314,25 @@ def test_muon_makes_diagonal_matrices_signs() -> None:
 
 
 def test_adafactor_is_that_of_torch() -> None:
-    start = START | BIAS
-    mine = ours(Adafactor(learning_rate=0.05, decay=0.7, smallest=1e-2, limit=1.1), start)
-    tensors = {k: torch.nn.Parameter(torch.tensor(v)) for k, v in start.items()}
+    start = jax.tree.map(jnp.asarray, START | BIAS | OTHERS)
+    tensors = {k: torch.nn.Parameter(torch.tensor(np.array(v))) for k, v in start.items()}
     optimizer = torch.optim.Adafactor(
         tensors.values(), lr=0.05, beta2_decay=-0.7, eps=(None, 1e-2), d=1.1, weight_decay=0.0
     )
-    slope = jax.jit(jax.grad(layered))
-    for t in range(100):
+    slope, seen = jax.jit(jax.grad(layered)), []
+    for _ in range(STEPS):
         gradients = slope({k: jnp.asarray(v.detach().numpy()) for k, v in tensors.items()})
         for name, tensor in tensors.items():
             tensor.grad = torch.tensor(np.asarray(gradients[name]))
         optimizer.step()
-        for name, tensor in tensors.items():
-            close(mine[name][t], tensor.detach().numpy())
+        seen.append({name: tensor.detach().numpy().copy() for name, tensor in tensors.items()})
+    theirs = jax.tree.map(lambda *steps: jnp.stack(steps), *seen)
+    rule = Adafactor(learning_rate=0.05, decay=0.7, smallest=1e-2, limit=1.1)
+    all_close(along(rule, start, theirs), theirs)
 
 
 def test_adaptive_clipping_is_that_of_optax() -> None:
-    start = START | BIAS
+    start = START | BIAS | OTHERS
     mine = ours(GradientDescent(learning_rate=0.1), start, ClipAdaptively(limit=0.05, floor=1e-2))
     clipped = optax.chain(optax.adaptive_grad_clip(0.05, 1e-2), optax.sgd(0.1))
     all_close(mine, layers_by_optax(clipped, start))

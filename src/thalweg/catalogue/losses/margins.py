@@ -6,12 +6,37 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from thalweg.catalogue.losses.loss import decided, one_hot, squashed
+from thalweg.catalogue.losses.loss import Loss, decided, one_hot, squashed
+from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
 __all__ = ["Hinge", "SigmoidHinge", "SquaredHinge", "ZeroOne"]
+
+
+def _check_hard(loss: Loss, outputs: Array, targets: Array, many: bool = False) -> None:
+    """Refuse targets between classes, which have no margin to keep; ``many`` admits several ones.
+
+    Inside compiled programs there is nothing to look at, and nothing is paid.
+    """
+    if isinstance(targets, jax.core.Tracer):
+        return
+    held, classes = np.asarray(targets, float), outputs.shape[-1]
+    if classes == 1:
+        hard, wanted = np.isin(held, (0, 1)), "0 or 1"
+    elif held.ndim < outputs.ndim:
+        hard, wanted = np.isin(held, range(classes)), f"a whole number from 0 to {classes - 1}"
+    else:
+        hard, wanted = np.isin(held, (0, 1)).all(-1), "a row of zeros and ones"
+        if not many:
+            hard, wanted = hard & (held.sum(-1) == 1), "a row with a single 1 among zeros"
+    if not hard.all():
+        raise SpecError(
+            f"{type(loss).__name__} needs hard targets, each {wanted}, got "
+            f"{np.round(held[~hard][0], 3).tolist()}; use a cross-entropy for soft ones"
+        )
 
 
 def _lacking(outputs: Array, targets: Array) -> Array:
@@ -53,6 +78,7 @@ class Hinge:
     tasks = ("binary", "multiclass")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
+        _check_hard(self, outputs, targets)
         lacking = _lacking(outputs, targets)
         counts = lacking >= 0 if self.derivative_at_kink else lacking > 0
         violation = jnp.where(counts, lacking, 0)
@@ -83,6 +109,7 @@ class SquaredHinge:
     tasks = ("binary", "multiclass")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
+        _check_hard(self, outputs, targets)
         lacking = _lacking(outputs, targets)
         return (jnp.where(lacking > 0, lacking, 0) ** 2).sum(-1)
 
@@ -101,7 +128,7 @@ class SigmoidHinge:
     Choices: labels: ``zero_one``: y_k is 1 for the right class and 0 for others; ``plus_minus``:
         1 and −1
     Shapes: logits [batch, 1] or [batch, class], targets integers [batch], or one-hot
-        [batch, class] → [batch]
+        [batch, class], where several may be 1 → [batch]
     Watch for: sigmoids stay below 1, so the hinge never closes and the loss is linear in ŷ. With
         labels 0 and 1 an output whose label is 0 has no gradient at all: nothing ever pushes a
         wrong class down.
@@ -115,6 +142,7 @@ class SigmoidHinge:
     tasks = ("binary", "multiclass")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
+        _check_hard(self, outputs, targets, many=True)
         single = outputs.shape[-1] == 1
         y = targets.reshape(outputs.shape) if single else one_hot(targets, outputs)
         y = y.astype(outputs.dtype)
@@ -148,6 +176,7 @@ class ZeroOne:
     tasks = ("binary", "multiclass")
 
     def __call__(self, outputs: Array, targets: Array) -> Array:
+        _check_hard(self, outputs, targets)
         if targets.ndim == outputs.ndim and outputs.shape[-1] > 1:
             targets = jnp.argmax(targets, axis=-1)
         wrong = decided(self.probabilities(outputs)) != targets.reshape(outputs.shape[:-1])
