@@ -1,5 +1,6 @@
-"""Metrics of predicted sequences, beside the loss: plain functions of tokens, texts and
-log-probabilities, on the host.
+"""Metrics of predicted sequences: what is measured beside the loss.
+
+Plain functions of tokens, texts and log-probabilities, on the host.
 
 ``token_accuracy`` and ``sequence_accuracy`` ask what was right, ``edit_distance`` and
 ``error_rate`` how much would have to be mended, ``bleu`` and ``chrf`` how much a translation shares

@@ -33,18 +33,20 @@ class Commands(click.Group):
 
 
 def _families(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """Families that begin with what is typed."""
+    """Families, and groups of tools, that begin with what is typed."""
+    from thalweg.catalogue.tools import TOOLS
     from thalweg.cli.names import parts_by_family
 
-    return [family for family in parts_by_family() if family.startswith(typed)]
+    return [family for family in [*parts_by_family(), *TOOLS] if family.startswith(typed)]
 
 
 def _parts(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """Parts that begin with what is typed."""
+    """Parts and tools that begin with what is typed."""
     from thalweg.cli.names import parts_by_family
+    from thalweg.cli.tools import tools, tools_by_name
 
     parts = {part for listed in parts_by_family().values() for part in listed}
-    return sorted(part for part in parts if part.startswith(typed))
+    return sorted(name for name in {*parts, *tools_by_name(tools())} if name.startswith(typed))
 
 
 def _path(*names: str, metavar: str, help: str, **settings: Any) -> Callable[..., Any]:
@@ -302,16 +304,18 @@ def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> Non
 @click.option("--table", is_flag=True, help="Compare what optimizers do, keep and compute.")
 @JSON
 def list_(family: str, table: bool, json: bool) -> None:
-    """List the families of parts, or the parts of one.
+    """List families of parts and groups of tools, or what one holds.
 
     \b
     Examples:
       thalweg list
       thalweg list optimizers
       thalweg list optimizers --table
+      thalweg list curvature
 
     \b
     JSON: families {family: [{name, class_name, summary}]},
+      tools {group: [{name, signature, summary}]},
       table [{name, formula, state, gradients, values, products, matrix}]
       (null without --table).
     """
@@ -326,7 +330,7 @@ def list_(family: str, table: bool, json: bool) -> None:
 @click.option("--cost", is_flag=True, help="Measure what an activation costs, relative to relu.")
 @JSON
 def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
-    """Show the card of a part: formula, fields, ranges, example.
+    """Show the card of a part (formula, fields, example) or tool.
 
     Of an activation also what can be computed of it (range, saturation, kinks, gain), with
     its curve and that of its derivative; all for the defaults of its numbers.
@@ -335,6 +339,7 @@ def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
     Examples:
       thalweg show adam
       thalweg show tanh --svg tanh.svg
+      thalweg show hessian_product
 
     \b
     JSON: name, class_name, family, summary, sections {heading: text},
@@ -344,6 +349,8 @@ def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
       flat_below, flat_above, kinks, identity_near_zero, trainable, can_die,
       derivative_range, gain, gradient_factor}, curve {z, values, derivatives},
       cost, svg (a path); null where there is none, or no bound.
+      Of a tool: name, group, module, signature, summary, text, example,
+      methods [[signature, summary]].
     """
     from thalweg.cli import catalogue
 

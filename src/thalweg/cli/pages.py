@@ -1,7 +1,7 @@
 """The pages of ``docs/catalogue``, made from the cards: ``python -m thalweg.cli.pages FOLDER``.
 
 ``pages`` is what the folder should hold, by path: one page per family, the pictures of the
-activations, and an index.
+activations, one page per group of tools, and an index.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from thalweg.catalogue.card import Card, CardField, card, short_number
 from thalweg.cli.activations import COLUMNS, Study, study
 from thalweg.cli.names import families
+from thalweg.cli.tools import Tools, broken, pieces, tools
 from thalweg.cli.wording import toml_of
 from thalweg.spec.families import FAMILIES, Family, members
 
@@ -26,6 +27,13 @@ INTRODUCTION = """\
 One page per family of parts, made from what the parts say of themselves; `thalweg show PART`
 prints the same. Numbers may differ between the runs of one compiled program, and may be lists or
 ranges in a spec; choices change the program.
+
+"""
+
+TOOLS_INTRODUCTION = """
+## Tools
+
+Functions and models that no spec names, to look and compare with in Python.
 
 """
 
@@ -46,6 +54,10 @@ def pages() -> dict[str, str]:
                 f"pictures/{part}.svg": f"{found.drawing()}\n" for part, found in alone.items()
             }
         made[f"{name}.md"] = _page(name, family, parts, meaning, studies)
+    made["README.md"] += TOOLS_INTRODUCTION
+    for name, group in tools().items():
+        made["README.md"] += f"- [{_title(name)}]({name}.md): {group.meaning}\n"
+        made[f"{name}.md"] = _tools_page(name, group)
     return made
 
 
@@ -108,6 +120,45 @@ def _entry(card: Card, toml: str, drawn: bool) -> Iterator[str]:
         yield _code("python", card.sections["Example"])
     if toml:
         yield _code("toml", toml)
+
+
+def _tools_page(name: str, group: Tools) -> str:
+    rows = ((f"[`{tool.name}`](#{tool.name})", _cell(_prose(tool.summary))) for tool in group.tools)
+    blocks = [
+        f"# {_title(name)}",
+        f"{group.meaning[0].upper()}{group.meaning[1:]}.",
+        _table(("tool", "what it gives"), rows),
+    ]
+    for tool in group.tools:
+        call = "\n".join(broken(tool.signature, 88))
+        blocks += [
+            f"## {tool.name}",
+            _prose(tool.summary),
+            _code("python", f"from {tool.module} import {tool.name}\n\n{call}"),
+            *_text(tool.text),
+        ]
+        if tool.methods:
+            told = (f"- `{signature}`: {_prose(says)}" for signature, says in tool.methods)
+            blocks += ["**Methods.**", "\n".join(told)]
+        if tool.example:
+            blocks.append(_code("python", tool.example))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _text(text: str) -> Iterator[str]:
+    """The blocks of a docstring: formulas as code, arguments as a list."""
+    entries: list[str] = []
+    for kind, held in pieces(text):
+        if kind == "entry":
+            entries.append(f"- {_prose(held)}")
+            continue
+        if entries:
+            yield "\n".join(entries)
+            entries = []
+        if kind == "formula":
+            yield _code("text", held)
+        elif kind != "end":
+            yield f"**{held[:-1]}.**" if kind == "heading" else _prose(held)
 
 
 def _field(field: CardField) -> tuple[str, ...]:
