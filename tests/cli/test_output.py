@@ -246,8 +246,9 @@ def test_an_activation_is_drawn(thalweg):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ("show adam --svg a.svg", "--svg and --cost are for activations; adam is none"),
-        ("show adam --cost", "--svg and --cost are for activations; adam is none"),
+        ("show adam --svg a.svg", "--cost for activations; adam is none"),
+        ("show adam --cost", "--cost for activations; adam is none"),
+        ("show warmup --cost", "--cost for activations; warmup is none"),
         ("show softmax --svg a.svg", "softmax looks at several units together and has no curve"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_part_is_found_before_a_tool_of_the_same_name(thalweg):
     [
         ("show hesian_product", "did you mean 'hessian_product'?"),
         ("list curvatur", "did you mean 'curvature'?"),
-        ("show spectrum --cost", "--svg and --cost are for activations; spectrum is none"),
+        ("show spectrum --cost", "--cost for activations; spectrum is none"),
         ("list curvature --table", "--table is for optimizers"),
     ],
 )

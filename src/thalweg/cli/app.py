@@ -326,14 +326,15 @@ def list_(family: str, table: bool, json: bool) -> None:
 
 @app.command()
 @click.argument("part", shell_complete=_parts)
-@_path("--svg", metavar="FILE", help="Draw an activation and its derivative here.")
+@_path("--svg", metavar="FILE", help="Draw an activation or a schedule here.")
 @click.option("--cost", is_flag=True, help="Measure what an activation costs, relative to relu.")
 @JSON
 def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
     """Show the card of a part (formula, fields, example) or tool.
 
     Of an activation also what can be computed of it (range, saturation, kinks, gain), with
-    its curve and that of its derivative; all for the defaults of its numbers.
+    its curve and that of its derivative, and of a schedule its course; all for the defaults
+    of its numbers.
 
     \b
     Examples:
@@ -347,8 +348,8 @@ def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
       toml (how a spec asks for it),
       properties {range, mean, zero_centred, saturates_below, saturates_above,
       flat_below, flat_above, kinks, identity_near_zero, trainable, can_die,
-      derivative_range, gain, gradient_factor}, curve {z, values, derivatives},
-      cost, svg (a path); null where there is none, or no bound.
+      derivative_range, gain, gradient_factor}, curve {z, values, derivatives}
+      or, of a schedule, {step, values}, cost, svg (a path); null where there is none, or no bound.
       Of a tool: name, group, module, signature, summary, text, example,
       methods [[signature, summary]].
     """

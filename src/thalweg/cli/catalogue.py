@@ -75,7 +75,7 @@ def show_part(
     """Print the card of a part, asked for by its name in spec files or in Python, or of a tool.
 
     Args:
-        svg: where to draw an activation.
+        svg: where to draw an activation or a schedule.
         cost: whether to measure what it costs.
         json: whether to print data.
     """
@@ -91,7 +91,7 @@ def show_part(
     if name not in {**known, **beside}:
         raise SpecError(f"there is no part {name!r}{_alternatives(name, [*known, *beside])}")
     if name not in known and (svg is not None or cost):
-        raise SpecError(f"--svg and --cost are for activations; {name} is none")
+        raise SpecError(_undrawn(name))
     if name not in known:
         tool = beside[name]
         output.emit(tool) if json else output.say(tool.page(output.width()))
@@ -102,12 +102,16 @@ def show_part(
         from thalweg.cli.activations import study
 
         more = study(found.name, known[name][0](), cost=cost)
-        if svg is not None:
-            drawing = more.drawing()
-            with output.writing(svg):
-                svg.write_text(drawing, encoding="utf-8")
+    elif found.family == "schedules" and not cost:
+        from thalweg.cli.schedules import course
+
+        more = course(found.name, known[name][0]())
     elif svg is not None or cost:
-        raise SpecError(f"--svg and --cost are for activations; {found.name} is none")
+        raise SpecError(_undrawn(name))
+    if more and svg is not None:
+        drawing = more.drawing()
+        with output.writing(svg):
+            svg.write_text(drawing, encoding="utf-8")
     if json:
         computed = more.data() if more else {"properties": None, "curve": None, "cost": None}
         output.emit({**output.plain(found), "toml": toml, **computed, "svg": svg})
@@ -119,6 +123,10 @@ def show_part(
         output.say(more.text(output.width()))
     if svg is not None:
         output.say(f"\ndrawn in {svg}")
+
+
+def _undrawn(name: str) -> str:
+    return f"--svg is for activations and schedules, --cost for activations; {name} is none"
 
 
 def _alternatives(name: str, known: Iterable[str]) -> str:

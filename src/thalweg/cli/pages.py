@@ -1,7 +1,7 @@
 """The pages of ``docs/catalogue``, made from the cards: ``python -m thalweg.cli.pages FOLDER``.
 
 ``pages`` is what the folder should hold, by path: one page per family, the pictures of the
-activations, one page per group of tools, and an index.
+activations and schedules, one page per group of tools, and an index.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from thalweg.catalogue.card import Card, CardField, card, short_number
 from thalweg.cli.activations import COLUMNS, Study, study
 from thalweg.cli.names import families
+from thalweg.cli.schedules import course
 from thalweg.cli.tools import Tools, broken, pieces, tools
 from thalweg.cli.wording import toml_of
 from thalweg.spec.families import FAMILIES, Family, members
@@ -47,13 +48,17 @@ def pages() -> dict[str, str]:
         made["README.md"] += f"- [{_title(name)}]({name}.md): {meaning}\n"
         parts = dict(sorted(members(family).items()))
         studies: dict[str, Study] = {}
+        courses = {part: course(part, cls()) for part, cls in parts.items() if name == "schedules"}
+        made |= {f"pictures/{part}.svg": f"{held.drawing()}\n" for part, held in courses.items()}
         if name == "activations":
             studies = {part: study(part, cls(), cost=False) for part, cls in parts.items()}
             alone = {part: found for part, found in studies.items() if found.curve}
             made |= {
                 f"pictures/{part}.svg": f"{found.drawing()}\n" for part, found in alone.items()
             }
-        made[f"{name}.md"] = _page(name, family, parts, meaning, studies)
+        drawn = {part: f"{part} and its derivative" for part, held in studies.items() if held.curve}
+        drawn |= {part: f"{part}, step by step" for part in courses}
+        made[f"{name}.md"] = _page(name, family, parts, meaning, studies, drawn)
     made["README.md"] += TOOLS_INTRODUCTION
     for name, group in tools().items():
         made["README.md"] += f"- [{_title(name)}]({name}.md): {group.meaning}\n"
@@ -76,7 +81,12 @@ def write(folder: Path) -> None:
 
 
 def _page(
-    name: str, family: Family, parts: dict[str, type], meaning: str, studies: dict[str, Study]
+    name: str,
+    family: Family,
+    parts: dict[str, type],
+    meaning: str,
+    studies: dict[str, Study],
+    drawn: dict[str, str],
 ) -> str:
     cards = {part: card(cls, name) for part, cls in parts.items()}
     protocol = inspect.getdoc(family.protocol) or ""
@@ -97,17 +107,16 @@ def _page(
         )
         blocks += ["Computed of each, for the defaults of its numbers:", _table(COLUMNS, rows)]
     for part, cls in parts.items():
-        drawn = part in studies and studies[part].curve is not None
-        blocks += _entry(cards[part], toml_of(cls, name), drawn)
+        blocks += _entry(cards[part], toml_of(cls, name), drawn.get(part, ""))
     return "\n\n".join(blocks) + "\n"
 
 
-def _entry(card: Card, toml: str, drawn: bool) -> Iterator[str]:
+def _entry(card: Card, toml: str, picture: str) -> Iterator[str]:
     """The blocks of one part."""
     yield f"## {card.name}"
     yield f"`{card.class_name}`. {_prose(card.summary)}"
-    if drawn:
-        yield f"![{card.name} and its derivative](pictures/{card.name}.svg)"
+    if picture:
+        yield f"![{picture}](pictures/{card.name}.svg)"
     if "Formula" in card.sections:
         yield _code("text", card.sections["Formula"])
     if card.fields:
