@@ -316,7 +316,8 @@ def list_(family: str, table: bool, json: bool) -> None:
     \b
     JSON: families {family: [{name, class_name, summary}]},
       tools {group: [{name, signature, summary}]},
-      table [{name, formula, state, gradients, values, products, matrix}]
+      table [{name, definition, formula, state, gradients, values, products,
+      matrix}]
       (null without --table).
     """
     from thalweg.cli import catalogue
@@ -348,8 +349,9 @@ def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
       toml (how a spec asks for it),
       properties {range, mean, zero_centred, saturates_below, saturates_above,
       flat_below, flat_above, kinks, identity_near_zero, trainable, can_die,
-      derivative_range, gain, gradient_factor}, curve {z, values, derivatives}
-      or, of a schedule, {step, values}, cost, svg (a path); null where there is none, or no bound.
+      derivative_range, gain, gradient_factor}, curve {z, values, derivatives},
+      cost, svg (a path); null where there is none, or no bound.
+      Of a schedule: curve {step, values}.
       Of a tool: name, group, module, signature, summary, text, example,
       methods [[signature, summary]].
     """
