@@ -26,7 +26,7 @@ def saliency(network: Any, variables: Variables, x: Array, classes: Array) -> Ar
 
     Example:
         >>> from thalweg.catalogue.layers import Dense
-        >>> layer, x = Dense(units=2), jnp.ones((1, 2))
+        >>> layer, x = Dense(units=2, bias=None), jnp.ones((1, 2))
         >>> variables = Variables({"kernel": jnp.array([[1.0, -3.0], [2.0, 4.0]])}, {})
         >>> saliency(layer, variables, x, jnp.array([1]))
         Array([[-3.,  4.]], dtype=float32)
@@ -56,7 +56,7 @@ def saliency_map(network: Any, variables: Variables, x: Array, classes: Array) -
 
     Example:
         >>> from thalweg.catalogue.layers import Dense
-        >>> layer, x = Dense(units=2), jnp.ones((1, 2))
+        >>> layer, x = Dense(units=2, bias=None), jnp.ones((1, 2))
         >>> variables = Variables({"kernel": jnp.array([[1.0, -3.0], [2.0, 4.0]])}, {})
         >>> saliency_map(layer, variables, x, jnp.array([1]))
         Array([[3., 4.]], dtype=float32)
