@@ -195,9 +195,11 @@ def test_optimizers_are_compared_at_any_width():
     wide = table_text(rows, 80).splitlines()
     assert wide[0].split() == ["optimizer", "state", "gradients", "values", "products", "matrix"]
     assert wide[1].split()[1:] == ["0", "1", "0", "P", "P", "×", "P"]
-    assert wide[2] == "    θ ← θ − η (H + δI)⁻¹ g"
-    assert wide[3].split() == ["adam", "2", "P", "1", "0", "0", "–"]
+    assert wide[2] == "    Jumps to where the quadratic model of the objective is stationary."
+    assert wide[3] == "    θ ← θ − η (H + δI)⁻¹ g"
+    assert wide[4].split() == ["adam", "2", "P", "1", "0", "0", "–"]
     narrow = table_text(rows, 40)
+    assert "quadratic model" in " ".join(narrow.split())
     assert "state 2 P, gradients 1, values 0," in narrow
     assert max(map(len, [*wide, *narrow.splitlines()])) <= 80
     assert max(map(len, narrow.splitlines())) <= 40
@@ -246,8 +248,9 @@ def test_an_activation_is_drawn(thalweg):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ("show adam --svg a.svg", "--svg and --cost are for activations; adam is none"),
-        ("show adam --cost", "--svg and --cost are for activations; adam is none"),
+        ("show adam --svg a.svg", "--cost for activations; adam is none"),
+        ("show adam --cost", "--cost for activations; adam is none"),
+        ("show warmup --cost", "--cost for activations; warmup is none"),
         ("show softmax --svg a.svg", "softmax looks at several units together and has no curve"),
     ],
 )

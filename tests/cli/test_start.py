@@ -36,6 +36,7 @@ COMMANDS = (
     ["run", "--data", "no-such-file", "--target", "y"],
     ["list"],
     ["list", "optimizers"],
+    ["list", "curvature"],
 )
 
 
@@ -91,6 +92,8 @@ def test_what_is_listed_is_the_catalogue():
         ("data ", {"list", "fetch"}),
         ("show ada", {"adagrad", "adam", "adamw"}),
         ("list opt", {"optimizers"}),
+        ("list curv", {"curvature"}),
+        ("show hess", {"hessian_free", "hessian_product"}),
         ("export --format ", {"csv", "parquet"}),
         ("run --p", {"--project"}),
     ],

@@ -36,7 +36,7 @@ from thalweg.catalogue.layers import (
     WeightNormalization,
 )
 from thalweg.catalogue.networks import Sequential
-from thalweg.catalogue.networks.saliency import saliency
+from thalweg.catalogue.networks.saliency import saliency, saliency_map
 from thalweg.errors import SpecError
 
 torch = pytest.importorskip("torch")
@@ -625,6 +625,7 @@ def test_the_hinge_network_has_the_gradients_derived_by_hand() -> None:
     found, taps = jax.grad(objective, has_aux=True)(parameters)
     taps = {name: np.asarray(value[0]) for name, value in taps.items()}
     out, a, h = taps["activation_1.a"], taps["activation_0.a"], taps["dense_0.z"]
+    # The slope of the loss is −y, not −ŷ; the last layer is of sigmoids, not a softmax.
     of_h2 = -y * out * (1 - out)
     of_h1 = (h > 0) * (np.asarray(parameters["dense_1"]["kernel"]) @ of_h2)
     close(found["dense_1"]["kernel"], np.outer(a, of_h2))
@@ -639,3 +640,46 @@ def test_saliency_is_the_gradient_of_a_score() -> None:
     classes = np.array([0, 2, 1, 1])
     found = saliency(layer, variables, jnp.asarray(x), jnp.asarray(classes))
     close(found, np.asarray(variables.parameters["kernel"]).T[classes])
+    sizes = saliency_map(layer, variables, jnp.asarray(x), jnp.asarray(classes))
+    close(sizes, np.abs(found))
+
+
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_batch_mates_are_noise_in_training_alone(mode: Any) -> None:
+    layer, rng = BatchNormalization(), np.random.default_rng(7)
+    row, others = rng.normal(size=(1, 3)), rng.normal(size=(50, 7, 3))
+    batches = np.concatenate([np.broadcast_to(row, (50, 1, 3)), others], axis=1)
+    variables = layer.init(jax.random.key(0), jnp.asarray(row))
+
+    def of_row(batch: Any) -> Any:
+        return layer.apply(variables, batch, Context(mode))[0][0]
+
+    found = np.asarray(jax.vmap(of_row)(jnp.asarray(batches)))
+    theirs = nn.BatchNorm1d(3, dtype=torch.float64).train(mode == "train")
+    theirs.momentum = 0.0
+    close(found, [theirs(torch.tensor(batch))[0].detach().numpy() for batch in batches])
+    spread = found.std(axis=0)
+    assert (spread > 0.1).all() if mode == "train" else (spread < 1e-15).all()
+
+
+def test_a_saliency_map_of_a_convolutional_network() -> None:
+    network = Sequential(
+        layers=(
+            Convolution(filters=4, kernel=SMALL, bias=SMALL),
+            Activate(function=ReLU()),
+            Flatten(),
+            Dense(units=3, kernel=SMALL),
+        )
+    )
+    x, classes = np.random.default_rng(8).normal(size=(5, 6, 7, 2)), np.array([0, 2, 1, 1, 2])
+    variables = network.init(jax.random.key(0), jnp.asarray(x))
+    first, last = (
+        {name: torch.tensor(np.asarray(held)) for name, held in variables.parameters[layer].items()}
+        for layer in ("convolution_0", "dense_0")
+    )
+    images = to_torch(x)
+    z = functional.conv2d(images, first["kernel"].permute(3, 2, 0, 1), first["bias"])
+    scores = torch.relu(z).permute(0, 2, 3, 1).flatten(1) @ last["kernel"] + last["bias"]
+    scores[torch.arange(5), torch.tensor(classes)].sum().backward()
+    found = saliency_map(network, variables, jnp.asarray(x), jnp.asarray(classes))
+    close(found, images.grad.abs().amax(dim=1))

@@ -106,7 +106,10 @@ def test_ridge_regression(factor: float, penalty_factor: float) -> None:
 
 
 def test_printed_forms_of_ridge() -> None:
-    """½ on both terms gives (XᵀX + λI)⁻¹Xᵀy; ½ on the penalty only gives half the λ."""
+    """½ on both terms gives (XᵀX + λI)⁻¹Xᵀy; ½ on the penalty only gives half the λ.
+
+    The gradient is XᵀXθ − Xᵀy + λθ; + Xᵀy, or θ without XᵀX, as printed on the way, is none.
+    """
     inner, mixed, y = X.T @ X, X.T @ Y, Y[:, 0]
     usual = np.linalg.solve(inner + 3.0 * np.eye(4), mixed)
     np.testing.assert_allclose(ridge(X, Y, 3.0), usual, rtol=1e-10)
@@ -212,7 +215,10 @@ def test_support_vector_machines_of_several_classes() -> None:
 
 @pytest.mark.parametrize("norm", [1, 2])
 def test_printed_gradients_of_a_support_vector_machine(norm: int) -> None:
-    """[y (wᵀx + b) < 1] (−y x), plus 2λw or λ sgn(w); and the same without x for b."""
+    """[y (wᵀx + b) < 1] (−y x), plus 2λw or λ sgn(w); and the same without x for b.
+
+    Two problems, one for each norm of w, where a text begins with one and ends with the other.
+    """
     from thalweg.catalogue.regularizers import L1
 
     w, b, strength = np.array([0.4, -0.3, 0.2, 0.1]), 0.1, 0.05
@@ -262,6 +268,10 @@ def test_ages_by_logistic_regression() -> None:
 
 def test_ages_and_means_before_training() -> None:
     """w = (1, 1), b = 0: a loss of 17.69 for ages in years, 0.73 in centuries; not 4.31."""
+    # The first row, 22 years and affordable: z = 23 and an output of nearly 1, not 0.99.
+    output = BinaryCrossEntropy().probabilities(jnp.array([[23.0]]))[0, 1]
+    assert float(output) == pytest.approx(0.99999999989739, abs=1e-14)
+    assert float(output) ** 2 == pytest.approx(0.9999999998, abs=1e-10)
     x = np.column_stack([AGES[:13], AFFORDED])
     for scale, loss, slopes in (
         (1.0, 17.6923, (17.4615, 0.2308, 0.5385)),
@@ -288,7 +298,10 @@ def test_clipping_hides_how_wrong_the_start_is(clip: float, loss: float) -> None
 
 
 def test_houses() -> None:
-    """Errors are −1133, … with weights and bias 1; the gradient is the mean of −2e · area."""
+    """Errors are −1133, … with weights and bias 1; the gradient is the mean of −2e · area.
+
+    Printed as +1133, which is ŷ − y where y − ŷ is said; the bias of 1 goes unsaid.
+    """
     errors = np.array([-1133, -1384, -1875, -999, -1213, -847.0])
     model = Model(SquaredError(), 1, HOUSES, PRICES)
     ones = np.ones((2, 1)), np.ones(1)

@@ -98,6 +98,9 @@ def test_nesterov_needs_growing_momentum_on_the_worst_function(rule: Any, slope:
 
 
 def test_sums_over_all_gradients_are_the_recursions() -> None:
+    """Of Nesterov's momentum, which a text calls Newton's; it loses the gradients in the sum of the
+    velocity, and gives the point where the next gradient is taken as another form of θ.
+    """
     # In V = βV − ηg, θ = θ + V; our velocity is −V.
     beta, rate = 0.9, 0.02
     theta, v = path(Nesterov(learning_rate=rate, momentum=beta), 8)
@@ -261,6 +264,10 @@ RULES = {
     ids=["plateau", "plateau entered", "plateau crossed", "vanishing"],
 )
 def test_sizes_of_steps(slopes: Any, step: int, expected: dict[str, float]) -> None:
+    """No order holds everywhere: the printed ones put momentum before Adam and AdaGrad on plateaus,
+    which is so for a while after entering one, and Newton and Adam first, RMSProp and AdaGrad last
+    where gradients vanish, though the lengths of adaptive steps hardly depend on those.
+    """
     found = {name: sizes(RULES[name], slopes)[step - 1] for name in expected}
     assert found == pytest.approx(expected, rel=0.1)
     assert sorted(found, key=found.get, reverse=True)[0] == next(iter(expected))  # type: ignore[arg-type]

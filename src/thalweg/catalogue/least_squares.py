@@ -57,7 +57,8 @@ def ridge(
         ∇J = 2d XᵀXw − 2d Xᵀy + 2pα w = 0   ⇒   w = (XᵀX + (p/d) α I)⁻¹ Xᵀy
 
     Both ½, as usually printed, give ``(XᵀX + α I)⁻¹ Xᵀy``. Texts that print the ½ before the
-    penalty only (d = 1, p = ½) mean ``α/2`` in the solution, whatever they print there.
+    penalty only (d = 1, p = ½) mean ``α/2`` in the solution, whatever they print there. From
+    ``+ 2 yᵀXw``, or squares without one of their X, as some print on the way, it does not follow.
     ``SquaredError(factor=f)`` averages over n rows and K outputs and ``L2(factor=p)`` does not, so
     they make d = f / nK.
 

@@ -1,4 +1,6 @@
-"""The distributions behind losses: minimising the loss makes the targets most likely.
+"""Likelihoods: the distributions behind losses, of which the targets are drawn.
+
+Minimising the loss makes the targets most likely.
 
 ``distribution_of`` says what a loss takes a target to be drawn from, given the outputs for its
 example. From its log-probabilities follow ``log_likelihood``, a sum over independent examples, and

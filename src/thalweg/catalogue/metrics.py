@@ -1,4 +1,6 @@
-"""Metrics beside the loss: plain functions on the host, of what was predicted or generated.
+"""Metrics: what is measured beside the loss, of what was predicted or generated.
+
+Plain functions on the host.
 
 ``token_accuracy`` and ``sequence_accuracy`` ask what was right, ``edit_distance`` and
 ``error_rate`` how much would have to be mended, ``bleu`` and ``chrf`` how much a translation shares

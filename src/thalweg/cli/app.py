@@ -33,18 +33,20 @@ class Commands(click.Group):
 
 
 def _families(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """Families that begin with what is typed."""
+    """Families, and groups of tools, that begin with what is typed."""
+    from thalweg.catalogue.tools import TOOLS
     from thalweg.cli.names import parts_by_family
 
-    return [family for family in parts_by_family() if family.startswith(typed)]
+    return [family for family in [*parts_by_family(), *TOOLS] if family.startswith(typed)]
 
 
 def _parts(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
-    """Parts that begin with what is typed."""
+    """Parts and tools that begin with what is typed."""
     from thalweg.cli.names import parts_by_family
+    from thalweg.cli.tools import tools, tools_by_name
 
     parts = {part for listed in parts_by_family().values() for part in listed}
-    return sorted(part for part in parts if part.startswith(typed))
+    return sorted(name for name in {*parts, *tools_by_name(tools())} if name.startswith(typed))
 
 
 def _path(*names: str, metavar: str, help: str, **settings: Any) -> Callable[..., Any]:
@@ -353,17 +355,20 @@ def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> Non
 @click.option("--table", is_flag=True, help="Compare what optimizers do, keep and compute.")
 @JSON
 def list_(family: str, table: bool, json: bool) -> None:
-    """List the families of parts, or the parts of one.
+    """List families of parts and groups of tools, or what one holds.
 
     \b
     Examples:
       thalweg list
       thalweg list optimizers
       thalweg list optimizers --table
+      thalweg list curvature
 
     \b
     JSON: families {family: [{name, class_name, summary}]},
-      table [{name, formula, state, gradients, values, products, matrix}]
+      tools {group: [{name, signature, summary}]},
+      table [{name, definition, formula, state, gradients, values, products,
+      matrix}]
       (null without --table).
     """
     from thalweg.cli import catalogue
@@ -373,19 +378,21 @@ def list_(family: str, table: bool, json: bool) -> None:
 
 @app.command()
 @click.argument("part", shell_complete=_parts)
-@_path("--svg", metavar="FILE", help="Draw an activation and its derivative here.")
+@_path("--svg", metavar="FILE", help="Draw an activation or a schedule here.")
 @click.option("--cost", is_flag=True, help="Measure what an activation costs, relative to relu.")
 @JSON
 def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
-    """Show the card of a part: formula, fields, ranges, example.
+    """Show the card of a part (formula, fields, example) or tool.
 
     Of an activation also what can be computed of it (range, saturation, kinks, gain), with
-    its curve and that of its derivative; all for the defaults of its numbers.
+    its curve and that of its derivative, and of a schedule its course; all for the defaults
+    of its numbers.
 
     \b
     Examples:
       thalweg show adam
       thalweg show tanh --svg tanh.svg
+      thalweg show hessian_product
 
     \b
     JSON: name, class_name, family, summary, sections {heading: text},
@@ -395,6 +402,9 @@ def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
       flat_below, flat_above, kinks, identity_near_zero, trainable, can_die,
       derivative_range, gain, gradient_factor}, curve {z, values, derivatives},
       cost, svg (a path); null where there is none, or no bound.
+      Of a schedule: curve {step, values}.
+      Of a tool: name, group, module, signature, summary, text, example,
+      methods [[signature, summary]].
     """
     from thalweg.cli import catalogue
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json as json_
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thalweg.cli import output
 from thalweg.cli.names import families
+from thalweg.cli.tools import tools, tools_by_name
 from thalweg.errors import SpecError
 
 if TYPE_CHECKING:
@@ -19,19 +21,21 @@ __all__ = ["fetch_data", "list_data", "list_parts", "print_schema", "show_part"]
 
 
 def list_parts(family: str, *, table: bool = False, json: bool) -> None:
-    """Print the families, or the parts of one with their first lines.
+    """Print the families and the tools beside them, or those of one name with their first lines.
 
     Args:
+        family: name of a family, or of a group of tools.
         table: whether to compare what optimizers do and cost.
     """
-    known = families()
-    if family and family not in known:
+    known, groups = families(), tools()
+    if family and family not in {**known, **groups}:
         from thalweg.part import nearest
 
-        raise SpecError(f"there is no family {family!r}{nearest(family, known)}")
+        raise SpecError(f"there is no family {family!r}{nearest(family, [*known, *groups])}")
     if table and family != "optimizers":
         raise SpecError("--table is for optimizers: `thalweg list optimizers --table`")
-    chosen = {family: known[family]} if family else known
+    if family:
+        known, groups = ({k: v for k, v in held.items() if k == family} for held in (known, groups))
     rows = None
     if table:
         from thalweg.cli.optimizers import compared
@@ -39,30 +43,39 @@ def list_parts(family: str, *, table: bool = False, json: bool) -> None:
 
         rows = compared(members(FAMILIES[family]))
     if json:
-        listed = {name: [part._asdict() for part in held.parts] for name, held in chosen.items()}
-        output.emit({"families": listed, "table": rows})
+        listed = {name: [part._asdict() for part in held.parts] for name, held in known.items()}
+        beside = {name: [tool.listed() for tool in held.tools] for name, held in groups.items()}
+        output.emit({"families": listed, "tools": beside, "table": rows})
     elif rows is not None:
         from thalweg.cli.optimizers import table_text
 
         output.say(table_text(rows, output.width()))
     elif family:
-        parts = ((part.name, part.summary) for part in known[family].parts)
+        parts = [(part.name, part.summary) for held in known.values() for part in held.parts]
+        parts += [(tool.name, tool.summary) for held in groups.values() for tool in held.tools]
         output.say(output.lines(parts, output.width()))
     else:
-        for name, held in chosen.items():
-            titled = f"{name}: {held.meaning}"
-            output.say(titled if len(titled) <= output.width() else name)
-            names = ", ".join(part.name for part in held.parts)
-            output.say(output.paragraph(names, output.width(), "    "))
+        for name, held in known.items():
+            _say_names(name, held.meaning, (part.name for part in held.parts))
+        output.say()
+        output.note("Tools, which no spec names: functions and models to import in Python.")
+        for name, held in groups.items():
+            _say_names(name, held.meaning, (tool.name for tool in held.tools))
+
+
+def _say_names(title: str, meaning: str, names: Iterable[str]) -> None:
+    titled = f"{title}: {meaning}"
+    output.say(titled if len(titled) <= output.width() else title)
+    output.say(output.paragraph(", ".join(names), output.width(), "    "))
 
 
 def show_part(
     name: str, *, svg: Path | None = None, cost: bool = False, json: bool = False
 ) -> None:
-    """Print the card of a part, asked for by its name in spec files or in Python.
+    """Print the card of a part, asked for by its name in spec files or in Python, or of a tool.
 
     Args:
-        svg: where to draw an activation.
+        svg: where to draw an activation or a schedule.
         cost: whether to measure what it costs.
         json: whether to print data.
     """
@@ -74,20 +87,31 @@ def show_part(
     for family in FAMILIES.values():
         for part, cls in members(family).items():
             known[part] = known[cls.__name__] = cls, family.name
+    beside = tools_by_name(tools())
+    if name not in {**known, **beside}:
+        raise SpecError(f"there is no part {name!r}{_alternatives(name, [*known, *beside])}")
+    if name not in known and (svg is not None or cost):
+        raise SpecError(_undrawn(name))
     if name not in known:
-        raise SpecError(f"there is no part {name!r}{_alternatives(name, known)}")
+        tool = beside[name]
+        output.emit(tool) if json else output.say(tool.page(output.width()))
+        return
     found, toml = card(*known[name]), toml_of(*known[name])
     more = None
     if found.family == "activations":
         from thalweg.cli.activations import study
 
         more = study(found.name, known[name][0](), cost=cost)
-        if svg is not None:
-            drawing = more.drawing()
-            with output.writing(svg):
-                svg.write_text(drawing, encoding="utf-8")
+    elif found.family == "schedules" and not cost:
+        from thalweg.cli.schedules import course
+
+        more = course(found.name, known[name][0]())
     elif svg is not None or cost:
-        raise SpecError(f"--svg and --cost are for activations; {found.name} is none")
+        raise SpecError(_undrawn(name))
+    if more and svg is not None:
+        drawing = more.drawing()
+        with output.writing(svg):
+            svg.write_text(drawing, encoding="utf-8")
     if json:
         computed = more.data() if more else {"properties": None, "curve": None, "cost": None}
         output.emit({**output.plain(found), "toml": toml, **computed, "svg": svg})
@@ -101,7 +125,11 @@ def show_part(
         output.say(f"\ndrawn in {svg}")
 
 
-def _alternatives(name: str, known: dict[str, Any]) -> str:
+def _undrawn(name: str) -> str:
+    return f"--svg is for activations and schedules, --cost for activations; {name} is none"
+
+
+def _alternatives(name: str, known: Iterable[str]) -> str:
     """The nearest part; naming all of them would help nobody."""
     from thalweg.part import nearest
 

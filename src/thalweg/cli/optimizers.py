@@ -25,6 +25,7 @@ class Row:
     """One optimizer; ``products`` is ``"P"`` where there is one for each parameter."""
 
     name: str
+    definition: str
     formula: str
     state: str
     gradients: float
@@ -52,16 +53,24 @@ def compared(optimizers: Mapping[str, type]) -> list[Row]:
 
 
 def _row(name: str, cls: type, found: Cost) -> Row:
-    formula = " ".join(card(cls, "optimizers").sections["Formula"].split())
+    told = card(cls, "optimizers")
+    formula = " ".join(told.sections["Formula"].split())
     # With a matrix, products write it out column by column.
     products = "P" if found.matrix and found.products else found.products
     return Row(
-        name, formula, str(found.state), found.gradients, found.values, products, found.matrix
+        name,
+        told.summary,
+        formula,
+        str(found.state),
+        found.gradients,
+        found.values,
+        products,
+        found.matrix,
     )
 
 
 def table_text(rows: list[Row], width: int) -> str:
-    """The rows as text: numbers in columns, the formula below them."""
+    """The rows as text: numbers in columns, what it does and the formula below."""
     names = max(len(row.name) for row in rows)
     widths = [
         max(len(cell) for cell in cells)
@@ -69,7 +78,7 @@ def table_text(rows: list[Row], width: int) -> str:
     ]
     note = paragraph(NOTE, width)
     if names + sum(widths) + 2 * len(widths) > width:
-        listed = ((row.name, f"{_sentence(row)}; {row.formula}") for row in rows)
+        listed = ((row.name, f"{row.definition} {_sentence(row)}; {row.formula}") for row in rows)
         return f"{entries(listed, width)}\n\n{note}"
 
     def line(name: str, cells: tuple[str, ...]) -> str:
@@ -78,7 +87,8 @@ def table_text(rows: list[Row], width: int) -> str:
 
     lines = [line("optimizer", COLUMNS)]
     for row in rows:
-        lines += [line(row.name, row.cells()), paragraph(row.formula, width, "    ")]
+        below = (paragraph(text, width, "    ") for text in (row.definition, row.formula))
+        lines += [line(row.name, row.cells()), *below]
     return "\n".join([*lines, "", note])
 
 

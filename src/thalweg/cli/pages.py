@@ -1,7 +1,7 @@
 """The pages of ``docs/catalogue``, made from the cards: ``python -m thalweg.cli.pages FOLDER``.
 
 ``pages`` is what the folder should hold, by path: one page per family, the pictures of the
-activations, and an index.
+activations and schedules, one page per group of tools, and an index.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from thalweg.catalogue.card import Card, CardField, card, short_number
 from thalweg.cli.activations import COLUMNS, Study, study
 from thalweg.cli.names import families
+from thalweg.cli.schedules import course
+from thalweg.cli.tools import Tools, broken, pieces, tools
 from thalweg.cli.wording import toml_of
 from thalweg.spec.families import FAMILIES, Family, members
 
@@ -29,6 +31,13 @@ ranges in a spec; choices change the program.
 
 """
 
+TOOLS_INTRODUCTION = """
+## Tools
+
+Functions and models that no spec names, to look and compare with in Python.
+
+"""
+
 
 def pages() -> dict[str, str]:
     """Texts by path, relative to the folder of the catalogue."""
@@ -39,13 +48,21 @@ def pages() -> dict[str, str]:
         made["README.md"] += f"- [{_title(name)}]({name}.md): {meaning}\n"
         parts = dict(sorted(members(family).items()))
         studies: dict[str, Study] = {}
+        courses = {part: course(part, cls()) for part, cls in parts.items() if name == "schedules"}
+        made |= {f"pictures/{part}.svg": f"{held.drawing()}\n" for part, held in courses.items()}
         if name == "activations":
             studies = {part: study(part, cls(), cost=False) for part, cls in parts.items()}
             alone = {part: found for part, found in studies.items() if found.curve}
             made |= {
                 f"pictures/{part}.svg": f"{found.drawing()}\n" for part, found in alone.items()
             }
-        made[f"{name}.md"] = _page(name, family, parts, meaning, studies)
+        drawn = {part: f"{part} and its derivative" for part, held in studies.items() if held.curve}
+        drawn |= {part: f"{part}, step by step" for part in courses}
+        made[f"{name}.md"] = _page(name, family, parts, meaning, studies, drawn)
+    made["README.md"] += TOOLS_INTRODUCTION
+    for name, group in tools().items():
+        made["README.md"] += f"- [{_title(name)}]({name}.md): {group.meaning}\n"
+        made[f"{name}.md"] = _tools_page(name, group)
     return made
 
 
@@ -64,7 +81,12 @@ def write(folder: Path) -> None:
 
 
 def _page(
-    name: str, family: Family, parts: dict[str, type], meaning: str, studies: dict[str, Study]
+    name: str,
+    family: Family,
+    parts: dict[str, type],
+    meaning: str,
+    studies: dict[str, Study],
+    drawn: dict[str, str],
 ) -> str:
     cards = {part: card(cls, name) for part, cls in parts.items()}
     protocol = inspect.getdoc(family.protocol) or ""
@@ -85,17 +107,16 @@ def _page(
         )
         blocks += ["Computed of each, for the defaults of its numbers:", _table(COLUMNS, rows)]
     for part, cls in parts.items():
-        drawn = part in studies and studies[part].curve is not None
-        blocks += _entry(cards[part], toml_of(cls, name), drawn)
+        blocks += _entry(cards[part], toml_of(cls, name), drawn.get(part, ""))
     return "\n\n".join(blocks) + "\n"
 
 
-def _entry(card: Card, toml: str, drawn: bool) -> Iterator[str]:
+def _entry(card: Card, toml: str, picture: str) -> Iterator[str]:
     """The blocks of one part."""
     yield f"## {card.name}"
     yield f"`{card.class_name}`. {_prose(card.summary)}"
-    if drawn:
-        yield f"![{card.name} and its derivative](pictures/{card.name}.svg)"
+    if picture:
+        yield f"![{picture}](pictures/{card.name}.svg)"
     if "Formula" in card.sections:
         yield _code("text", card.sections["Formula"])
     if card.fields:
@@ -108,6 +129,45 @@ def _entry(card: Card, toml: str, drawn: bool) -> Iterator[str]:
         yield _code("python", card.sections["Example"])
     if toml:
         yield _code("toml", toml)
+
+
+def _tools_page(name: str, group: Tools) -> str:
+    rows = ((f"[`{tool.name}`](#{tool.name})", _cell(_prose(tool.summary))) for tool in group.tools)
+    blocks = [
+        f"# {_title(name)}",
+        f"{group.meaning[0].upper()}{group.meaning[1:]}.",
+        _table(("tool", "what it gives"), rows),
+    ]
+    for tool in group.tools:
+        call = "\n".join(broken(tool.signature, 88))
+        blocks += [
+            f"## {tool.name}",
+            _prose(tool.summary),
+            _code("python", f"from {tool.module} import {tool.name}\n\n{call}"),
+            *_text(tool.text),
+        ]
+        if tool.methods:
+            told = (f"- `{signature}`: {_prose(says)}" for signature, says in tool.methods)
+            blocks += ["**Methods.**", "\n".join(told)]
+        if tool.example:
+            blocks.append(_code("python", tool.example))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _text(text: str) -> Iterator[str]:
+    """The blocks of a docstring: formulas as code, arguments as a list."""
+    entries: list[str] = []
+    for kind, held in pieces(text):
+        if kind == "entry":
+            entries.append(f"- {_prose(held)}")
+            continue
+        if entries:
+            yield "\n".join(entries)
+            entries = []
+        if kind == "formula":
+            yield _code("text", held)
+        elif kind != "end":
+            yield f"**{held[:-1]}.**" if kind == "heading" else _prose(held)
 
 
 def _field(field: CardField) -> tuple[str, ...]:

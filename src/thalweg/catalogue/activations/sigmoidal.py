@@ -98,7 +98,8 @@ class HardTanh:
     Formula: f(z) = min(max(z, −1), 1);  f′ = 1 for |z| < 1, else 0
     Shapes: any → the same
     Watch for: outside the interval no gradient passes at all, so a unit can die on either side.
-        f′(±1) = 0.
+        f′(±1) = 0 by convention: it has no jumps, yet no derivative there, as a function without
+        discontinuities need not be differentiable.
     Source: Collobert, Large Scale Machine Learning (thesis), 2004, section 5.4.3
     Example:
         >>> HardTanh()(jnp.array([-3.0, 0.5]))

@@ -1,4 +1,6 @@
-"""Curvature: what second derivatives say of an objective, without forming them where possible.
+"""Curvature: what second derivatives say of an objective.
+
+Matrices of parameters by parameters are not formed where it can be helped.
 
 Read ``products`` first: a *product* is a linear function of a direction, v ↦ Hv, and everything
 else is made of products. ``dense`` writes one out as a matrix, ``lanczos`` finds eigenvalues and

@@ -21,7 +21,8 @@ class Activate:
     Choices: function: the activation
     Shapes: any → the same, but for activations that couple units
     Watch for: has parameters only where the activation learns them, as PReLU does; the linear map
-        before it is a layer of its own.
+        before it is a layer of its own. Taking the two apart is for clarity: the gradients are
+        those of one layer that does both, and flow no better.
     Source: standard
     Example:
         >>> import jax.numpy as jnp

@@ -23,7 +23,11 @@ class Dense:
     Choices: units: number of outputs; in the last layer of an experiment's network taken from the
         task where not given; kernel: where W starts; bias: where b starts, none without
     Shapes: [batch, ..., input] → [batch, ..., unit]; W [input, unit], b [unit]
-    Watch for: texts that write z = W x store Wᵀ.
+    Watch for: texts that write z = W x store Wᵀ. With an activation after it each unit is an
+        artificial neuron, likened to a biological one: weights to synapses, the sum to the charge
+        of the cell, the activation to its rate of firing. The likeness ends there: it has no time,
+        no spikes and no chemistry, its weights may change sign, and it learns by gradients that
+        are passed back.
     Source: standard; Goodfellow, Bengio & Courville, Deep Learning, 2016, equation 6.40
     Example:
         >>> import jax, jax.numpy as jnp

@@ -99,8 +99,12 @@ class BatchNormalization:
         where γ starts, none without; bias: where β starts, none without
     Shapes: [batch, ..., channel] → the same; γ, β [channel]
     Watch for: in training an example depends on its batch, and a batch must hold more than one
-        value per channel. A bias in the layer before it is redundant. Texts that write σ² with ε
-        in it mean the same.
+        value per channel. As the rest of the batch is drawn by chance, this is noise, and it
+        regularizes, the more the smaller the batch; in evaluation there is none. A bias in the
+        layer before it is redundant. It is to keep what layers read from changing drastically
+        between steps; texts that say it makes gradients so mean the opposite. For short batches,
+        and sequences of many lengths, LayerNormalization is the safer choice. Texts that write σ²
+        with ε in it mean the same.
     Source: Ioffe & Szegedy, Batch Normalization, 2015, algorithms 1 and 2
     Example:
         >>> layer, x = BatchNormalization(), jnp.array([[1.0], [3.0]])
@@ -180,7 +184,8 @@ class LayerNormalization:
         in transformers; scale: where γ starts, none without; bias: where β starts, none without
     Shapes: [batch, ..., channel] → the same; γ, β shaped like what is averaged over
     Watch for: the same in training and evaluation, and for every batch size. For [batch, feature]
-        both choices agree.
+        both choices agree. Usual in sequence networks; in deep convolutional ones, which some
+        texts list here too, BatchNormalization is.
     Source: Ba, Kiros & Hinton, Layer Normalization, 2016, equation 3
     Example:
         >>> layer, x = LayerNormalization(), jnp.array([[1.0, 3.0], [10.0, 30.0]])

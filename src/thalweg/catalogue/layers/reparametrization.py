@@ -39,7 +39,9 @@ class WeightNormalization:
     Choices: layer: whose kernel it is, such as Dense or Convolution
     Shapes: those of the layer; u like its kernel, γ [unit]
     Watch for: starts as the layer alone would, γ being ‖u‖. The gradient of u is at right angles to
-        u, so plain descent only lengthens u. For whitened inputs it equals batch normalization.
+        u, so plain descent only lengthens u: it is γ / ‖u‖ (I − uuᵀ / ‖u‖²) times that of w, with
+        the identity I that some texts lose. For whitened inputs it equals batch normalization, as
+        uᵀx then has mean uᵀE(x) = 0 and deviation ‖u‖.
     Source: Salimans & Kingma, Weight Normalization, 2016, equations 2 and 3
     Example:
         >>> from thalweg.catalogue.layers import Dense

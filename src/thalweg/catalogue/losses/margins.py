@@ -131,7 +131,8 @@ class SigmoidHinge:
         [batch, class], where several may be 1 → [batch]
     Watch for: sigmoids stay below 1, so the hinge never closes and the loss is linear in ŷ. With
         labels 0 and 1 an output whose label is 0 has no gradient at all: nothing ever pushes a
-        wrong class down.
+        wrong class down. Derivations by hand: the slope for ŷ is −y, the label and not the output,
+        and δ = −y ⊙ ŷ ⊙ (1 − ŷ), elementwise, of sigmoids and not of a softmax.
     Source: standard hinge on a sigmoid layer, as lecture notes on back-propagation use it
     Example:
         >>> SigmoidHinge()(jnp.array([[0.0], [0.0]]), jnp.array([1, 0]))

@@ -1,5 +1,6 @@
-"""What a network holds and does, layer by layer, found by abstract evaluation: nothing is computed.
+"""Summaries: a network in a table, what it holds and does layer by layer.
 
+It is found by abstract evaluation: nothing is computed.
 Multiply-adds are those of the products in the program of a layer, so that any layer is counted,
 whatever it is made of; what is added or multiplied elementwise is not.
 """

@@ -50,8 +50,10 @@ class AdaGrad:
         without it
     Choices: epsilon_in: added to the root (``sum``) or under it (``root``)
     Shapes: those of the parameters; one array of state each, two with momentum
-    Watch for: the rate only ever falls, soon to nothing in long runs. Libraries disagree on the
-        defaults: torch has ε = 1e-10, optax starts s at 0.1.
+    Watch for: the rate only ever falls, soon to nothing in long runs. Steps follow the size of
+        past gradients, not whether they agree: a small one may well change its sign all the time.
+        Like every descent it promises no global minimum. Libraries disagree on the defaults: torch
+        has ε = 1e-10, optax starts s at 0.1.
     Source: Duchi, Hazan & Singer, Adaptive Subgradient Methods, 2011, figure 1
     Example:
         >>> rule, g = AdaGrad(learning_rate=0.1), jnp.array([1e-3, 1.0])
@@ -91,7 +93,8 @@ class RMSProp:
     Shapes: those of the parameters; one array of state each, and one more for each of momentum
         and centring
     Watch for: s starts at 0, so the first steps are 1 / √(1 − ρ) times too long. The usual ε is
-        1e-6 under the root and 1e-8 beside it.
+        1e-6 under the root and 1e-8 beside it. Longer steps late in training lead to no global
+        minimum by themselves. g is taken at the θ that the step starts from, with momentum too.
     Source: Tieleman & Hinton, Lecture 6.5, Neural Networks for Machine Learning, 2012; Graves,
         Generating Sequences with Recurrent Neural Networks, 2013, equations 38–45 (centred)
     Example:

@@ -55,7 +55,8 @@ class Momentum:
     Choices: learning_rate_in: where η enters; the same while η is constant
     Shapes: those of the parameters; one array of state per parameter
     Watch for: other texts write V ← β V − η g, θ ← θ + V: the same with V = −v. The step in a
-        constant slope grows to η / (1 − β), ten times η at β = 0.9.
+        constant slope grows to η / (1 − β), ten times η at β = 0.9. What it gathers carries it
+        through shallow local minima and saddles: it helps to leave them, not to find them.
     Source: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964;
         Sutskever et al., On the Importance of Initialization and Momentum, 2013, equations 1–2
     Example:
@@ -91,9 +92,12 @@ class Nesterov:
     Choices: form: the same sequence seen at two points; θ̃ is where gradients are taken, θ is
         where momentum has come to rest, and what is evaluated and reported differs
     Shapes: those of the parameters; one array of state per parameter
-    Watch for: torch and optax implement the stored point. The 1/t² rate is for smooth convex
-        functions, the full gradient and a β that grows, as GrowingMomentum does (in the lookahead
-        form: the other takes this step's β for the next one's); with mini-batch noise it is lost.
+    Watch for: not Newton's method, whose name it is sometimes given. With V = −η v the velocity
+        is −η Σ βᵗ⁻ⁱ gᵢ, which is no sum of powers of β alone, and summed with one more β V it gives
+        θ̃, not another form of θ. torch and optax implement the stored point. The 1/t² rate is for
+        smooth convex functions, the full gradient and a β that grows, as GrowingMomentum does (in
+        the lookahead form: the other takes this step's β for the next one's); with mini-batch
+        noise it is lost.
     Source: Nesterov, 1983; Sutskever et al., 2013, equations 3–4; Bengio, Boulanger-Lewandowski
         & Pascanu, Advances in Optimizing Recurrent Networks, 2013, equation 7
     Example:

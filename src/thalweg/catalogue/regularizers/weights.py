@@ -57,7 +57,9 @@ class L1:
     Choices: biases: whether biases, and scales of normalizations, are penalized too; layers: names
         of the layers it acts on, all where not given
     Shapes: scalar
-    Watch for: subgradient steps make weights small, hardly ever exactly zero: see ProximalL1.
+    Watch for: subgradient steps make weights small, hardly ever exactly zero: see ProximalL1. A
+        problem with ‖w‖₁ is not the one with ‖w‖₂² that some texts begin with: it has another
+        solution, and the slope λ sgn(w) in place of 2λ w.
         Slopes that activations learn (PReLU) are never penalized.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 7.1.2
     Example:
