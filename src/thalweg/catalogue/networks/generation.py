@@ -32,7 +32,7 @@ def generate(network: Any, variables: Variables, key: Array, count: int, example
     own = getattr(network, "samples", None)
     if own is not None:
         return own(variables, key, count, example)
-    layers = network.named_layers() if hasattr(network, "named_layers") else ()
+    layers: Any = network.named_layers() if hasattr(network, "named_layers") else ()
     place = next((i for i, (_, one) in enumerate(layers) if isinstance(one, NormalSample)), None)
     if place is None:
         raise SpecError(
