@@ -20,7 +20,7 @@ from thalweg.catalogue.losses.loss import Loss, decided, log_probabilities
 from thalweg.catalogue.networks.gan import SCORES
 from thalweg.catalogue.preprocessing.scaling import Affine
 
-__all__ = ["classes", "counted", "default_metric", "mean", "metric_names", "metrics", "of_rows"]
+__all__ = ["classes", "counted", "default_metric", "higher_is_better", "mean", "metric_names", "metrics", "of_rows"]
 
 ENERGY = SCORES.index("energy")
 
@@ -142,3 +142,8 @@ def default_metric(task: str) -> str:
         "generation": "energy",
     }
     return chosen.get(task, "accuracy")
+
+
+def higher_is_better(metric: str) -> bool:
+    """The direction of a metric, named with its split: ``test.accuracy``."""
+    return metric.partition(".")[2] in ("accuracy", "root_accuracy", "r2")

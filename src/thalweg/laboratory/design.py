@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from thalweg.errors import SpecError
 from thalweg.laboratory.plan import Phase
 from thalweg.record.tables import Run
@@ -19,7 +21,7 @@ from thalweg.spec.experiment import Compare
 from thalweg.statistics.comparison import Observation
 from thalweg.statistics.tuning import choose
 
-__all__ = ["Design", "settings"]
+__all__ = ["Design", "reached", "settings"]
 
 
 class Design:
@@ -162,3 +164,21 @@ def _is_number(value: Any) -> bool:
 def settings(factors: Mapping[str, Any]) -> str:
     """Factors in a few words: ``learning_rate=0.01, batch_size=32``."""
     return ", ".join(f"{path.rpartition('.')[2]}={label(value)}" for path, value in factors.items())
+
+
+def reached(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]], target: float, higher_is_better: bool
+) -> dict[str, int]:
+    """For each run that met a target, the first evaluated step at which it did.
+
+    Args:
+        curves: steps and values of a metric, by run.
+        target: of the metric.
+        higher_is_better: its direction.
+    """
+    met = {}
+    for run, (steps, values) in curves.items():
+        there = values >= target if higher_is_better else values <= target
+        if there.any():
+            met[run] = int(steps[there.argmax()])
+    return met

@@ -19,13 +19,13 @@ from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.kept import decided, generated, said
-from thalweg.engine.measures import default_metric, metric_names
+from thalweg.engine.measures import default_metric, higher_is_better, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
 from thalweg.engine.train import now, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
-from thalweg.laboratory.design import Design, settings
+from thalweg.laboratory.design import Design, reached, settings
 from thalweg.laboratory.drawings import drawings_of
 from thalweg.laboratory.ensembles import ensemble_levels
 from thalweg.laboratory.plan import FIRST_TUNING_SEED, Phase, Plan, Trial
@@ -356,7 +356,11 @@ class Laboratory:
     def _observations(self, design: Design, recorded: Recorded) -> list[Observation]:
         """The recorded runs, as the comparison sees them: once in each context."""
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
-        met = self._target_steps(runs, design.asked.target)
+        met: dict[str, int] = {}
+        if (target := design.asked.target) is not None:
+            with Record.open(self.project) as record:
+                curves = record.series(self.metric, list(runs))
+            met = reached(curves, target, self.higher_is_better)
         return [
             observation
             for phase in self._phases
@@ -367,23 +371,10 @@ class Laboratory:
             )
         ]
 
-    def _target_steps(self, runs: dict[str, Run], target: float | None) -> dict[str, int]:
-        """For each run that met the target, the first evaluated step at which it did."""
-        if target is None:
-            return {}
-        with Record.open(self.project) as record:
-            curves = record.series(self.metric, list(runs))
-        met = {}
-        for run, (steps, values) in curves.items():
-            there = values >= target if self.higher_is_better else values <= target
-            if there.any():
-                met[run] = int(steps[there.argmax()])
-        return met
-
     @property
     def higher_is_better(self) -> bool:
         """The direction of the metric."""
-        return self.metric.partition(".")[2] in ("accuracy", "root_accuracy", "r2")
+        return higher_is_better(self.metric)
 
     def compare(self) -> Comparison | None:
         """The comparison the experiment asks for, from the runs recorded so far.
