@@ -91,7 +91,7 @@ def test_words_alone_are_classified_by_trees_of_their_own(tmp_path: Path) -> Non
     [
         (
             {"network": Recursive(tree="balanced")},
-            r"Recursive with balanced trees says nothing of the inner nodes of others, for which List",
+            r"Recursive with balanced trees says nothing of the inner nodes of others, for wh",
         ),
         (
             {"network": Sequential(layers=(Embedding(features=3), Dense()))},
