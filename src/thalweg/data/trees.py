@@ -15,7 +15,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -265,10 +265,15 @@ def of_trees(
             )
     roots = np.array([classes[str(tree.labels[-1])] for tree in trees])
     words = numbered([tree.sentence for tree in trees], vocabulary, unknown)
-    known = {"vocabulary": tuple(vocabulary), "class_names": tuple(class_names)}
+    known: dict[str, Any] = {
+        "vocabulary": tuple(vocabulary),
+        "class_names": tuple(class_names),
+        "fixed_test": fixed_test,
+        "notes": notes,
+    }
     if layout == "sequences":
         task = "binary" if len(class_names) == 2 else "multiclass"
-        return Dataset(padded(words), roots, task, **known, fixed_test=fixed_test, notes=notes)
+        return Dataset(padded(words), roots, task, **known)
     longest = max(len(tree.words) for tree in trees)
     inputs = np.full((len(trees), longest, 3), PADDING, np.int32)
     targets = np.full((len(trees), longest), PADDING, np.int32)
@@ -279,4 +284,4 @@ def of_trees(
         if labels == "nodes":
             target[:size] = [classes.get(label, PADDING) for label in tree.labels]  # type: ignore[arg-type]
         target[size - 1] = root
-    return Dataset(inputs, targets, "nodes", **known, fixed_test=fixed_test, notes=notes)
+    return Dataset(inputs, targets, "nodes", **known)

@@ -290,19 +290,25 @@ def balanced(lengths: Array, time: int) -> tuple[Array, Array, Array]:
         Left and right children, int32 [row, node], -1 where there is no inner node, and the
         position of the root, int32 [row].
     """
-    rows = len(lengths)
-    ids = jnp.broadcast_to(jnp.arange(time, dtype=jnp.int32), (rows, time))
-    none = jnp.full((rows, time), -1, jnp.int32)
-    left, right, made, alive = [none], [none], time, lengths
-    while ids.shape[1] > 1:
-        ids = jnp.pad(ids, ((0, 0), (0, ids.shape[1] % 2)))
-        first, second = ids[:, ::2], ids[:, 1::2]
-        pairs = 2 * jnp.arange(first.shape[1]) + 1 < alive[:, None]
-        left.append(jnp.where(pairs, first, -1))
-        right.append(jnp.where(pairs, second, -1))
-        ids = jnp.where(pairs, made + jnp.arange(first.shape[1], dtype=jnp.int32), first)
-        made, alive = made + first.shape[1], (alive + 1) // 2
-    return jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1), ids[:, 0]
+    none = jnp.full((len(lengths), time), -1, jnp.int32)
+    left, right, made, width = [none], [none], 0, time
+    # Of a level: how many nodes it has, and the last one, which may be the odd one of those below.
+    alive, last = lengths.astype(jnp.int32), lengths.astype(jnp.int32) - 1
+    while width > 1:
+        pair = jnp.arange((width + 1) // 2, dtype=jnp.int32)
+        joined = 2 * pair + 1 < alive[:, None]
+        first, second = (
+            jnp.where(place == alive[:, None] - 1, last[:, None], made + place)
+            for place in (2 * pair, 2 * pair + 1)
+        )
+        left.append(jnp.where(joined, first, -1))
+        right.append(jnp.where(joined, second, -1))
+        made += width
+        width = len(pair)
+        above = (alive + 1) // 2
+        last = jnp.where(alive % 2 == 0, made + above - 1, last)
+        alive = above
+    return jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1), last
 
 
 def merged(
