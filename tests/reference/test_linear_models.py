@@ -254,6 +254,11 @@ def test_ages_by_logistic_regression() -> None:
     assert float(model.objective(*printed)) == pytest.approx(0.5248, abs=5e-5)
     p = BinaryCrossEntropy().probabilities(0.042 * jnp.array([[35.0], [43.0]]) - 1.53)
     np.testing.assert_allclose(p[:, 1], [0.485, 0.569], atol=5e-4)
+    threshold = 1.53 / 0.042  # not 42, where a straight line was said to cross ½
+    assert threshold == pytest.approx(36.43, abs=5e-3)
+    p = BinaryCrossEntropy().probabilities(model.outputs(*printed))
+    assert int((np.asarray(decided(p)) == BOUGHT).sum()) == 13
+    assert ((AGES > threshold) == np.asarray(decided(p))).all()
     best = np.array([[0.158795]]), np.array([-7.299548])
     assert float(model.objective(*best)) == pytest.approx(0.3604, abs=5e-5)
     assert_optimal(model, *best, 1e-3)
@@ -272,7 +277,9 @@ def test_ages_and_means_before_training() -> None:
         assert float(model.objective(*start)) == pytest.approx(loss, abs=5e-5)
         kernel, bias = model.gradient(*start)
         np.testing.assert_allclose([*kernel[:, 0], bias[0]], slopes, atol=5e-5)
-        error = np.asarray(BinaryCrossEntropy().probabilities(model.outputs(*start)))[:, 1]
+        p = BinaryCrossEntropy().probabilities(model.outputs(*start))
+        error = np.asarray(p)[:, 1]
+        assert int((np.asarray(decided(p)) == BOUGHT[:13]).sum()) == 6  # it says 1 to everybody
         by_hand = (x * [scale, 1]).T @ (error - BOUGHT[:13]) / 13
         np.testing.assert_allclose(kernel[:, 0], by_hand, atol=1e-12)
 

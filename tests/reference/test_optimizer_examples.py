@@ -192,10 +192,12 @@ def test_the_moments_of_adam_stay_uncorrected() -> None:
     # What comes of storing the corrected ones.
     m = v = 0.0
     literal = []
-    for t in range(1, 11):
+    for t in range(1, 51):
         m, v = (0.9 * m + 0.1) / (1 - 0.9**t), (0.999 * v + 0.001) / (1 - 0.999**t)
         literal.append(0.01 * m / (np.sqrt(v) + 1e-8))
     assert literal[:3] == pytest.approx([0.01, 0.00235, 0.00044], rel=0.02)
+    assert literal[9] == pytest.approx(6.6e-10, rel=0.02)
+    assert literal[49] == pytest.approx(2e-41, rel=0.2)
 
 
 def test_without_correction_first_steps_are_long() -> None:
