@@ -106,6 +106,8 @@ def test_ridge_regression(factor: float, penalty_factor: float) -> None:
 
 
 def test_printed_forms_of_ridge() -> None:
+    # A derivation in print has +2yᵀXθ for −2yᵀXθ, θᵀXᵀθ for θᵀXᵀXθ, and θ on the left of its
+    # matrix; its result, (XᵀX + λI)⁻¹Xᵀy with ½ on both terms, is right.
     """½ on both terms gives (XᵀX + λI)⁻¹Xᵀy; ½ on the penalty only gives half the λ."""
     inner, mixed, y = X.T @ X, X.T @ Y, Y[:, 0]
     usual = np.linalg.solve(inner + 3.0 * np.eye(4), mixed)
@@ -258,7 +260,7 @@ def test_ages_by_logistic_regression() -> None:
     assert threshold == pytest.approx(36.43, abs=5e-3)
     p = BinaryCrossEntropy().probabilities(model.outputs(*printed))
     assert int((np.asarray(decided(p)) == BOUGHT).sum()) == 13
-    assert ((AGES > threshold) == np.asarray(decided(p))).all()
+    assert ((threshold < AGES) == np.asarray(decided(p))).all()
     best = np.array([[0.158795]]), np.array([-7.299548])
     assert float(model.objective(*best)) == pytest.approx(0.3604, abs=5e-5)
     assert_optimal(model, *best, 1e-3)

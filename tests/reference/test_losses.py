@@ -432,7 +432,10 @@ def test_a_confident_mistake() -> None:
 
 
 def test_hinge_of_sigmoids_through_two_layers() -> None:
-    """δ₂ = −ŷ ⊙ (1 − ŷ) ⊙ y, δ₁ = W₂ᵀδ₂ ⊙ [h > 0]; the hinge is always on its active side."""
+    """δ₂ = −ŷ ⊙ (1 − ŷ) ⊙ y, δ₁ = W₂ᵀδ₂ ⊙ [h > 0]; the hinge is always on its active side.
+
+    As printed ∂ℓ/∂ŷ lacks its hat, the diagonal its 1 − σ, and the sigmoid is called softmax.
+    """
     draws = np.random.default_rng(8)
     x, w1, b1 = draws.normal(size=3), draws.normal(size=(3, 5)), draws.normal(size=5)
     w2, b2, y = draws.normal(size=(5, 4)), draws.normal(size=4), np.array([1.0, 0.0, 1.0, 1.0])

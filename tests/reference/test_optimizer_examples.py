@@ -98,6 +98,7 @@ def test_nesterov_needs_growing_momentum_on_the_worst_function(rule: Any, slope:
 
 
 def test_sums_over_all_gradients_are_the_recursions() -> None:
+    """A text that calls both sums θ is wrong of the second, and its sum for v has lost the gᵢ."""
     # In V = βV − ηg, θ = θ + V; our velocity is −V.
     beta, rate = 0.9, 0.02
     theta, v = path(Nesterov(learning_rate=rate, momentum=beta), 8)
@@ -263,6 +264,13 @@ RULES = {
     ids=["plateau", "plateau entered", "plateau crossed", "vanishing"],
 )
 def test_sizes_of_steps(slopes: Any, step: int, expected: dict[str, float]) -> None:
+    """Orders in print, each for all cases, hold for some.
+
+    On a plateau momentum is said to lead Adam and AdaGrad: only just after it is entered. Where
+    gradients vanish, momentum and plain descent are said to lead RMSProp and AdaGrad, and Adam to
+    gain by its correction: steps of adaptive rules do not shrink with the gradient, and Adam's are
+    longer without it.
+    """
     found = {name: sizes(RULES[name], slopes)[step - 1] for name in expected}
     assert found == pytest.approx(expected, rel=0.1)
     assert sorted(found, key=found.get, reverse=True)[0] == next(iter(expected))  # type: ignore[arg-type]
@@ -286,6 +294,7 @@ def test_the_effective_rate_of_adagrad_never_rises() -> None:
 
 
 def test_a_penalty_under_adam_holds_small_gradients_back_the_most() -> None:
+    """A text that says so for g + 2γθ argues with the formula of the decoupled decay instead."""
     noise = np.random.default_rng(1).normal(size=(3000, 2)) * [0.01, 1.0]
     rule, penalty = Adam(learning_rate=1e-3), L2(strength=0.01, factor=1.0, biases=True)
     decay = DecoupledDecay(strength=1e-4, times_learning_rate=False, biases=True)
