@@ -492,6 +492,7 @@ def test_weight_normalization() -> None:
 
 
 def test_weight_normalization_is_batch_normalization_of_whitened_inputs() -> None:
+    """In print E(uᵀx) is uᵀx, and σ_y the root of Var(I): they are uᵀE(x) = 0, and ‖u‖."""
     x = drawn((200, 3))
     x -= x.mean(0)
     x = x @ np.linalg.inv(np.linalg.cholesky(x.T @ x / len(x))).T  # E x = 0, Var x = I

@@ -106,9 +106,11 @@ def test_ridge_regression(factor: float, penalty_factor: float) -> None:
 
 
 def test_printed_forms_of_ridge() -> None:
-    # A derivation in print has +2yᵀXθ for −2yᵀXθ, θᵀXᵀθ for θᵀXᵀXθ, and θ on the left of its
-    # matrix; its result, (XᵀX + λI)⁻¹Xᵀy with ½ on both terms, is right.
-    """½ on both terms gives (XᵀX + λI)⁻¹Xᵀy; ½ on the penalty only gives half the λ."""
+    """½ on both terms gives (XᵀX + λI)⁻¹Xᵀy; ½ on the penalty only gives half the λ.
+
+    A derivation in print has +2yᵀXθ for −2yᵀXθ, θᵀXᵀθ for θᵀXᵀXθ, and θ before its matrix; its
+    result is right.
+    """
     inner, mixed, y = X.T @ X, X.T @ Y, Y[:, 0]
     usual = np.linalg.solve(inner + 3.0 * np.eye(4), mixed)
     np.testing.assert_allclose(ridge(X, Y, 3.0), usual, rtol=1e-10)
