@@ -232,8 +232,14 @@ def test_houses_have_the_known_least_squares_fit():
     residual = loaded.inputs @ slopes + intercept - loaded.targets.ravel()
     assert np.mean(residual**2) == pytest.approx(197.22, abs=0.005)
     # With all weights and the bias at 1, as a first step by hand has it.
+    # Texts that print +1133 for y − ŷ have the sign wrong, and leave the bias out of the account.
     error = loaded.targets.ravel() - loaded.inputs.sum(axis=1) - 1
     assert error.tolist() == [-1133, -1384, -1875, -999, -1213, -847]
+    assert error[0] ** 2 == 1283689
+    assert (error**2).sum() == 9901549
+    assert np.mean(error**2) == pytest.approx(1650258.17, abs=5e-3)
+    without_bias = loaded.targets.ravel()[0] - loaded.inputs[0].sum()
+    assert (without_bias, without_bias**2) == (-1132, 1281424)
 
 
 def test_insurance_15_has_the_known_straight_line_and_logistic_curve():

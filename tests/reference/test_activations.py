@@ -314,6 +314,62 @@ def test_maxout_is_the_maximum_of_its_pieces(pieces: int, ties: Any) -> None:
     close(activation.derivative(jnp.asarray(at)) * repeated, z.grad)
 
 
+def pulled_back(activation: Any, at: np.ndarray, pulled: np.ndarray) -> Any:
+    """Values, and what the slopes of their sum with weights are."""
+    values, pull = jax.vjp(activation, jnp.asarray(at))
+    return values, pull(jnp.asarray(pulled))[0]
+
+
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_coupled_activations_on_all_points_are_those_of_torch(pieces: int) -> None:
+    """On 10,001 rows, of which many tie: each is a point and others at whole distances from it."""
+    rows = len(POINTS)
+    ticks = np.random.default_rng(4).integers(-1, 2, size=(rows, 2 * pieces))
+    at = POINTS[:, None] + ticks
+    together = at.reshape(rows, pieces, 2)
+    tied = (np.sort(together, axis=1)[:, -1] == np.sort(together, axis=1)[:, -2]).any(axis=1)
+    assert 1000 < tied.sum() < rows
+    cases: list[tuple[Any, Callable[[Any], Any]]] = [
+        (Softmax(), lambda z: torch.softmax(z, -1)),
+        (Max(ties="first"), lambda z: z.gather(-1, z.argmax(-1, keepdim=True))),
+        (Max(ties="equal"), lambda z: torch.amax(z, -1, keepdim=True)),
+        (
+            Maxout(pieces=pieces, ties="first"),
+            lambda z: (y := z.reshape(rows, pieces, 2)).gather(1, y.argmax(1, keepdim=True))[:, 0],
+        ),
+        (
+            Maxout(pieces=pieces, ties="equal"),
+            lambda z: torch.amax(z.reshape(rows, pieces, 2), 1),
+        ),
+    ]
+    for activation, other in cases:
+        z = torch.tensor(at, requires_grad=True)
+        expected = other(z)
+        pulled = np.random.default_rng(5).normal(size=expected.shape)
+        expected.backward(torch.tensor(pulled))
+        values, slope = pulled_back(activation, at, pulled)
+        close(values, expected.detach())
+        close(slope, z.grad)
+
+
+@pytest.mark.parametrize("alpha", [-1.0, -0.4, -0.01])
+def test_soft_exponential_on_ten_thousand_points_of_its_domain(alpha: float) -> None:
+    end = 1 / alpha - alpha
+    at = end + np.geomspace(1e-6, 1e3, 10_001)
+    z = torch.tensor(at, requires_grad=True)
+    # With the distance from the end, which rounding of z would spoil close to it.
+    expected = -torch.log(-alpha * (z - end)) / alpha
+    expected.sum().backward()
+    values, slope = pulled_back(SoftExponential(alpha=alpha), at, np.ones_like(at))
+    far = at - end > 1e-3
+    np.testing.assert_allclose(values[far], expected.detach()[far], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(slope[far], z.grad[far], rtol=1e-9)
+    np.testing.assert_allclose(values, expected.detach(), atol=1e-7 / abs(alpha))
+    np.testing.assert_allclose(slope, z.grad, rtol=1e-4)
+    closed = SoftExponential(alpha=alpha).derivative(jnp.asarray(at))
+    np.testing.assert_allclose(closed, slope, rtol=1e-9)
+
+
 def test_two_pieces_mimic_rectifiers() -> None:
     z = jnp.asarray(POINTS)[:, None]
     for slope in (0.0, 0.1, -1.0):

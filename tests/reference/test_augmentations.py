@@ -23,6 +23,7 @@ from thalweg.catalogue.augmentations import (
 )
 from thalweg.catalogue.augmentations.augmentation import Batch
 from thalweg.catalogue.augmentations.warps import sampled, smoothing
+from thalweg.engine import streams
 
 KEY = jax.random.key(20240229)
 IMAGES = np.random.default_rng(20240229).uniform(size=(40, 9, 7, 2))
@@ -149,6 +150,22 @@ def test_cutouts_are_squares() -> None:
             assert np.ptp(places) == len(places) - 1
             # Only at the border is a side shorter.
             assert len(places) == 3 or places[0] == 0 or places[-1] == len(along) - 1
+
+
+@pytest.mark.parametrize("augmentation", [Noise(deviation=1), Flip(), AffineWarp()], ids=repr)
+def test_epochs_and_seeds_draw_anew_and_the_same_seed_the_same(augmentation: Any) -> None:
+    """As the steps of a run draw: by its seed and the step."""
+    per_epoch = 5
+
+    def at(seed: int, step: int) -> np.ndarray:
+        key = streams.augmentation_key(jnp.uint32(seed), jnp.int32(step))
+        return np.asarray(augmentation.augment(Batch(jnp.asarray(IMAGES), None), key).inputs)
+
+    for seed, step in ((0, 0), (3, 2)):
+        np.testing.assert_array_equal(at(seed, step), at(seed, step))
+        for other in (at(seed, step + per_epoch), at(seed + 1, step)):
+            moved = (other != at(seed, step)).reshape(COUNT, -1).any(axis=1)
+            assert moved.sum() > COUNT / 4  # of flips, about half
 
 
 def test_noise_is_normal() -> None:

@@ -481,7 +481,8 @@ def test_weight_normalization() -> None:
     close(found["scale"], length.grad[:, 0].numpy())
     close(found["kernel"], direction.grad.numpy().T)
 
-    # The gradient in print: (γ / ‖u‖) (I − u uᵀ / ‖u‖²) ∇_w L, at right angles to u.
+    # The gradient in print: (γ / ‖u‖) (I − u uᵀ / ‖u‖²) ∇_w L, at right angles to u. A line on the
+    # way there that subtracts a matrix from the number ‖u‖ means ‖u‖ I.
     of_weights = x.T @ weights((6, 4))
     for unit in range(4):
         u, length_ = held["kernel"][:, unit], np.linalg.norm(held["kernel"][:, unit])
@@ -491,6 +492,7 @@ def test_weight_normalization() -> None:
 
 
 def test_weight_normalization_is_batch_normalization_of_whitened_inputs() -> None:
+    """In print E(uᵀx) is uᵀx, and σ_y the root of Var(I): they are uᵀE(x) = 0, and ‖u‖."""
     x = drawn((200, 3))
     x -= x.mean(0)
     x = x @ np.linalg.inv(np.linalg.cholesky(x.T @ x / len(x))).T  # E x = 0, Var x = I

@@ -108,7 +108,8 @@ def test_ridge_regression(factor: float, penalty_factor: float) -> None:
 def test_printed_forms_of_ridge() -> None:
     """½ on both terms gives (XᵀX + λI)⁻¹Xᵀy; ½ on the penalty only gives half the λ.
 
-    The gradient is XᵀXθ − Xᵀy + λθ; + Xᵀy, or θ without XᵀX, as printed on the way, is none.
+    The gradient is XᵀXθ − Xᵀy + λθ; + Xᵀy, or θ without XᵀX, as printed on the way, is none. Nor are
+    +2yᵀXθ for −2yᵀXθ and θᵀXᵀθ for θᵀXᵀXθ, in another text whose result is right.
     """
     inner, mixed, y = X.T @ X, X.T @ Y, Y[:, 0]
     usual = np.linalg.solve(inner + 3.0 * np.eye(4), mixed)
@@ -260,6 +261,11 @@ def test_ages_by_logistic_regression() -> None:
     assert float(model.objective(*printed)) == pytest.approx(0.5248, abs=5e-5)
     p = BinaryCrossEntropy().probabilities(0.042 * jnp.array([[35.0], [43.0]]) - 1.53)
     np.testing.assert_allclose(p[:, 1], [0.485, 0.569], atol=5e-4)
+    threshold = 1.53 / 0.042  # not 42, where a straight line was said to cross ½
+    assert threshold == pytest.approx(36.43, abs=5e-3)
+    p = BinaryCrossEntropy().probabilities(model.outputs(*printed))
+    assert int((np.asarray(decided(p)) == BOUGHT).sum()) == 13
+    assert ((threshold < AGES) == np.asarray(decided(p))).all()
     best = np.array([[0.158795]]), np.array([-7.299548])
     assert float(model.objective(*best)) == pytest.approx(0.3604, abs=5e-5)
     assert_optimal(model, *best, 1e-3)
@@ -282,7 +288,9 @@ def test_ages_and_means_before_training() -> None:
         assert float(model.objective(*start)) == pytest.approx(loss, abs=5e-5)
         kernel, bias = model.gradient(*start)
         np.testing.assert_allclose([*kernel[:, 0], bias[0]], slopes, atol=5e-5)
-        error = np.asarray(BinaryCrossEntropy().probabilities(model.outputs(*start)))[:, 1]
+        p = BinaryCrossEntropy().probabilities(model.outputs(*start))
+        error = np.asarray(p)[:, 1]
+        assert int((np.asarray(decided(p)) == BOUGHT[:13]).sum()) == 6  # it says 1 to everybody
         by_hand = (x * [scale, 1]).T @ (error - BOUGHT[:13]) / 13
         np.testing.assert_allclose(kernel[:, 0], by_hand, atol=1e-12)
 

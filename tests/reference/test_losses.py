@@ -418,7 +418,12 @@ def test_steps_without_a_target_are_ignored_as_in_torch(smoothing: float) -> Non
 
 
 def test_a_confident_mistake() -> None:
+    """σ(23) is often printed as 0.99, and its squared error as 0.9801: both are far too small."""
     z, y = jnp.array([[23.0]]), jnp.array([0])
+    assert float(BinaryCrossEntropy().probabilities(z)[0, 1]) == pytest.approx(
+        0.99999999989739, abs=2e-14
+    )
+    assert float(IndicatorError(squash=True)(z, y)[0]) > 0.99**2 + 0.0198
     assert float(BinaryCrossEntropy()(z, y)[0]) == pytest.approx(23.0, abs=1e-9)
     assert float(IndicatorError(squash=True)(z, y)[0]) == pytest.approx(0.9999999998, abs=1e-10)
     assert BinaryCrossEntropy().probabilities(jnp.array([[-200.0]]))[0, 1] == pytest.approx(
@@ -427,7 +432,10 @@ def test_a_confident_mistake() -> None:
 
 
 def test_hinge_of_sigmoids_through_two_layers() -> None:
-    """δ₂ = −ŷ ⊙ (1 − ŷ) ⊙ y, δ₁ = W₂ᵀδ₂ ⊙ [h > 0]; the hinge is always on its active side."""
+    """δ₂ = −ŷ ⊙ (1 − ŷ) ⊙ y, δ₁ = W₂ᵀδ₂ ⊙ [h > 0]; the hinge is always on its active side.
+
+    As printed ∂ℓ/∂ŷ lacks its hat, the diagonal its 1 − σ, and the sigmoid is called softmax.
+    """
     draws = np.random.default_rng(8)
     x, w1, b1 = draws.normal(size=3), draws.normal(size=(3, 5)), draws.normal(size=5)
     w2, b2, y = draws.normal(size=(5, 4)), draws.normal(size=4), np.array([1.0, 0.0, 1.0, 1.0])

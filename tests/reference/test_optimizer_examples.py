@@ -195,10 +195,12 @@ def test_the_moments_of_adam_stay_uncorrected() -> None:
     # What comes of storing the corrected ones.
     m = v = 0.0
     literal = []
-    for t in range(1, 11):
+    for t in range(1, 51):
         m, v = (0.9 * m + 0.1) / (1 - 0.9**t), (0.999 * v + 0.001) / (1 - 0.999**t)
         literal.append(0.01 * m / (np.sqrt(v) + 1e-8))
     assert literal[:3] == pytest.approx([0.01, 0.00235, 0.00044], rel=0.02)
+    assert literal[9] == pytest.approx(6.6e-10, rel=0.02)
+    assert literal[49] == pytest.approx(2e-41, rel=0.2)
 
 
 def test_without_correction_first_steps_are_long() -> None:
@@ -264,9 +266,12 @@ RULES = {
     ids=["plateau", "plateau entered", "plateau crossed", "vanishing"],
 )
 def test_sizes_of_steps(slopes: Any, step: int, expected: dict[str, float]) -> None:
-    """No order holds everywhere: the printed ones put momentum before Adam and AdaGrad on plateaus,
-    which is so for a while after entering one, and Newton and Adam first, RMSProp and AdaGrad last
-    where gradients vanish, though the lengths of adaptive steps hardly depend on those.
+    """Orders in print, each for all cases, hold for some.
+
+    On a plateau momentum is said to lead Adam and AdaGrad: only just after it is entered. Where
+    gradients vanish, momentum and plain descent are said to lead RMSProp and AdaGrad, and Adam to
+    gain by its correction: steps of adaptive rules do not shrink with the gradient, and Adam's are
+    longer without it.
     """
     found = {name: sizes(RULES[name], slopes)[step - 1] for name in expected}
     assert found == pytest.approx(expected, rel=0.1)
@@ -291,6 +296,7 @@ def test_the_effective_rate_of_adagrad_never_rises() -> None:
 
 
 def test_a_penalty_under_adam_holds_small_gradients_back_the_most() -> None:
+    """A text that says so for g + 2γθ argues with the formula of the decoupled decay instead."""
     noise = np.random.default_rng(1).normal(size=(3000, 2)) * [0.01, 1.0]
     rule, penalty = Adam(learning_rate=1e-3), L2(strength=0.01, factor=1.0, biases=True)
     decay = DecoupledDecay(strength=1e-4, times_learning_rate=False, biases=True)

@@ -33,7 +33,7 @@ from thalweg.catalogue.schedules import (
     StepDecay,
 )
 from thalweg.data import SixPoints
-from thalweg.data.sources import Houses
+from thalweg.data.sources import Houses, Line5
 from thalweg.engine.monitor import Monitor
 
 
@@ -114,6 +114,17 @@ def test_gradients_of_mini_batches_are_noisy_and_not_biased() -> None:
     assert float(slopes[:, 0].std()) == pytest.approx(25.91, rel=0.01)
     residuals = w[0] * SIX.inputs + w[1] - SIX.targets
     assert float(residuals.mean()) == pytest.approx(-5.85, abs=1e-12)
+
+
+def test_descent_finds_the_line_through_five_points() -> None:
+    line = Line5().load()
+    x, y = jnp.asarray(line.inputs, float), jnp.asarray(line.targets, float)
+
+    def error(w: Any) -> Any:
+        return SquaredError()(w[0] * x + w[1], y.reshape(x.shape)).mean()
+
+    *_, last = path(GradientDescent(learning_rate=0.028), error, np.zeros(2), 2500)
+    np.testing.assert_allclose(last, [0.5, -1.5], atol=1e-8)
 
 
 # ------------------------------------------------------------------------------- conventions, bowls
