@@ -83,6 +83,18 @@ def test_sequences_from_a_model() -> None:
 
 
 @pytest.mark.slow
+def test_sequences_of_a_trained_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = DOCS / "guide" / "sequences.md"
+    monkeypatch.chdir(tmp_path)
+    specs = blocks(page, "toml")
+    Path("words.toml").write_text(specs[0], encoding="utf-8")
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert (failed, tried > 20) == (0, True)
+    for spec in specs:
+        assert Laboratory(parse(spec, "guide"), tmp_path).plan()
+
+
+@pytest.mark.slow
 def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = DOCS / "guide" / "first-comparison.md"
     monkeypatch.chdir(tmp_path)

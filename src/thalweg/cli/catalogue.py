@@ -35,7 +35,8 @@ def list_parts(family: str, *, table: bool = False, json: bool) -> None:
     if table and family != "optimizers":
         raise SpecError("--table is for optimizers: `thalweg list optimizers --table`")
     if family:
-        known, groups = ({k: v for k, v in held.items() if k == family} for held in (known, groups))
+        known = {name: held for name, held in known.items() if name == family}
+        groups = {name: held for name, held in groups.items() if name == family}
     rows = None
     if table:
         from thalweg.cli.optimizers import compared

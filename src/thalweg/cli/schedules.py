@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
 from thalweg.catalogue.schedules import Manual, Progress, ReduceOnPlateau, Schedule
 from thalweg.report import figure_svg
@@ -70,15 +69,10 @@ def course(name: str, schedule: Schedule) -> Course:
         name: its name in spec files.
         schedule: the schedule.
     """
-
-    def value_at(step: jax.Array) -> jax.Array:
-        told: dict[str, Any] = {}
-        if isinstance(schedule, ReduceOnPlateau):
-            told["reductions"] = {schedule.patience: step // PLATEAU}
-        if isinstance(schedule, Manual):
-            told["factors"] = {schedule.name: jnp.where(step >= ASKED, 0.1, 1.0)}
-        return jnp.asarray(
-            schedule.value_at(Progress(step, STEPS_PER_EPOCH, STEPS, **told)), jnp.float32
-        )
-
-    return Course(name, schedule, tuple(map(float, jax.vmap(value_at)(jnp.arange(STEPS)))))
+    steps, told = np.arange(STEPS), {}
+    if isinstance(schedule, ReduceOnPlateau):
+        told["reductions"] = {schedule.patience: steps // PLATEAU}
+    if isinstance(schedule, Manual):
+        told["factors"] = {schedule.name: np.where(steps >= ASKED, 0.1, 1.0)}
+    values = schedule.value_at(Progress(steps, STEPS_PER_EPOCH, STEPS, **told))
+    return Course(name, schedule, tuple(map(float, np.asarray(values, np.float32))))

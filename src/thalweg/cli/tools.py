@@ -52,18 +52,22 @@ class Tool:
 
     def page(self, width: int) -> str:
         """As a page of text."""
-        blocks = [f"{self.name} · {self.group}"]
-        blocks += textwrap.wrap(self.summary.replace("``", "`"), width), self._call(width - 2)
-        blocks += ["\n".join(_wrapped(self.text.replace("``", "`"), width)).rstrip()]
+        text = "\n".join(_wrapped(self.text.replace("``", "`"), width)).rstrip()
         methods = [_entry(*method, width) for method in self.methods]
-        blocks += [["Methods", *methods] if methods else []]
-        blocks += [["Example", *map(_indented, self.example.splitlines())] if self.example else []]
-        texts = (block if isinstance(block, str) else "\n".join(block) for block in blocks)
-        return "\n\n".join(text for text in texts if text) + "\n"
+        example = textwrap.indent(self.example, "  ")
+        blocks = [
+            f"{self.name} · {self.group}",
+            textwrap.fill(self.summary.replace("``", "`"), width),
+            self._call(width - 2),
+            text,
+            "\n".join(["Methods", *methods]) if methods else "",
+            f"Example\n{example}" if example else "",
+        ]
+        return "\n\n".join(block for block in blocks if block) + "\n"
 
-    def _call(self, width: int) -> list[str]:
+    def _call(self, width: int) -> str:
         path = f"from {self.module} import {self.name}"
-        return [_indented(line) for line in (path, "", *broken(self.signature, width))]
+        return "\n".join(map(_indented, (path, "", *broken(self.signature, width))))
 
 
 @dataclass(frozen=True)
