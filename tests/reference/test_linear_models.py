@@ -108,8 +108,8 @@ def test_ridge_regression(factor: float, penalty_factor: float) -> None:
 def test_printed_forms_of_ridge() -> None:
     """½ on both terms gives (XᵀX + λI)⁻¹Xᵀy; ½ on the penalty only gives half the λ.
 
-    The gradient is XᵀXθ − Xᵀy + λθ; + Xᵀy, or θ without XᵀX, as printed on the way, is none. Nor are
-    +2yᵀXθ for −2yᵀXθ and θᵀXᵀθ for θᵀXᵀXθ, in another text whose result is right.
+    The gradient is XᵀXθ − Xᵀy + λθ; + Xᵀy, or θ without XᵀX, as printed on the way, is none.
+    Nor are +2yᵀXθ for −2yᵀXθ and θᵀXᵀθ for θᵀXᵀXθ, in another text whose result is right.
     """
     inner, mixed, y = X.T @ X, X.T @ Y, Y[:, 0]
     usual = np.linalg.solve(inner + 3.0 * np.eye(4), mixed)

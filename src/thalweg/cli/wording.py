@@ -18,6 +18,7 @@ PLACES = {
     "layers": '[network]\nsequential = { layers = [@, "dense"] }',
     "cells": "[network]\nrecurrent_network = { cell = @ }",
     "attention": "[network]\nencoder_decoder = { attention = @ }",
+    "compositions": "[network]\nrecursive = { composition = @ }",
     "activations": "[network]\nmlp = { activation = @ }",
     "initializers": "[network]\nmlp = { kernel = @ }",
     "starts": "[start]\n@",

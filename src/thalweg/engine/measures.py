@@ -20,7 +20,16 @@ from thalweg.catalogue.losses.loss import Loss, decided, log_probabilities
 from thalweg.catalogue.networks.gan import SCORES
 from thalweg.catalogue.preprocessing.scaling import Affine
 
-__all__ = ["classes", "counted", "default_metric", "higher_is_better", "mean", "metric_names", "metrics", "of_rows"]
+__all__ = [
+    "classes",
+    "counted",
+    "default_metric",
+    "higher_is_better",
+    "mean",
+    "metric_names",
+    "metrics",
+    "of_rows",
+]
 
 ENERGY = SCORES.index("energy")
 
