@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
+from thalweg.engine.measures import higher_is_better
 from thalweg.errors import SpecError
 from thalweg.laboratory.plan import Phase
+from thalweg.record.store import Record
 from thalweg.record.tables import Run
 from thalweg.report.words import level_words
 from thalweg.spec.expand import Point, label
@@ -167,18 +167,14 @@ def settings(factors: Mapping[str, Any]) -> str:
 
 
 def reached(
-    curves: Mapping[str, tuple[np.ndarray, np.ndarray]], target: float, higher_is_better: bool
+    record: Record, metric: str, runs: Sequence[str], target: float | None
 ) -> dict[str, int]:
-    """For each run that met a target, the first evaluated step at which it did.
-
-    Args:
-        curves: steps and values of a metric, by run.
-        target: of the metric.
-        higher_is_better: its direction.
-    """
-    met = {}
-    for run, (steps, values) in curves.items():
-        there = values >= target if higher_is_better else values <= target
+    """For each run that met a target, if there is one, the first evaluated step at which it did."""
+    met: dict[str, int] = {}
+    if target is None:
+        return met
+    for run, (steps, values) in record.series(metric, runs).items():
+        there = values >= target if higher_is_better(metric) else values <= target
         if there.any():
             met[run] = int(steps[there.argmax()])
     return met

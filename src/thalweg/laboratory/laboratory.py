@@ -356,11 +356,8 @@ class Laboratory:
     def _observations(self, design: Design, recorded: Recorded) -> list[Observation]:
         """The recorded runs, as the comparison sees them: once in each context."""
         runs = {run.id: run for run in recorded.runs if run.outcome in FINAL}
-        met: dict[str, int] = {}
-        if (target := design.asked.target) is not None:
-            with Record.open(self.project) as record:
-                curves = record.series(self.metric, list(runs))
-            met = reached(curves, target, self.higher_is_better)
+        with Record.open(self.project) as record:
+            met = reached(record, self.metric, list(runs), design.asked.target)
         return [
             observation
             for phase in self._phases
