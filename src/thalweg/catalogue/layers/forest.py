@@ -143,9 +143,13 @@ def _depths(above: Array, nodes: int) -> Array:
     """Distance from the root by leaps that double."""
     parent = above // 2
     depth = (parent < len(parent) - 1).astype(jnp.int32)
-    for _ in range(max(nodes - 1, 1).bit_length()):
-        depth, parent = depth + depth[parent], parent[parent]
-    return depth
+
+    def leap(_: Any, held: tuple[Array, Array]) -> tuple[Array, Array]:
+        depth, parent = held
+        return depth + depth[parent], parent[parent]
+
+    # A loop, as leaps that are compiled into one would each compute all before them twice.
+    return lax.fori_loop(0, max(nodes - 1, 1).bit_length(), leap, (depth, parent))[0]
 
 
 # --------------------------------------------------------------------------------- there and back
