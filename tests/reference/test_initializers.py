@@ -312,6 +312,7 @@ def test_orthogonal_kernels_are_orthogonal(shape: tuple[int, ...], gain: float) 
     np.testing.assert_allclose(short, gain**2 * np.eye(len(short)), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_million_numbers_of_rotations_are_those_of_torch() -> None:
     """A number is a coordinate of a random direction, which has a scaled beta law.
 

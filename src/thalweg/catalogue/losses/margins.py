@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 
 from thalweg.catalogue.losses.loss import Loss, decided, one_hot, squashed
 from thalweg.errors import SpecError
@@ -21,7 +22,7 @@ def _check_hard(loss: Loss, outputs: Array, targets: Array, many: bool = False) 
 
     Inside compiled programs there is nothing to look at, and nothing is paid.
     """
-    if isinstance(targets, jax.core.Tracer):
+    if isinstance(targets, Tracer):
         return
     held, classes = np.asarray(targets, float), outputs.shape[-1]
     if classes == 1:
