@@ -247,9 +247,7 @@ def _run_backward(block: int, kept: Any, slopes: Array) -> tuple[Any, Array, Non
         first, end = order.first[number], order.end[number]
         # Lanes with fewer blocks than others end with empty ones, before the places of leaves,
         # from which nothing is handed down.
-        busy = turn < order.blocks
-        end = jnp.where(busy, end, order.leaves)
-        first = jnp.where(busy, first, end)
+        end = jnp.where(turn < order.blocks, end, order.leaves)
         # A block is seen as the places before its end: what is written before its beginning will
         # be written again, and what parents have handed down is not lost.
         children = [states[_slice(side, end, block)] for side in (left, right)]
