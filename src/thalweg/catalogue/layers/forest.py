@@ -357,7 +357,8 @@ def merged(
 def _chosen(scores: Array, valid: Array, key: Array | None) -> Array:
     """1 for one pair of each row and 0 for the others, with the gradient of a softmax."""
     if key is not None:
-        scores = scores + jax.random.gumbel(key, scores.shape, scores.dtype)
+        # The same draws in any precision.
+        scores = scores + jax.random.gumbel(key, scores.shape, jnp.float32).astype(scores.dtype)
     hard = jax.nn.one_hot(jnp.argmax(scores, axis=1), scores.shape[1], dtype=scores.dtype)
     if key is None:
         return hard
