@@ -308,7 +308,8 @@ def test_choices_of_learned_trees_have_the_gradient_of_a_softmax() -> None:
 
         slopes = jax.jit(jax.grad(weighted))(parameters)
         keys = jax.random.split(Context("train", key).within("nodes").key, 3)
-        draws = [torch.tensor(np.asarray(jax.random.gumbel(k, (2, 3), jnp.float64))) for k in keys]
+        draws = [np.asarray(jax.random.gumbel(k, (2, 3), jnp.float32)) for k in keys]
+        draws = [torch.tensor(draw.astype(float)) for draw in draws]
     theirs = jax.tree.map(lambda a: torch.tensor(a, requires_grad=True), parameters)
     held, total = theirs["nodes"], torch.zeros((), dtype=torch.float64)
     for number, row in enumerate(tokens):

@@ -24,7 +24,7 @@ Parameters: TypeAlias = Mapping[str, Array]
 
 @part
 class AffineComposition:
-    """Adds up what each child is worth: the recursive network in its first form.
+    """Adds up what each child is worth, as in the first recursive networks.
 
     Formula: h = φ(U h_left + W h_right + b); of a leaf h = φ(V x + c), or h = x
     Choices: activation: φ; leaf_is: ``dense``, or ``vector``, which is as long as there are units;
@@ -61,7 +61,7 @@ class AffineComposition:
 
 @part
 class TensorComposition:
-    """Adds products of all pairs of numbers in both children: the recursive neural tensor network.
+    """Adds products of all pairs of numbers in both children (recursive neural tensor network).
 
     Formula: h_k = φ(aᵀ T_k a + (a W)_k + b_k), a = [h_left, h_right]; of a leaf h = φ(x V + c), or
         h = x

@@ -247,9 +247,7 @@ def _run_backward(block: int, kept: Any, slopes: Array) -> tuple[Any, Array, Non
         first, end = order.first[number], order.end[number]
         # Lanes with fewer blocks than others end with empty ones, before the places of leaves,
         # from which nothing is handed down.
-        busy = turn < order.blocks
-        end = jnp.where(busy, end, order.leaves)
-        first = jnp.where(busy, first, end)
+        end = jnp.where(turn < order.blocks, end, order.leaves)
         # A block is seen as the places before its end: what is written before its beginning will
         # be written again, and what parents have handed down is not lost.
         children = [states[_slice(side, end, block)] for side in (left, right)]
@@ -359,7 +357,8 @@ def merged(
 def _chosen(scores: Array, valid: Array, key: Array | None) -> Array:
     """1 for one pair of each row and 0 for the others, with the gradient of a softmax."""
     if key is not None:
-        scores = scores + jax.random.gumbel(key, scores.shape, scores.dtype)
+        # The same draws in any precision.
+        scores = scores + jax.random.gumbel(key, scores.shape, jnp.float32).astype(scores.dtype)
     hard = jax.nn.one_hot(jnp.argmax(scores, axis=1), scores.shape[1], dtype=scores.dtype)
     if key is None:
         return hard
