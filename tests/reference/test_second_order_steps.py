@@ -226,7 +226,7 @@ def by_share(share: Callable[[Any, Any, Any], float]) -> Directions:
     return direction
 
 
-SHARES = {
+SHARES: dict[Any, Any] = {
     "fletcher_reeves": lambda g, y, d: (g @ g) / ((g - y) @ (g - y)),
     "polak_ribiere": lambda g, y, d: max(0, (g @ y) / ((g - y) @ (g - y))),
     "hestenes_stiefel": lambda g, y, d: max(0, (g @ y) / (d @ y)),
