@@ -308,13 +308,13 @@ def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> Ar
 
 
 @cache
-def _looks(shape: Shape) -> Callable[..., Any]:
+def _seen(by: Callable[..., dict[str, Array]], shape: Shape) -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> Readings:
         lane, state, written = given
         orders = Orders.of_chunk(written)
 
         def one(own: Lane, at: State, told: Array) -> dict[str, Array]:
-            return look(own, pool, shape, at, orders.begin, told)
+            return by(own, pool, shape, at, orders.begin, told)
 
         return Readings.of(_over_lanes(one)(lane, state, orders.told))
 
@@ -327,7 +327,7 @@ def looks(
     """What probes see before the first step that is ordered, [chunk, lane]."""
     bare, state = _bare(lane, state)
     bare = bare._replace(regularizers=lane.regularizers, augmentation=lane.augmentation)
-    return _looks(shape)((used, (bare, state, orders)), pool)
+    return _seen(look, shape)((used, (bare, state, orders)), pool)
 
 
 @cache
@@ -353,27 +353,13 @@ def shifts(
     return _shifts(shape)((used, (bare, state, after.parameters, orders)), pool)
 
 
-@cache
-def _recalls(shape: Shape) -> Callable[..., Any]:
-    def chunk(given: Tree, pool: Pool) -> Readings:
-        lane, state, written = given
-        orders = Orders.of_chunk(written)
-
-        def one(own: Lane, at: State, told: Array) -> dict[str, Array]:
-            return recall(own, pool, shape, at, orders.begin, told)
-
-        return Readings.of(_over_lanes(one)(lane, state, orders.told))
-
-    return _spread(_where_used(chunk), brief_options())
-
-
 def recalls(
     shape: Shape, used: Array, lane: Lane, state: State, orders: Array, pool: Pool
 ) -> Readings:
     """What recurrent layers remember at the first step that is ordered, [chunk, lane]."""
     bare, state = _bare(lane, state)
     bare = bare._replace(augmentation=lane.augmentation)
-    return _recalls(shape)((used, (bare, state, orders)), pool)
+    return _seen(recall, shape)((used, (bare, state, orders)), pool)
 
 
 @cache
