@@ -157,7 +157,10 @@ def test_fingerprint_tells_vocabularies_apart():
     ("changes", "sentence"),
     [
         ({"inputs": TOKENS["inputs"] + 0.5}, "inputs must be whole numbers where there is a vocab"),
-        ({"inputs": np.zeros((3, 2, 2), int)}, "inputs must be tokens [rows, time], got shape (3,"),
+        (
+            {"inputs": np.zeros((3, 2, 2), int)},
+            "inputs must be tokens [rows, time] or trees [rows, node, 3], got shape",
+        ),
         (
             {"inputs": np.array([[0, 2, 3], [1, 1, -1], [2, -1, -1]])},
             "inputs must be tokens >= 0 and < 3, or -1 for padding, got 3 in row 1, step 3",

@@ -17,7 +17,10 @@ from thalweg.data import sources
 from thalweg.errors import DataError, SpecError
 from thalweg.part import declarations, part_name, replace
 
-OF_FILES = ("CSV", "Parquet", "MNIST", "Names", "Pairs", "SequentialMNIST", "Text")
+OF_FILES = (
+    *("CSV", "MNIST", "Names", "Pairs", "Parquet"),
+    *("SentimentTrees", "SequentialMNIST", "Text", "Trees"),
+)
 # Every source, as it can be made without files; None where files are needed.
 MADE = {name: None if name in OF_FILES else getattr(sources, name)() for name in sources.__all__}
 LOADABLE = [pytest.param(made, id=part_name(made)) for made in MADE.values() if made is not None]
@@ -51,19 +54,11 @@ def test_every_source_is_exported_and_named_in_snake_case(name):
 
 def test_names_in_spec_files():
     assert sorted(part_name(getattr(sources, name)) for name in sources.__all__) == [
-        *("addition", "blobs", "breast_cancer", "circles", "comparisons", "copy", "csv"),
-        *(
-            "delayed_recall",
-            "diabetes",
-            "digits",
-            "dyck",
-            "houses",
-            "insurance_13",
-            "insurance_15",
-            "iris",
-        ),
-        *("line_5", "mnist", "moons", "names", "number_words", "pairs", "parity", "parquet"),
-        *("reconstruction", "reverse", "sequential_mnist", "six_points", "spirals", "text"),
+        *("addition", "agreement", "blobs", "breast_cancer", "circles", "comparisons", "copy"),
+        *("csv", "delayed_recall", "diabetes", "digits", "dyck", "houses", "insurance_13"),
+        *("insurance_15", "iris", "line_5", "list_operations", "mnist", "moons", "names"),
+        *("number_words", "pairs", "parity", "parquet", "reconstruction", "reverse"),
+        *("sentiment_trees", "sequential_mnist", "six_points", "spirals", "text", "trees"),
         *("unlabelled", "wine"),
     ]
 
@@ -81,6 +76,7 @@ def test_names_in_spec_files():
         "small",
         "tasks",
         "text",
+        "trees",
     ],
 )
 def test_examples_run(module):
