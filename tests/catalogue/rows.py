@@ -473,7 +473,7 @@ ROWS: dict[str, list[Any]] = {
             for context, direction, units, cell, sampling in (
                 ("start", "forward", None, LSTM(), None),
                 ("steps", "both", 2, RNN(), None),
-                ("both", "both", 2, LSTM(), 0.4),
+                ("both", "both", 2, LSTM(), 0.9),
                 ("attention", "forward", 2, GRU(activation=Swish(beta=1.7)), None),
             )
         ],

@@ -170,7 +170,8 @@ def _network(network: Any, dtype: Any) -> Any:
     shape = SHAPES.get(type(network), (4, 3))
     x = _typed(np.resize(SCORES, shape), dtype)
     if getattr(network, "symbols", None):
-        x = _typed(np.arange(12).reshape(4, 3) % network.symbols, dtype)
+        steps = 5 if hasattr(network, "source_time") else 3
+        x = _typed(np.arange(4 * steps).reshape(4, steps) % network.symbols, dtype)
     if getattr(network, "tree", "") == "given":
         x = TREES
     variables = network.init(_key(), x)

@@ -23,8 +23,9 @@ class Contrastive:
     Source: Hadsell, Chopra & LeCun, Dimensionality Reduction by Learning an Invariant Mapping,
         2006, equation 4
     Example:
-        >>> Contrastive(margin=1.0)(jnp.array([[0.5], [0.2]]), jnp.array([1, 0])).round(3)
-        Array([0.125, 0.32 ], dtype=float32)
+        >>> import jax.numpy as jnp
+        >>> Contrastive(margin=1.0)(jnp.array([[0.5], [0.75]]), jnp.array([1, 0]))
+        Array([0.125  , 0.03125], dtype=float32)
     """
 
     margin: Number = number(default=1.0, above=0, scale="log", search=(0.1, 10))
@@ -59,6 +60,7 @@ class Triplet:
         beforehand. The probabilities given are a softmax of −d.
     Source: Schroff, Kalenichenko & Philbin, FaceNet, 2015, equation 3
     Example:
+        >>> import jax.numpy as jnp
         >>> Triplet(margin=1.0)(jnp.array([[0.5, 1.2], [0.5, 2.0]]), jnp.array([0, 0])).round(3)
         Array([0.3, 0. ], dtype=float32)
     """

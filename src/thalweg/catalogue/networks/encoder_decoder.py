@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from thalweg.catalogue import draws
 from thalweg.catalogue.attention import AdditiveAttention
 from thalweg.catalogue.attention.attention import Attention, weighed
 from thalweg.catalogue.cells import GRU
@@ -257,7 +258,8 @@ class Writer(NamedTuple):
         if key is None:
             raise ValueError("EncoderDecoder.sampling needs a key in training")
         for_coins, for_tokens = jax.random.split(key)
-        itself = jax.random.bernoulli(for_coins, self.network.sampling, vectors.shape[:2])
+        coins = draws.uniform(for_coins, vectors.shape[:2], jnp.float32)
+        itself = coins < self.network.sampling
         _, dense = self.network.named_layers()[-1]
 
         def readout(outputs: Array) -> Array:

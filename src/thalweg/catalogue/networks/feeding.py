@@ -63,6 +63,8 @@ class Feeding(NamedTuple):
         projected = projected + jnp.where(itself[:, None], moved, 0)
         new = self.cell.step(step, projected, {name: state[name] for name in names})
         logits = jax.lax.stop_gradient(self.readout(new[next(iter(names))]))
+        # Single precision whatever the numbers, so that both draw the same.
+        logits = logits.astype(jnp.float32)
         drawn = jax.random.categorical(jax.random.fold_in(self.key, count.max()), logits)
         return {
             **new,

@@ -41,6 +41,8 @@ class ByLayer:
         others. For three groups let others be another ByLayer.
     Source: Goodfellow et al., Generative Adversarial Networks, 2014, algorithm 1 (k = every)
     Example:
+        >>> import jax.numpy as jnp
+        >>> from thalweg.catalogue.optimizers import GradientDescent
         >>> slow, fast = GradientDescent(learning_rate=0.1), GradientDescent(learning_rate=0.5)
         >>> rule = ByLayer(layers=("a",), inner=slow, others=fast)
         >>> w = {"a": jnp.array(1.0), "b": jnp.array(1.0)}
