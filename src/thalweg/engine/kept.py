@@ -22,7 +22,7 @@ from thalweg.engine.plan import Job, is_scaled
 from thalweg.engine.program import stacked
 from thalweg.errors import DataError, RecordError, SpecError
 
-__all__ = ["decided", "generated", "named_fitted", "restored", "said"]
+__all__ = ["decided", "generated", "has_way_back", "named_fitted", "restored", "said"]
 
 SPLITS = ("train", "validation", "test")
 Arrays = Mapping[str, np.ndarray]
@@ -118,11 +118,10 @@ def generated(job: Job, kept: Arrays, count: int, seed: int) -> np.ndarray:
     variables = Variables(state.parameters, state.network_state)
     make = jax.jit(partial(generate, lane.network, count=count, example=job.example()))
     made = make(variables, jax.random.key(seed))
-    if job.dataset.task == "generation":
-        back: Any = lane.scaling
-    else:
-        made, back = lane.loss.probabilities(made), lane.target_scaling
-    if back is not None and not isinstance(back, Affine):
+    if job.dataset.task != "generation":
+        made = lane.loss.probabilities(made)
+    back = _way_back(job, lane)
+    if not isinstance(back, Affine | None):
         raise SpecError(
             f"samples cannot be brought back through {type(job.recipe.preprocessing).__name__}; "
             "use Standardize or another scaling"
@@ -131,6 +130,16 @@ def generated(job: Job, kept: Arrays, count: int, seed: int) -> np.ndarray:
     if back is not None:
         found = found / np.reshape(back.scale, -1) + np.reshape(back.shift, -1)
     return found.reshape(count, *job.dataset.inputs.shape[1:]).astype(np.float32)
+
+
+def has_way_back(job: Job, kept: Arrays) -> bool:
+    """Whether samples of a run can be brought back to units of the data."""
+    return isinstance(_way_back(job, restored(job, kept)[0]), Affine | None)
+
+
+def _way_back(job: Job, lane: Lane) -> Any:
+    """What was done to what a run makes samples of; None for nothing."""
+    return lane.scaling if job.dataset.task == "generation" else lane.target_scaling
 
 
 @cache

@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg.catalogue.losses import Wasserstein
 from thalweg.engine import program
-from thalweg.engine.kept import generated, said
+from thalweg.engine.kept import generated, has_way_back, said
 from thalweg.engine.lanes import Lane, State
 from thalweg.engine.layout import Layout
 from thalweg.engine.plan import Job
@@ -74,7 +74,9 @@ def decision_arrays(
         if not job.pictured:
             continue
         if job.dataset.task == "generation":
-            yield _game(job, outputs[run], grid, {n: values[run] for n, values in kept.items()})
+            own = {name: values[run] for name, values in kept.items()}
+            if has_way_back(job, own):
+                yield _game(job, outputs[run], grid, own)
             continue
         split = _parts(job)
         probabilities = np.clip(np.nan_to_num(outputs[run]), 0, 1)
@@ -121,7 +123,8 @@ def image_arrays(jobs: Sequence[Job], kept: Arrays) -> Iterator[ArraysUpdate]:
     """Images of the runs that are to be pictured, where they make some.
 
     Yields, per run: ``pictures_made`` uint8 [image, height, width, channel], samples of a GAN or
-    what became of examples that were not trained on; and these, ``pictures_given``, the same.
+    what became of examples that were not trained on; and these, ``pictures_given``, the same. None
+    of samples that cannot be brought back to units of the data.
     """
     for run, job in enumerate(jobs):
         shape = job.dataset.inputs.shape[1:]
@@ -129,6 +132,8 @@ def image_arrays(jobs: Sequence[Job], kept: Arrays) -> Iterator[ArraysUpdate]:
             continue
         own = {name: values[run] for name, values in kept.items()}
         if job.dataset.task == "generation":
+            if not has_way_back(job, own):
+                continue
             found = {"pictures_made": generated(job, own, IMAGES, 0)}
         elif _is_reconstruction(job):
             split = job.split
