@@ -35,12 +35,12 @@ class Attention(NamedTuple):
 
 def attended(job: Job, kept: Arrays) -> list[Attention]:
     """Weights at the last attention of a network, for its first test rows that are short enough;
-    none where it has no attention, or its data no tokens.
+    none where it has no attention, or its data no sequences of tokens.
 
     Of a network that reads a source this is its attention to the source.
     """
     dataset = job.dataset
-    if not dataset.vocabulary:
+    if not dataset.vocabulary or dataset.inputs.ndim != 2:
         return []
     own, tokens = dataset.source_time, dataset.inputs
     lengths = np.maximum((tokens[:, :own] >= 0).sum(axis=1), (tokens[:, own:] >= 0).sum(axis=1))
