@@ -88,6 +88,7 @@ def test_fingerprint_tells_the_same_bytes_in_another_shape_apart():
         ({"targets": np.array([0, 0, 0])}, "class 'yes' has no rows"),
         ({"class_names": ("yes",)}, "at least two classes are needed, got ('yes',)"),
         ({"task": "multiclass"}, "task multiclass does not go with 2 classes"),
+        ({"task": "ranking"}, "nodes, generation, got 'ranking'"),
         ({"class_names": tuple("abc")}, "task binary does not go with 3 classes"),
         ({"task": "regression"}, "targets must be [rows, outputs], got shape (3,)"),
         (

@@ -276,6 +276,6 @@ def changed(row: int, node: int, column: int, value: int) -> np.ndarray:
     ],
 )
 def test_arrays_that_are_no_trees(changes: Any, sentence: str) -> None:
-    assert tree_data().has_steps
+    assert tree_data().facts.has_steps
     with pytest.raises(DataError, match=sentence):
         tree_data(**changes)

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
-from thalweg.data.dataset import Task
 from thalweg.errors import DataError
+from thalweg.tasks import TableTask, classification
 
 __all__ = ["Answer", "Features", "encode_input", "encode_target"]
 
@@ -44,7 +44,7 @@ class Answer:
 
     values: np.ndarray
     present: np.ndarray
-    task: Task
+    task: TableTask
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -87,7 +87,7 @@ def encode_input(
     return Features(values, tuple(named), (note,))
 
 
-def encode_target(name: str, column: pa.ChunkedArray, task: Task | None) -> Answer:
+def encode_target(name: str, column: pa.ChunkedArray, task: TableTask | None) -> Answer:
     """Turn the target into classes or numbers, and say why."""
     rows = np.arange(len(column)) + 1
     kind = _kind(name, column)
@@ -110,13 +110,13 @@ def encode_target(name: str, column: pa.ChunkedArray, task: Task | None) -> Answ
         raise DataError(f"target {name!r} is {value!r} in every row: there is nothing to predict")
     if task is None:
         whole = kind != "number" or _look_like_classes(values)
-        task = _task(len(set(values))) if whole else "regression"
+        task = classification(len(set(values))) if whole else "regression"
         notes.insert(0, _reason(name, task, values))
     if task == "regression":
         return Answer(values[:, None], present, task, (), tuple(notes))
     texts = _texts(column)[present]
     classes = _distinct(texts)
-    if _task(len(classes)) != task:
+    if classification(len(classes)) != task:
         raise DataError(
             f"target {name!r} has {len(classes)} distinct values, so the task cannot be {task}"
         )
@@ -163,11 +163,7 @@ def _look_like_classes(numbers: np.ndarray) -> bool:
     return few and bool((distinct == np.round(distinct)).all())
 
 
-def _task(classes: int) -> Task:
-    return "binary" if classes == 2 else "multiclass"
-
-
-def _reason(name: str, task: Task, values: np.ndarray) -> str:
+def _reason(name: str, task: TableTask, values: np.ndarray) -> str:
     said = {"binary": "binary classification", "multiclass": "multiclass classification"}
     distinct = len(set(values))
     numbers = " that are numbers" if task == "regression" else ""

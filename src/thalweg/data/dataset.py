@@ -11,20 +11,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from thalweg.data.sequences import check_nodes, check_steps, check_tokens, check_trees
 from thalweg.errors import DataError
+from thalweg.tasks import FACTS, Facts, Task, classification
 
-__all__ = ["Dataset", "Shares", "Source", "TableTask", "Task"]
-
-# What a column of a table can ask for, and what any data can: ``tokens`` is a class at every step
-# of a sequence, ``nodes`` one at every node of a tree; ``generation`` has nothing to predict:
-# more of the same is to be made.
-TableTask: TypeAlias = Literal["binary", "multiclass", "regression"]
-Task: TypeAlias = Literal["binary", "multiclass", "regression", "tokens", "nodes", "generation"]
+__all__ = ["Dataset", "Shares", "Source"]
 
 # Shares of the rows for training, validation and test.
 Shares: TypeAlias = tuple[float, float, float]
@@ -83,7 +78,9 @@ class Dataset:
     source_time: int = 0
 
     def __post_init__(self) -> None:
-        target_type = np.float32 if self._has_numbers else np.int32
+        if self.task not in FACTS:
+            raise DataError(f"task must be one of {', '.join(FACTS)}, got {self.task!r}")
+        target_type = np.int32 if self.facts.has_classes else np.float32
         if self.vocabulary and np.asarray(self.inputs).dtype.kind not in "iu":
             raise DataError(
                 f"inputs must be whole numbers where there is a vocabulary, got "
@@ -101,9 +98,9 @@ class Dataset:
         return len(self.inputs)
 
     @property
-    def has_steps(self) -> bool:
-        """Whether a row has a target at each of many steps or nodes, -1 where none is asked for."""
-        return self.task in ("tokens", "nodes")
+    def facts(self) -> Facts:
+        """What is known of the task."""
+        return FACTS[self.task]
 
     @property
     def features(self) -> int:
@@ -113,12 +110,7 @@ class Dataset:
     @property
     def outputs(self) -> int:
         """Number of classes, or of target columns for regression."""
-        return self.targets.shape[1] if self._has_numbers else len(self.class_names)
-
-    @property
-    def _has_numbers(self) -> bool:
-        """Whether targets are no classes: numbers, or none at all."""
-        return self.task in ("regression", "generation")
+        return len(self.class_names) if self.facts.has_classes else self.targets.shape[1]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -196,7 +188,7 @@ class Dataset:
         if self.feature_names:
             raise DataError("sequences of tokens have a vocabulary and no feature_names")
         time, own = self.inputs.shape[1], self.source_time
-        if own and (self.task != "tokens" or not 0 < own < time):
+        if own and (self.facts.at != "step" or not 0 < own < time):
             raise DataError(
                 f"source_time must leave steps that lead to targets of tokens, got {own} of {time} "
                 f"steps for task {self.task}"
@@ -206,11 +198,11 @@ class Dataset:
     def _check_targets(self) -> None:
         if len(self.targets) != self.rows:
             raise DataError(f"{self.rows} rows of inputs cannot have {len(self.targets)} targets")
-        if self._has_numbers:
+        if not self.facts.has_classes:
             if self.targets.ndim != 2:
                 raise DataError(f"targets must be [rows, outputs], got shape {self.targets.shape}")
-            if self.task == "generation" and self.targets.shape[1]:
-                raise DataError(f"generation has no targets, got shape {self.targets.shape}")
+            if self.facts.makes_samples and self.targets.shape[1]:
+                raise DataError(f"{self.task} has no targets, got shape {self.targets.shape}")
             if self.class_names:
                 raise DataError(f"{self.task} has no classes, got {', '.join(self.class_names)}")
             if not np.isfinite(self.targets).all():
@@ -218,12 +210,12 @@ class Dataset:
                 raise DataError(f"targets must be finite, got {self.targets[row]} in row {row + 1}")
             return
         classes = len(self.class_names)
-        if self.targets.ndim != 1 and not self.has_steps:
+        if self.targets.ndim != 1 and not self.facts.has_steps:
             raise DataError(f"targets must be [rows], got shape {self.targets.shape}")
         if classes < 2:
             raise DataError(f"at least two classes are needed, got {self.class_names}")
         is_tree = bool(self.vocabulary) and self.inputs.ndim == 3
-        if is_tree != (self.task == "nodes"):
+        if is_tree != (self.facts.at == "node"):
             raise DataError(
                 f"task nodes and trees with a vocabulary go together, got task {self.task} and "
                 f"inputs of shape {self.inputs.shape}"
@@ -231,7 +223,7 @@ class Dataset:
         if is_tree:
             check_nodes(self.targets, self.inputs, classes)
             return
-        if self.task == "tokens":
+        if self.facts.at == "step":
             if not self.vocabulary and self.inputs.ndim != 3:
                 raise DataError(
                     "task tokens needs sequences: inputs of tokens with a vocabulary, or "
@@ -239,7 +231,7 @@ class Dataset:
                 )
             check_steps(self.targets, self.inputs[:, self.source_time :], classes)
             return
-        if (self.task == "binary") != (classes == 2):
+        if self.task != classification(classes):
             raise DataError(f"task {self.task} does not go with {classes} classes")
         if self.targets.min() < 0 or self.targets.max() >= classes:
             raise DataError(

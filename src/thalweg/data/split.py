@@ -62,7 +62,7 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
             f"test set of {dataset.fixed_test} rows"
         )
     free = dataset.rows - dataset.fixed_test
-    labels = dataset.targets if dataset.task in ("binary", "multiclass") else None
+    labels = dataset.targets if dataset.facts.labels_rows else None
     randoms = np.random.SeedSequence((seed, STREAM)).generate_state(2)
     train, drawn = np.arange(free, dtype=np.int32), []
     for size, random in zip(_sizes(free, fractions), randoms, strict=True):

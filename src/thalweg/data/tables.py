@@ -14,9 +14,10 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from thalweg.data.columns import encode_input, encode_target
-from thalweg.data.dataset import Dataset, Task
+from thalweg.data.dataset import Dataset
 from thalweg.errors import DataError
 from thalweg.part import nearest
+from thalweg.tasks import TableTask
 
 __all__ = ["read_csv", "read_parquet", "table_dataset"]
 
@@ -52,7 +53,7 @@ def table_dataset(
     columns: tuple[str, ...] = (),
     drop: tuple[str, ...] = (),
     categorical: tuple[str, ...] = (),
-    task: Task | None = None,
+    task: TableTask | None = None,
 ) -> Dataset:
     """Turn a table into a data set.
 

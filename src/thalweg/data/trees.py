@@ -23,6 +23,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.sequences import PADDING, padded
 from thalweg.data.texts import numbered
 from thalweg.errors import DataError
+from thalweg.tasks import classification
 
 __all__ = ["Labels", "Layout", "Tree", "of_trees", "read_brackets", "read_dependencies"]
 
@@ -272,8 +273,7 @@ def of_trees(
         "notes": notes,
     }
     if layout == "sequences":
-        task = "binary" if len(class_names) == 2 else "multiclass"
-        return Dataset(padded(words), roots, task, **known)
+        return Dataset(padded(words), roots, classification(len(class_names)), **known)
     longest = max(len(tree.words) for tree in trees)
     inputs = np.full((len(trees), longest, 3), PADDING, np.int32)
     targets = np.full((len(trees), longest), PADDING, np.int32)

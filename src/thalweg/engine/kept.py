@@ -51,7 +51,7 @@ def said(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
         RecordError: the record has no parameters of it.
     """
     found = _in_portions(lane_functions.predict, job, kept, inputs)
-    steps = job.dataset.targets.shape[1:] if job.dataset.has_steps else ()
+    steps = job.dataset.targets.shape[1:] if job.dataset.facts.has_steps else ()
     return np.zeros((0, *steps, job.dataset.outputs), np.float32) if found is None else found
 
 
@@ -61,7 +61,7 @@ def decided(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
     Returns:
         Int32 [row], of tokens [row, time], where what stands on padding means nothing.
     """
-    if job.dataset.task == "regression":
+    if job.dataset.facts.has_numbers:
         raise SpecError(
             f"{type(job.recipe.data).__name__} has no classes to decide for; see what is predicted"
         )
@@ -118,7 +118,7 @@ def generated(job: Job, kept: Arrays, count: int, seed: int) -> np.ndarray:
     variables = Variables(state.parameters, state.network_state)
     make = jax.jit(partial(generate, lane.network, count=count, example=job.example()))
     made = make(variables, jax.random.key(seed))
-    if job.dataset.task != "generation":
+    if not job.dataset.facts.makes_samples:
         made = lane.loss.probabilities(made)
     back = _way_back(job, lane)
     if not isinstance(back, Affine | None):
@@ -139,7 +139,7 @@ def has_way_back(job: Job, kept: Arrays) -> bool:
 
 def _way_back(job: Job, lane: Lane) -> Any:
     """What was done to what a run makes samples of; None for nothing."""
-    return lane.scaling if job.dataset.task == "generation" else lane.target_scaling
+    return lane.scaling if job.dataset.facts.makes_samples else lane.target_scaling
 
 
 @cache

@@ -30,6 +30,7 @@ from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
 from thalweg.engine import measures, penalties, streams
 from thalweg.engine.shuffle import position_after_shuffle
+from thalweg.tasks import Task
 
 __all__ = ["Lane", "Rows", "Shape", "State", "evaluate", "objective_at", "start", "train_step"]
 
@@ -50,7 +51,7 @@ class Shape:
     batch_size: int
     training_rows: int
     steps: int
-    task: str
+    task: Task
     patiences: tuple[int, ...] = ()
     adjustable: tuple[str, ...] = ()
 
@@ -285,7 +286,7 @@ def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
     return max(16, min(EVALUATION_ROWS, fitting))
 
 
-def evaluate(lane: Lane, pool: Pool, task: str, state: State) -> Array:
+def evaluate(lane: Lane, pool: Pool, task: Task, state: State) -> Array:
     """Sums over the rows of each split of what ``measures.of_rows`` measures, [split, quantity]."""
     sizes = [rows.shape[0] for rows in lane.rows]
     size = min(evaluation_rows(lane, pool, state), sum(sizes))

@@ -39,7 +39,7 @@ def decision_grid(jobs: Sequence[Job]) -> Grid | None:
     dataset = jobs[0].dataset
     wanted = [job for job in jobs if job.pictured]
     flat = dataset.inputs.shape[1:] == (2,) and not dataset.vocabulary
-    if not wanted or not flat or dataset.task == "regression":
+    if not wanted or not flat or dataset.facts.has_numbers:
         return None
     inputs = np.concatenate([job.dataset.inputs for job in wanted])
     low, high = np.nanmin(inputs, axis=0), np.nanmax(inputs, axis=0)
@@ -73,7 +73,7 @@ def decision_arrays(
     for run, job in enumerate(jobs):
         if not job.pictured:
             continue
-        if job.dataset.task == "generation":
+        if job.dataset.facts.makes_samples:
             own = {name: values[run] for name, values in kept.items()}
             if has_way_back(job, own):
                 yield _game(job, outputs[run], grid, own)
@@ -131,7 +131,7 @@ def image_arrays(jobs: Sequence[Job], kept: Arrays) -> Iterator[ArraysUpdate]:
         if not job.pictured or len(shape) != 3 or shape[-1] not in (1, 3):
             continue
         own = {name: values[run] for name, values in kept.items()}
-        if job.dataset.task == "generation":
+        if job.dataset.facts.makes_samples:
             if not has_way_back(job, own):
                 continue
             found = {"pictures_made": generated(job, own, IMAGES, 0)}
@@ -150,7 +150,7 @@ def image_arrays(jobs: Sequence[Job], kept: Arrays) -> Iterator[ArraysUpdate]:
 def _is_reconstruction(job: Job) -> bool:
     """Whether targets are the inputs."""
     inputs, targets = job.dataset.inputs, job.dataset.targets
-    flat = job.dataset.task == "regression" and targets.shape[1] == job.dataset.features
+    flat = job.dataset.facts.has_numbers and targets.shape[1] == job.dataset.features
     return flat and np.array_equal(targets[0], inputs[0].ravel())
 
 

@@ -152,7 +152,7 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
         network = with_tokens(
             network, symbols=len(dataset.vocabulary), source_time=dataset.source_time
         )
-    targets = recipe.target_preprocessing if dataset.task == "regression" else None
+    targets = recipe.target_preprocessing if dataset.facts.has_numbers else None
     filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
     check_inputs(filled, dataset)
     check_activations(filled)
@@ -333,7 +333,7 @@ def check_network(job: Job) -> None:
     if rest:
         _outputs_for(recipe, job.example(rest))
     assert recipe.loss is not None
-    steps = dataset.targets.shape[1:] if dataset.has_steps else ()
+    steps = dataset.targets.shape[1:] if dataset.facts.has_steps else ()
     wanted = (*steps, recipe.loss.outputs(dataset.outputs))
     if outputs.shape[1:] != wanted:
         raise SpecError(

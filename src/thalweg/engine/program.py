@@ -42,6 +42,7 @@ from thalweg.engine.lanes import Lane, Pool, Shape, State
 from thalweg.engine.look import look, shift
 from thalweg.engine.memory import recall
 from thalweg.engine.orders import Orders, Readings
+from thalweg.tasks import Task
 
 __all__ = [
     "advance",
@@ -281,7 +282,7 @@ def advance(
 
 
 @cache
-def _evaluate(task: str) -> Callable[..., Any]:
+def _evaluate(task: Task) -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> Array:
         return _over_lanes(lambda lane, state: lane_functions.evaluate(lane, pool, task, state))(
             *given
@@ -302,7 +303,7 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
     return lane, State(state.parameters, state.network_state, ())
 
 
-def evaluate(task: str, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
+def evaluate(task: Task, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, quantity]; see ``lanes.evaluate``."""
     return _evaluate(task)((used, _bare(lane, in_use(lane, state))), pool)
 

@@ -32,7 +32,7 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
         _check_tokens(recipe, dataset)
     if getattr(recipe.loss, "labels_whole_sequences", False):
         _check_labels(recipe, dataset)
-    if dataset.task == "generation" and not hasattr(type(recipe.network), "samples"):
+    if dataset.facts.makes_samples and not hasattr(type(recipe.network), "samples"):
         raise SpecError(
             f"the data of {type(recipe.data).__name__} are for networks that make samples, such as "
             f"GAN, got {type(recipe.network).__name__}"
@@ -97,7 +97,7 @@ def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
 def _check_trees(recipe: Recipe, dataset: Dataset, network: Recursive) -> None:
     """Refuse targets at nodes that a network does not have, and derivatives that it lacks."""
     data = type(recipe.data).__name__
-    if dataset.task == "nodes" and network.tree != "given":
+    if dataset.facts.at == "node" and network.tree != "given":
         asked = (dataset.targets >= 0) & (dataset.inputs[..., 0] < 0)
         if (asked.sum(axis=1) > 1).any():
             raise SpecError(

@@ -156,7 +156,7 @@ def _counts(job: Job) -> list[int]:
 
 def _spread(job: Job) -> list[float]:
     """Per split, the squared distances of the targets from their mean, for R²."""
-    if job.dataset.task != "regression":
+    if not job.dataset.facts.has_numbers:
         return [0.0, 0.0, 0.0]
     spread = []
     for rows in (job.split.train, job.split.validation, job.split.test):

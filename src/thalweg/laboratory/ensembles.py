@@ -61,14 +61,14 @@ def ensemble_levels(
 def _targets(job: Job) -> np.ndarray:
     """The test targets of a run; of sequences and trees those that count, one after the other."""
     targets = job.dataset.targets[job.split.test]
-    return targets[targets >= 0] if job.dataset.has_steps else targets
+    return targets[targets >= 0] if job.dataset.facts.has_steps else targets
 
 
 def _said(job: Job, record: Record) -> np.ndarray:
     """What a run says of its test rows, in the order of their targets."""
     found = said(job, record.arrays(job.id), "test")
     steps = job.dataset.targets[job.split.test] >= 0
-    return found[steps] if job.dataset.has_steps else found
+    return found[steps] if job.dataset.facts.has_steps else found
 
 
 def _portions(jobs: list[Job], size: int) -> Iterator[list[Job]]:

@@ -273,7 +273,7 @@ class Laboratory:
             return
         for point in self.points:
             (job,) = self._jobs(point.recipe, "report", range(1))
-            if job.dataset.task == "generation":
+            if job.dataset.facts.makes_samples:
                 raise SpecError("ensembles average predictions, and samples are none; leave it out")
             if not job.sizes[2]:
                 data = type(point.recipe.data).__name__

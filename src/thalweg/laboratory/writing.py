@@ -97,7 +97,7 @@ def written_by(
 ) -> Writing:
     """What a run writes; see ``Laboratory.decode``."""
     dataset = job.dataset
-    if dataset.task != "tokens" or not dataset.vocabulary:
+    if dataset.facts.at != "step" or not dataset.vocabulary:
         raise SpecError(
             f"{type(job.recipe.data).__name__} has no sequences of tokens that could be written"
         )

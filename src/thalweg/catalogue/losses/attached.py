@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from jax import Array
 
 from thalweg.catalogue.losses.entropies import CategoricalCrossEntropy
-from thalweg.catalogue.losses.loss import Loss, Task
+from thalweg.catalogue.losses.loss import Loss
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
+from thalweg.tasks import Task
 
 __all__ = ["DeepSupervision"]
 

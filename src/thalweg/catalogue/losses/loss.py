@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["Loss", "Task", "decided", "log_probabilities", "one_hot", "squashed"]
+from thalweg.tasks import Task
 
-Task = Literal["binary", "multiclass", "regression", "tokens", "nodes", "generation"]
+__all__ = ["Loss", "decided", "log_probabilities", "one_hot", "squashed"]
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from typing import Any
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.split import check_shares
 from thalweg.part import choice, part
+from thalweg.tasks import classification
 
 __all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
 
@@ -68,7 +69,7 @@ class Iris:
     def load(self) -> Dataset:
         from sklearn import datasets
 
-        return _classification(datasets.load_iris(), "multiclass")
+        return _classification(datasets.load_iris())
 
 
 @part
@@ -92,7 +93,7 @@ class Wine:
     def load(self) -> Dataset:
         from sklearn import datasets
 
-        return _classification(datasets.load_wine(), "multiclass")
+        return _classification(datasets.load_wine())
 
 
 @part
@@ -116,7 +117,7 @@ class BreastCancer:
     def load(self) -> Dataset:
         from sklearn import datasets
 
-        return _classification(datasets.load_breast_cancer(), "binary")
+        return _classification(datasets.load_breast_cancer())
 
 
 @part
@@ -147,6 +148,7 @@ class Diabetes:
         return Dataset(bunch.data, bunch.target[:, None], "regression", names)
 
 
-def _classification(bunch: Any, task: Any) -> Dataset:
+def _classification(bunch: Any) -> Dataset:
     classes = tuple(map(str, bunch.target_names))
+    task = classification(len(classes))
     return Dataset(bunch.data, bunch.target, task, tuple(bunch.feature_names), classes)

@@ -13,6 +13,7 @@ from thalweg.data.sources.generated import LARGEST_SEED
 from thalweg.data.split import check_shares
 from thalweg.errors import DataError, SpecError
 from thalweg.part import choice, declaration, part
+from thalweg.tasks import classification
 
 __all__ = ["Comparisons", "Reconstruction", "Unlabelled"]
 
@@ -47,7 +48,7 @@ def _without(data: Dataset, left_out: tuple[str, ...], owner: str) -> Dataset:
         )
     kept = [i for i, name in enumerate(data.class_names) if name not in left_out]
     rows = np.isin(data.targets, kept)
-    own: dict[str, Any] = {"task": "multiclass" if len(kept) > 2 else "binary"}
+    own: dict[str, Any] = {"task": classification(len(kept))}
     own["targets"] = np.searchsorted(kept, data.targets[rows])
     own["class_names"] = tuple(data.class_names[i] for i in kept)
     if len(kept) == 1:  # no longer classes, and of no matter to the split
@@ -176,7 +177,7 @@ class Comparisons:
 
     def load(self) -> Dataset:
         data = _numbers(self)
-        if not data.class_names or data.task == "tokens":
+        if not data.facts.labels_rows:
             raise DataError(
                 f"Comparisons needs data with classes, but those of {type(self.of).__name__} are "
                 f"for {data.task}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from thalweg.data.dataset import Dataset, Shares, TableTask
+from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.split import check_shares
 from thalweg.data.tables import read_csv, read_parquet, table_dataset
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
+from thalweg.tasks import TableTask
 
 __all__ = ["CSV", "Parquet"]
 

@@ -15,6 +15,7 @@ import numpy as np
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.split import check_shares
 from thalweg.part import Number, choice, number, part
+from thalweg.tasks import classification
 
 __all__ = ["Blobs", "Circles", "Moons", "Spirals"]
 
@@ -125,7 +126,7 @@ class Spirals:
         return Dataset(
             curve + noise,
             targets,
-            "binary" if self.arms == 2 else "multiclass",
+            classification(self.arms),
             ("x", "y"),
             tuple(f"arm {arm + 1}" for arm in range(self.arms)),
         )
@@ -169,7 +170,7 @@ class Blobs:
         return Dataset(
             made[0],
             made[1],
-            "binary" if self.classes == 2 else "multiclass",
+            classification(self.classes),
             tuple(f"x{feature + 1}" for feature in range(self.features)),
             tuple(f"blob {blob + 1}" for blob in range(self.classes)),
         )
