@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -204,8 +203,3 @@ class _Pools:
 def _pool_key(job: Job) -> Any:
     dataset = job.dataset
     return dataset.inputs.shape, dataset.inputs.dtype, dataset.targets.shape, dataset.task
-
-
-def now() -> str:
-    """The time of day, for the environment of an experiment."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

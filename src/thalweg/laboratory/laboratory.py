@@ -5,7 +5,6 @@ chosen, on fresh seeds; then compare.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.catalogue.decoders import Decoder, Greedy
+from thalweg.catalogue.decoders import Decoder
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.kept import decided, generated, said
 from thalweg.engine.measures import default_metric, higher_is_better, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
-from thalweg.engine.train import now, train
+from thalweg.engine.train import train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
 from thalweg.laboratory.design import Design, reached, settings
@@ -30,17 +28,17 @@ from thalweg.laboratory.drawings import drawings_of
 from thalweg.laboratory.ensembles import ensemble_levels
 from thalweg.laboratory.plan import FIRST_TUNING_SEED, Phase, Plan, Trial
 from thalweg.laboratory.pretraining import pretrained
-from thalweg.laboratory.writing import Writing, written_by
+from thalweg.laboratory.recording import recorded_as
+from thalweg.laboratory.trained import Trained
+from thalweg.laboratory.writing import Writing
 from thalweg.part import replace
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment as Recorded
-from thalweg.record.tables import Run
 from thalweg.report import build, to_html
 from thalweg.report.parts import Page
-from thalweg.spec.expand import Point, count_points, expand, label, varying
+from thalweg.spec.expand import Point, count_points, expand, varying
 from thalweg.spec.experiment import Experiment, Recipe
 from thalweg.spec.identity import experiment_id
-from thalweg.spec.text import to_data
 from thalweg.statistics.compare import compare
 from thalweg.statistics.comparison import Comparison, Observation
 from thalweg.statistics.ensembles import Ensembles
@@ -299,43 +297,13 @@ class Laboratory:
                 yield from self._train([*trials, *self._reported()], record)
 
     def _train(self, trials: Sequence[Trial], record: Record) -> Iterator[Progress]:
-        record.add_experiment(self._experiment(trials))
+        record.add_experiment(recorded_as(self.experiment, trials, self.varied, self.source))
         jobs = list({trial.job.id: trial.job for trial in trials}.values())
         outcomes = record.outcomes([job.id for job in jobs])
         done = [(job.id, outcomes[job.id]) for job in jobs if outcomes.get(job.id) in FINAL]
         if done:
             yield Progress(0, tuple(done))
         yield from train([job for job in jobs if outcomes.get(job.id) not in FINAL], record)
-
-    def _experiment(self, trials: Sequence[Trial]) -> Recorded:
-        """The experiment as the record keeps it."""
-        runs = {}
-        for trial in trials:
-            factors = {
-                path: _plain(value)
-                for path, value in trial.point.factors.items()
-                if path in self.varied
-            }
-            job = trial.job
-            runs[job.id] = Run(
-                job.id,
-                job.spec,
-                job.seed,
-                steps=job.steps,
-                phase=trial.phase,
-                factors=factors,  # type: ignore[arg-type]
-            )
-        spec = to_data(self.experiment, full=False)
-        asked = to_data(self.experiment.compare) if self.experiment.compare else None
-        environment = {**devices.describe(), "date": now(), "source": self.source}
-        return Recorded(
-            experiment_id(self.experiment),
-            self.experiment.question,
-            spec,
-            asked,
-            environment,
-            tuple(runs.values()),
-        )
 
     # ------------------------------------------------------------------------------------- compare
 
@@ -450,9 +418,7 @@ class Laboratory:
             DataError: the inputs have another shape than those of the data.
             RecordError: a run is not of this experiment, or has not ended.
         """
-        jobs = self._ended(runs)
-        with Record.open(self.project) as record:
-            return {run: said(job, record.arrays(run), inputs) for run, job in jobs.items()}
+        return self._trained(runs).predict(inputs)
 
     def decide(
         self, inputs: np.ndarray | str = "test", runs: Sequence[str] | None = None
@@ -463,9 +429,7 @@ class Laboratory:
             By run, int32 [row], or for tokens [row, time], where what stands on padding means
             nothing. Labels that depend on each other are decided for together.
         """
-        jobs = self._ended(runs)
-        with Record.open(self.project) as record:
-            return {run: decided(job, record.arrays(run), inputs) for run, job in jobs.items()}
+        return self._trained(runs).decide(inputs)
 
     def decode(
         self,
@@ -490,12 +454,7 @@ class Laboratory:
             RecordError: a run is not of this experiment, or has not ended.
             SpecError: the data have no sequences, or a network cannot go on step by step.
         """
-        jobs, chosen = self._ended(runs), decoder or Greedy()
-        with Record.open(self.project) as record:
-            return {
-                run: written_by(job, record.arrays(run), chosen, inputs, length, seed)
-                for run, job in jobs.items()
-            }
+        return self._trained(runs).decode(decoder, inputs, length, seed)
 
     def generate(
         self, count: int = 64, runs: Sequence[str] | None = None, seed: int = 0
@@ -514,11 +473,9 @@ class Laboratory:
             SpecError: the network of a run makes no samples.
             RecordError: a run is not of this experiment, or has not ended.
         """
-        jobs = self._ended(runs)
-        with Record.open(self.project) as record:
-            return {r: generated(job, record.arrays(r), count, seed) for r, job in jobs.items()}
+        return self._trained(runs).generate(count, seed)
 
-    def _ended(self, runs: Sequence[str] | None) -> dict[str, Job]:
+    def _trained(self, runs: Sequence[str] | None) -> Trained:
         """The runs that are asked for, or all that have ended."""
         jobs = {trial.job.id: trial.job for phase in self._phases for trial in self._trials(phase)}
         if runs is None:
@@ -526,7 +483,7 @@ class Laboratory:
         for run in runs:
             if run not in jobs:
                 raise RecordError(f"run {run} is not one of this experiment")
-        return {run: jobs[run] for run in runs}
+        return Trained({run: jobs[run] for run in runs}, self.project)
 
     # -------------------------------------------------------------------------------------- report
 
@@ -556,7 +513,3 @@ def _with_validation(recipe: Recipe) -> Recipe:
     held = round(train_share * TUNING_VALIDATION, 12)
     data: Any = recipe.data
     return replace(recipe, data=replace(data, split=(1 - held - test, held, test)))
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=label))
