@@ -21,6 +21,58 @@ __all__ = ["AffineComposition", "BilinearComposition", "TensorComposition"]
 Leaf: TypeAlias = Literal["dense", "vector"]
 Parameters: TypeAlias = Mapping[str, Array]
 
+WithProducts: TypeAlias = "TensorComposition | BilinearComposition"
+Sum: TypeAlias = "AffineComposition | WithProducts"
+
+
+def _width(self: Sum, units: int) -> int:
+    return units
+
+
+def _drawn(self: Sum, key: Array, features: int, units: int) -> dict[str, Array]:
+    """The parameters of leaves, where they have any, and of the weighted sum."""
+    check_activation(self, "activation", units)
+    if self.leaf_is == "vector" and features != units:
+        raise SpecError(
+            f'{type(self).__name__}.leaf_is "vector" needs vectors of {units} features, as many as '
+            f"there are units, got {features}"
+        )
+    shapes = {"": (2 * units, units)}
+    if self.leaf_is == "dense":
+        shapes = {"leaf_": (features, units), **shapes}
+    drawn = {}
+    for name, shape in shapes.items():
+        key, for_kernel, for_bias = jax.random.split(key, 3)
+        drawn[f"{name}kernel"] = self.kernel.sample(for_kernel, shape)
+        if self.bias is not None:
+            drawn[f"{name}bias"] = self.bias.sample(for_bias, (units,))
+    return drawn
+
+
+def _drawn_with_tensor(
+    self: WithProducts, key: Array, features: int, units: int, side: int
+) -> dict[str, Array]:
+    """The same, and a tensor for products of so many numbers with as many others."""
+    key, for_tensor = jax.random.split(key)
+    tensor = self.tensor.sample(for_tensor, (side, side, units))
+    return {**_drawn(self, key, features, units), "tensor_kernel": tensor}
+
+
+def _leaf(self: Sum, parameters: Parameters, x: Array) -> Array:
+    return self.activation(_affine(parameters, x, "leaf_")) if self.leaf_is == "dense" else x
+
+
+def _affine(parameters: Parameters, x: Array, name: str = "") -> Array:
+    z = x @ parameters[f"{name}kernel"]
+    return z + parameters[f"{name}bias"] if f"{name}bias" in parameters else z
+
+
+def _products(tensor: Array, left: Array, right: Array) -> Array:
+    """leftᵀ T_k right for every node and k, as one large product and one small."""
+    rows, columns, units = tensor.shape
+    half = (left @ tensor.reshape(rows, columns * units)).reshape(*right.shape, units)
+    return (half * right[..., None]).sum(axis=-2)
+
 
 @part
 class AffineComposition:
@@ -46,14 +98,7 @@ class AffineComposition:
     kernel: Initializer = choice(default=Glorot())
     bias: Initializer | None = choice(default=Zero())
 
-    def width(self, units: int) -> int:
-        return units
-
-    def draw(self, key: Array, features: int, units: int) -> dict[str, Array]:
-        return _drawn(self, key, features, units)
-
-    def leaf(self, parameters: Parameters, x: Array) -> Array:
-        return _leaf(self, parameters, x)
+    width, draw, leaf = _width, _drawn, _leaf
 
     def compose(self, parameters: Parameters, left: Array, right: Array) -> Array:
         return self.activation(_affine(parameters, jnp.concatenate([left, right], axis=-1)))
@@ -86,16 +131,10 @@ class TensorComposition:
     tensor: Initializer = choice(default=Normal(deviation=0.01))
     bias: Initializer | None = choice(default=Zero())
 
-    def width(self, units: int) -> int:
-        return units
+    width, leaf = _width, _leaf
 
     def draw(self, key: Array, features: int, units: int) -> dict[str, Array]:
-        key, own = jax.random.split(key)
-        tensor = self.tensor.sample(own, (2 * units, 2 * units, units))
-        return {**_drawn(self, key, features, units), "tensor_kernel": tensor}
-
-    def leaf(self, parameters: Parameters, x: Array) -> Array:
-        return _leaf(self, parameters, x)
+        return _drawn_with_tensor(self, key, features, units, side=2 * units)
 
     def compose(self, parameters: Parameters, left: Array, right: Array) -> Array:
         both = jnp.concatenate([left, right], axis=-1)
@@ -131,58 +170,13 @@ class BilinearComposition:
     tensor: Initializer = choice(default=Normal(deviation=0.01))
     bias: Initializer | None = choice(default=Zero())
 
-    def width(self, units: int) -> int:
-        return units
+    width, leaf = _width, _leaf
 
     def draw(self, key: Array, features: int, units: int) -> dict[str, Array]:
-        key, own = jax.random.split(key)
-        tensor = self.tensor.sample(own, (units, units, units))
-        return {**_drawn(self, key, features, units), "tensor_kernel": tensor}
-
-    def leaf(self, parameters: Parameters, x: Array) -> Array:
-        return _leaf(self, parameters, x)
+        return _drawn_with_tensor(self, key, features, units, side=units)
 
     def compose(self, parameters: Parameters, left: Array, right: Array) -> Array:
         both = jnp.concatenate([left, right], axis=-1)
         return self.activation(
             _affine(parameters, both) + _products(parameters["tensor_kernel"], left, right)
         )
-
-
-Sum: TypeAlias = AffineComposition | TensorComposition | BilinearComposition
-
-
-def _drawn(own: Sum, key: Array, features: int, units: int) -> dict[str, Array]:
-    """The parameters of leaves, where they have any, and of the weighted sum."""
-    check_activation(own, "activation", units)
-    if own.leaf_is == "vector" and features != units:
-        raise SpecError(
-            f'{type(own).__name__}.leaf_is "vector" needs vectors of {units} features, as many as '
-            f"there are units, got {features}"
-        )
-    shapes = {"": (2 * units, units)}
-    if own.leaf_is == "dense":
-        shapes = {"leaf_": (features, units), **shapes}
-    drawn = {}
-    for name, shape in shapes.items():
-        key, for_kernel, for_bias = jax.random.split(key, 3)
-        drawn[f"{name}kernel"] = own.kernel.sample(for_kernel, shape)
-        if own.bias is not None:
-            drawn[f"{name}bias"] = own.bias.sample(for_bias, (units,))
-    return drawn
-
-
-def _leaf(own: Sum, parameters: Parameters, x: Array) -> Array:
-    return own.activation(_affine(parameters, x, "leaf_")) if own.leaf_is == "dense" else x
-
-
-def _affine(parameters: Parameters, x: Array, name: str = "") -> Array:
-    z = x @ parameters[f"{name}kernel"]
-    return z + parameters[f"{name}bias"] if f"{name}bias" in parameters else z
-
-
-def _products(tensor: Array, left: Array, right: Array) -> Array:
-    """leftᵀ T_k right for every node and k, as one large product and one small."""
-    rows, columns, units = tensor.shape
-    half = (left @ tensor.reshape(rows, columns * units)).reshape(*right.shape, units)
-    return (half * right[..., None]).sum(axis=-2)

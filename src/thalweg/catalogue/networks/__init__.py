@@ -3,7 +3,8 @@
 ``Sequential`` is a list of layers, the others are short for one. ``outputs`` fills in the width
 that the task decides, ``inside`` finds layers within layers, ``summary`` counts what a network
 holds and does, ``saliency`` asks what it looks at, ``generation`` makes it speak by itself,
-``steps`` makes models of networks that decoders take.
+``halves`` is what networks share that read and write, ``steps`` makes models of networks that
+decoders take.
 """
 
 from thalweg.catalogue.networks.auxiliary import AuxiliaryHead

@@ -1,8 +1,8 @@
 """Sequence to sequence: one recurrent network reads the source, another writes the target.
 
-A network of this kind has two halves, ``read`` and ``write``, with a ``Memory`` between them, and
-is the two of them together. ``Attending`` is a cell around a cell, so that a decoder with attention
-is a recurrence like any other; ``Writer`` is the layer that runs it.
+The network has two halves, ``read`` and ``write``, with a ``Memory`` between them. ``Attending``
+is a cell around a cell, so that a decoder with attention is a recurrence like any other; ``Writer``
+is the layer that runs it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from thalweg.catalogue.layers import Dense, Embedding, Recurrent
 from thalweg.catalogue.layers.lengths import counted_steps, lengths_of
 from thalweg.catalogue.layers.recurrence import unroll
 from thalweg.catalogue.layers.sequence import apply_layer, init_layer, output_of, visited
-from thalweg.catalogue.layers.windows import described
 from thalweg.catalogue.networks.feeding import Feeding
+from thalweg.catalogue.networks.halves import apply_halves, divided
 from thalweg.catalogue.networks.outputs import given_outputs
-from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
 
-__all__ = ["Attending", "EncoderDecoder", "Memory", "divided"]
+__all__ = ["Attending", "EncoderDecoder", "Memory"]
 
 
 class Memory(NamedTuple):
@@ -142,6 +141,8 @@ class EncoderDecoder:
     kernel: Initializer = choice(default=Fan())
     outputs: int | None = choice(default=None, low=1)
 
+    apply = apply_halves
+
     def init(self, key: Array, example: Any) -> Variables:
         source, target = jax.eval_shape(lambda x: divided(self, x), example)
         layers, parameters = dict(self.named_layers()), {}
@@ -158,10 +159,6 @@ class EncoderDecoder:
         memory = jax.eval_shape(read, source)
         started("dense_0", started("decoder", (started("target", target), memory)))
         return Variables(parameters, {})
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        source, target = divided(self, x)
-        return self.write(variables, self.read(variables, source, context), target, context), {}
 
     def read(self, variables: Variables, source: Array, context: Context) -> Memory:
         """What is known of sources [batch, time]."""
@@ -287,19 +284,3 @@ class Writer(NamedTuple):
     def _is_bridged(self) -> bool:
         alike = self.units == self.network.units and self.network.direction == "forward"
         return self.network.context != "steps" and not alike
-
-
-def divided(network: Any, x: Array) -> tuple[Array, Array]:
-    """Source and target tokens, each [batch, time], of the inputs of a network."""
-    if network.source_time is None:
-        raise SpecError(
-            f"{type(network).__name__}.source_time is open: give it, or let an experiment take it "
-            "from data that have a source"
-        )
-    if x.ndim != 2 or x.shape[1] <= network.source_time:
-        raise SpecError(
-            f"{type(network).__name__} needs tokens [batch, time], more than source_time = "
-            f"{network.source_time} of them, got {described(x.shape)}"
-        )
-    tokens = x.astype(jnp.int32)
-    return tokens[:, : network.source_time], tokens[:, network.source_time :]

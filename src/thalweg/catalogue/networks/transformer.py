@@ -35,7 +35,7 @@ from thalweg.catalogue.layers.sequence import (
     numbered,
     output_of,
 )
-from thalweg.catalogue.networks.encoder_decoder import divided
+from thalweg.catalogue.networks.halves import apply_halves, divided
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.outputs import given_outputs
 from thalweg.catalogue.networks.sequential import Sequential
@@ -286,6 +286,8 @@ class TransformerEncoderDecoder:
     kernel: Initializer = choice(default=Fan())
     outputs: int | None = choice(default=None, low=1)
 
+    apply = apply_halves
+
     def init(self, key: Array, example: Any) -> Variables:
         source, target = jax.eval_shape(lambda x: divided(self, x), example)
         (reader, encoder), (writer, decoder), (ends, last) = self.named_layers()
@@ -297,10 +299,6 @@ class TransformerEncoderDecoder:
         ended = init_layer(ends, last, key, output_of(writer, decoder, writes, given))
         held = {reader: reads, writer: writes, ends: ended}
         return Variables({name: own.parameters for name, own in held.items()}, {})
-
-    def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        source, target = divided(self, x)
-        return self.write(variables, self.read(variables, source, context), target, context), {}
 
     def read(self, variables: Variables, source: Array, context: Context) -> Memory:
         """What is known of sources [batch, time]."""
