@@ -33,11 +33,17 @@ def test_what_follows_from_a_task() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_task_is_served_by_its_loss_and_compared_by_a_metric_it_has(task: Any) -> None:
+def test_a_task_is_served_by_its_loss(task: Any) -> None:
     loss, reason = chosen_for(task)
     assert task in loss.tasks
     assert reason
-    assert default_metric(task) in metric_names(task)
+
+
+def test_what_runs_are_compared_by() -> None:
+    own = {"regression": "r2", "tokens": "perplexity", "nodes": "root_accuracy"}
+    wanted = {**dict.fromkeys(TASKS, "accuracy"), **own, "generation": "energy"}
+    assert {task: default_metric(task) for task in TASKS} == wanted
+    assert all(default_metric(task) in metric_names(task) for task in TASKS)
 
 
 def test_metrics_of_sums_worked_by_hand() -> None:
