@@ -14,13 +14,12 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import jax
 import numpy as np
+from steps import Call, engine, in_turn
 
 from thalweg import Experiment
 from thalweg.catalogue.augmentations import (
@@ -32,12 +31,7 @@ from thalweg.catalogue.augmentations import (
     Mixup,
     Noise,
 )
-from thalweg.engine import program
-from thalweg.engine.devices import EVERYWHERE, mesh, put
-from thalweg.engine.lanes import Pool, Rows
-from thalweg.engine.layout import Layout
-from thalweg.engine.orders import Orders
-from thalweg.engine.plan import group, jobs_of, resolve, stack_lanes
+from thalweg.engine.devices import mesh
 from thalweg.part import replace
 
 SPEC = Path(__file__).parents[1] / "examples" / "mnist_cnn.toml"
@@ -53,8 +47,6 @@ AUGMENTATIONS = {
     "mixup": Mixup(),
 }
 
-Steps = Callable[[], None]
-
 
 def recipe() -> Any:
     """That of the example, without augmentation, on few digits."""
@@ -62,25 +54,13 @@ def recipe() -> Any:
     return replace(Experiment.from_file(SPEC, overrides).recipe(), augmentation=())
 
 
-def thalweg(augmentation: tuple[Any, ...] = ()) -> Steps:
+def thalweg(augmentation: tuple[Any, ...] = ()) -> Call:
     """Training steps of the engine for one run."""
     chosen = replace(recipe(), augmentation=augmentation)
-    dataset = chosen.data.load()
-    (job,) = jobs_of(resolve(chosen, dataset), dataset, range(1))
-    (gathered,) = group([job])
-    rows = Rows(job.split.train, job.split.validation, job.split.test)
-    layout = Layout(1, mesh().size, 1)
-    lane = layout.place(stack_lanes([job], [rows]))
-    example = jax.ShapeDtypeStruct((1, *job.input_shape), np.float32)
-    state = layout.place(program.start([(job.recipe.network, job.recipe.optimizer, 0)], example))
-    pool = put(Pool(dataset.inputs, dataset.targets), EVERYWHERE)
-    # One step more is begun than is ordered, for the objective after the last one.
-    ordered = Orders(np.ones(1, bool), 0, STEPS - 1, np.zeros((1, 0), np.int32)).written()
-    orders = layout.masked(ordered)
-    return lambda: jax.block_until_ready(program.advance(gathered.shape, lane, state, orders, pool))
+    return engine(chosen, chosen.data.load(), 1, STEPS)
 
 
-def pytorch(channels_last: bool) -> Steps:
+def pytorch(channels_last: bool) -> Call:
     """The same steps in PyTorch, as its users would write them."""
     import torch
     from torch import nn
@@ -113,15 +93,9 @@ def pytorch(channels_last: bool) -> Steps:
     return several
 
 
-def milliseconds(steps: dict[str, Steps], rounds: int) -> dict[str, float]:
+def milliseconds(steps: dict[str, Call], rounds: int) -> dict[str, float]:
     """Of a step of each, timed in turn."""
-    spent: dict[str, list[float]] = {name: [] for name in steps}
-    for number in range(rounds + 2):
-        for name, step in steps.items():
-            begin = time.process_time()
-            step()
-            if number > 1:  # the first two compile and warm up
-                spent[name].append(1e3 * (time.process_time() - begin) / STEPS)
+    spent = in_turn(steps, rounds, STEPS, time.process_time)
     return {name: median(held) for name, held in spent.items()}
 
 

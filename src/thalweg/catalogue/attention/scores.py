@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.initializers import Fan, Initializer
+from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -47,10 +48,10 @@ class AdditiveAttention:
         }
 
     def keys(self, parameters: Mapping[str, Array], memory: Array) -> Array:
-        return memory @ parameters["memory_kernel"]
+        return product(memory, parameters["memory_kernel"])
 
     def scores(self, parameters: Mapping[str, Array], queries: Array, keys: Array) -> Array:
-        mapped = queries @ parameters["query_kernel"]
+        mapped = product(queries, parameters["query_kernel"])
         hidden = jnp.tanh(mapped[..., :, None, :] + keys[..., None, :, :])
         return (hidden @ parameters["score_kernel"])[..., 0]
 
@@ -113,7 +114,7 @@ class GeneralAttention:
         return {"memory_kernel": self.kernel.sample(key, (memory, queries))}
 
     def keys(self, parameters: Mapping[str, Array], memory: Array) -> Array:
-        return memory @ parameters["memory_kernel"]
+        return product(memory, parameters["memory_kernel"])
 
     def scores(self, parameters: Mapping[str, Array], queries: Array, keys: Array) -> Array:
         return queries @ keys.swapaxes(-1, -2)

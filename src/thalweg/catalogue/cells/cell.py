@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.context import Context
+from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 
 __all__ = ["Cell", "State", "StepContext", "check_activation", "drawn", "projected"]
@@ -80,7 +81,7 @@ class Cell(Protocol):
 
 def projected(cell: Any, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
     """x U for the inputs of all steps, one product: ``Cell.project``."""
-    return x @ parameters["input_kernel"]
+    return product(x, parameters["input_kernel"])
 
 
 def drawn(

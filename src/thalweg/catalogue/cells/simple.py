@@ -12,6 +12,7 @@ from thalweg.catalogue.activations import Activation, Identity, Tanh
 from thalweg.catalogue.cells.cell import State, StepContext, check_activation, drawn, projected
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.initializers import Glorot, Initializer, Orthogonal, Zero
+from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -124,9 +125,9 @@ class JordanRNN:
 
     def project(self, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
         inputs = len(parameters["input_kernel"])
-        z = x[..., :inputs] @ parameters["input_kernel"]
+        z = product(x[..., :inputs], parameters["input_kernel"])
         if self._is_taught(context):
-            z = z + x[..., inputs:] @ parameters["recurrent_kernel"]
+            z = z + product(x[..., inputs:], parameters["recurrent_kernel"])
         return z
 
     def step(self, step: StepContext, projected: Array, state: State) -> State:

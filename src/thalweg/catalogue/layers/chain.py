@@ -13,6 +13,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Fan, Initializer, Zero
 from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.catalogue.layers.windows import described
+from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -76,7 +77,7 @@ class LinearChain:
         if context.lengths is not None:
             real = counted_steps(context.lengths, time)
             x = jnp.where(real[..., None], x, 0)
-        own = context.tap("z", x @ held["kernel"] + held["bias"])
+        own = context.tap("z", product(x, held["kernel"]) + held["bias"])
         last = real & ~jnp.pad(real[:, 1:], ((0, 0), (0, 1)))
         own = own + jnp.where(last[..., None], held["end"], 0)
         first = (jnp.arange(time) == 0)[:, None, None]

@@ -9,6 +9,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
+from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -54,7 +55,7 @@ class Dense:
         return Variables(parameters, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        z = x @ variables.parameters["kernel"]
+        z = product(x, variables.parameters["kernel"])
         if self.bias is not None:
             z = z + variables.parameters["bias"]
         return context.tap("z", z), {}

@@ -22,6 +22,7 @@ from thalweg.catalogue.layers.lengths import counted_steps, places_of
 from thalweg.catalogue.layers.normalization import LayerNormalization
 from thalweg.catalogue.layers.sequence import apply_layer, apply_named, init_named, numbered
 from thalweg.catalogue.layers.windows import described
+from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
 
@@ -144,7 +145,7 @@ class MultiHeadAttention:
         return context.tap("z", self._mapped(parameters, "output", read))
 
     def _mapped(self, parameters: Mapping[str, Array], name: str, x: Array) -> Array:
-        y = x @ parameters[f"{name}_kernel"]
+        y = product(x, parameters[f"{name}_kernel"])
         return y if self.bias is None else y + parameters[f"{name}_bias"]
 
     def _apart(self, x: Array) -> Array:

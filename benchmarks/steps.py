@@ -1,0 +1,54 @@
+"""A few training steps of the engine as one call, as in a training; and timing calls in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from thalweg.data import Dataset
+from thalweg.engine import program
+from thalweg.engine.devices import EVERYWHERE, put
+from thalweg.engine.lanes import Pool, Rows
+from thalweg.engine.layout import Layout
+from thalweg.engine.orders import Orders
+from thalweg.engine.plan import group, jobs_of, resolve, stack_lanes
+from thalweg.engine.room import capacity
+
+__all__ = ["Call", "engine", "in_turn"]
+
+Call = Callable[[], None]
+
+
+def engine(recipe: Any, dataset: Dataset, runs: int, steps: int) -> Call:
+    """Steps of some runs of one recipe, on these rows whatever its source holds."""
+    jobs = jobs_of(resolve(recipe, dataset), dataset, range(runs))
+    (gathered,) = group(jobs)
+    room = capacity(gathered)
+    layout = Layout(runs, room.lanes, room.width)
+    rows = [Rows(job.split.train, job.split.validation, job.split.test) for job in jobs]
+    lane = layout.place(stack_lanes(jobs, rows))
+    example = jax.ShapeDtypeStruct((1, *jobs[0].input_shape), np.float32)
+    begun = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in jobs]
+    state = layout.place(program.start(begun, example))
+    pool = put(Pool(dataset.inputs, dataset.targets), EVERYWHERE)
+    # One step more is begun than is ordered, for the objective after the last one.
+    none = np.zeros((runs, 0), np.int32)
+    orders = layout.masked(Orders(np.ones(runs, bool), 0, steps - 1, none).written())
+    return lambda: jax.block_until_ready(program.advance(gathered.shape, lane, state, orders, pool))
+
+
+def in_turn(
+    calls: dict[str, Call], rounds: int, steps: int, clock: Callable[[], float]
+) -> dict[str, list[float]]:
+    """Milliseconds a step of every call in every round; the first two compile and warm up."""
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(rounds + 2):
+        for name, call in calls.items():
+            begin = clock()
+            call()
+            if number > 1:
+                spent[name].append(1e3 * (clock() - begin) / steps)
+    return spent
