@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from thalweg.data import Copy, Names, Pairs, Text
-from thalweg.data.prompts import end_of, prompts_from, prompts_of, read_aloud, references_of
+from thalweg.data.prompts import end_of, prompts_from, prompts_of, reader, references_of
 from thalweg.errors import DataError
 
 PAIRS = "Go on.\tVa !\nGo.\tVa.\nStay here now.\tReste ici.\n"
@@ -31,7 +31,7 @@ def test_pairs_apart(tmp_path: Path) -> None:
     end = end_of(data)
     assert end is not None
     assert data.class_names[end] == "<end>"
-    said = [read_aloud(row.tolist(), data.class_names, end) for row in references]
+    said = [reader(data.class_names, end)(row.tolist()) for row in references]
     assert said == ["reste ici .", "va ."]
     own = prompts_from(data, [["stay", "."]])
     assert own.sources is not None
@@ -60,7 +60,7 @@ def test_names_begin_with_their_boundary(tmp_path: Path) -> None:
     assert named(prompts_of(data, np.array([0, 1])).begun, data.vocabulary) == [["."], ["."]]
     assert named(prompts_from(data, ["an", ""]).begun, data.vocabulary) == [[".", "a", "n"], ["."]]
     end = end_of(data)
-    assert read_aloud(data.targets[1].tolist(), data.class_names, end) == "anna"
+    assert reader(data.class_names, end)(data.targets[1].tolist()) == "anna"
     with pytest.raises(DataError, match="must hold 1 to 5 tokens, got 6 in sequence 1"):
         prompts_from(data, ["annan"])
 
@@ -70,13 +70,13 @@ def test_text_has_no_end(tmp_path: Path) -> None:
     path.write_text("la li la lo li la lo la li")
     data = Text(path=str(path), tokens="words", window=3).load()
     assert end_of(data) is None
-    assert read_aloud([0, 1, -1], data.class_names) == "la li"
+    assert reader(data.class_names)([0, 1, -1]) == "la li"
     assert prompts_from(data, [["li", "la"]]).begun.shape == (1, 2)
 
 
 def test_letters_are_read_side_by_side() -> None:
     data = Copy(samples=4, symbols=3, shortest=2, longest=2).load()
     row = data.targets[0].tolist()
-    assert read_aloud(row, data.class_names, end_of(data)) == "".join(
+    assert reader(data.class_names, end_of(data))(row) == "".join(
         data.class_names[x] for x in row[:2]
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from thalweg.cli import output
 from thalweg.cli.request import Request
+from thalweg.data.prompts import pieces_of
 from thalweg.errors import RecordError
 from thalweg.laboratory import Laboratory, Scores, Writing
 from thalweg.report import to_text
@@ -35,8 +35,8 @@ def decode(
     runs = {job.id: job for job in (trial.job for trial in laboratory.plan().trials)}
     inputs: Any = split
     if prompts:
-        vocabulary = next(iter(runs.values())).dataset.vocabulary
-        inputs = [_tokens(prompt, vocabulary) for prompt in prompts]
+        dataset = next(iter(runs.values())).dataset
+        inputs = [pieces_of(dataset, prompt) for prompt in prompts]
     written = laboratory.decode(part, inputs, length=length, seed=seed)
     if not written:
         raise RecordError(
@@ -48,12 +48,6 @@ def decode(
         return
     page = Page(_title(part), tuple(_sections(written, seeds, rows)))
     output.say(to_text(page, output.width()).rstrip("\n"))
-
-
-def _tokens(prompt: str, vocabulary: Sequence[str]) -> list[str]:
-    """A text in the tokens of data: words between spaces, or letters where all tokens are."""
-    spelled = all(len(name) == 1 or name.startswith("<") for name in vocabulary)
-    return list(prompt) if spelled else prompt.split()
 
 
 def _title(part: Any) -> str:

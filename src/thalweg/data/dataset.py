@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
@@ -66,6 +67,10 @@ class Dataset:
         vocabulary: one name for each token of the inputs; empty where inputs are numbers.
         source_time: so many first steps of the inputs are a sequence of their own, the source. The
             others lead to the targets, and are positions in ``class_names``.
+        parts: rows for training, validation and test, in this order, where the source divides them
+            itself, for every seed alike.
+        cut: from a text to tokens of the vocabulary; None where they are what the eye sees, letters
+            or words between spaces.
 
     Raises:
         DataError: where arrays and meaning do not agree.
@@ -81,6 +86,8 @@ class Dataset:
     divided_like: Dataset | None = None
     vocabulary: tuple[str, ...] = ()
     source_time: int = 0
+    parts: tuple[int, int, int] | None = None
+    cut: Callable[[str], list[str]] | None = None
 
     def __post_init__(self) -> None:
         target_type = np.float32 if self._has_numbers else np.int32
@@ -132,6 +139,8 @@ class Dataset:
             digest.update(self.divided_like.fingerprint.encode())
         if self.vocabulary:
             digest.update(json.dumps([self.vocabulary, self.source_time]).encode())
+        if self.parts is not None:
+            digest.update(json.dumps(self.parts).encode())
         return digest.hexdigest()
 
     def checked(self, inputs: np.ndarray) -> np.ndarray:
@@ -171,6 +180,8 @@ class Dataset:
                 f"the official test set must leave rows to train on, "
                 f"got {self.fixed_test} of {self.rows} rows"
             )
+        if self.parts is not None and (sum(self.parts) != self.rows or self.parts[0] < 1):
+            raise DataError(f"parts must divide the {self.rows} rows, got {self.parts}")
         if self.vocabulary:
             self._check_sequences()
             return

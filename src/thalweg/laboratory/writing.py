@@ -23,7 +23,7 @@ from thalweg.data.prompts import (
     end_of,
     prompts_from,
     prompts_of,
-    read_aloud,
+    reader,
     references_of,
 )
 from thalweg.data.sequences import PADDING
@@ -111,11 +111,11 @@ def written_by(
     prompts = prompts_of(dataset, rows) if rows is not None else prompts_from(dataset, inputs)
     end, longest = end_of(dataset), length or dataset.targets.shape[1]
     tokens, totals = write(job, kept, decoder, prompts, longest, end, seed)
-    names = dataset.class_names
+    aloud = reader(dataset.class_names, end)
     read = prompts.begun if prompts.sources is None else prompts.sources
     made = Writing(
-        tuple(read_aloud(row, dataset.vocabulary) for row in read),
-        tuple(tuple(read_aloud(one, names, end) for one in row) for row in tokens),
+        tuple(map(reader(dataset.vocabulary), read)),
+        tuple(tuple(map(aloud, row)) for row in tokens),
         tokens,
         totals,
     )
@@ -123,7 +123,7 @@ def written_by(
         return made
     references = references_of(dataset, rows)
     scores, by_length = _judged(dataset, tokens[:, 0], references, prompts)
-    texts = tuple(read_aloud(row, names, end) for row in references)
+    texts = tuple(map(aloud, references))
     return Writing(made.prompts, made.texts, tokens, totals, texts, scores, by_length)
 
 
@@ -158,7 +158,7 @@ def _scores(
         for tokens in (written, references)
     )
     words, meant = ([" ".join(names[t] for t in row) for row in rows] for rows in (said, wanted))
-    texts, given = ([read_aloud(row, names) for row in rows] for rows in (said, wanted))
+    texts, given = ([*map(reader(names), rows)] for rows in (said, wanted))
     scored = find_spec("sacrebleu") is not None
     return Scores(
         rows=len(written),
