@@ -51,10 +51,10 @@ def test_json(written: tuple[Path, Path]) -> None:
         assert set(run["scores"]) >= {"token_accuracy", "bleu", "chrf", "error_rate"}
         (text,) = run["texts"]
         assert len(text["written"]) == 3
-        assert text["reference"] == text["prompt"][::-1]
+        assert text["references"] == [text["prompt"][::-1]]
     own = run_here("decode", spec, "--project", project, "--prompt", "ab", "--json").json
     (text,) = own["runs"][0]["texts"]
-    assert (text["prompt"], text["reference"], own["runs"][0]["scores"]) == ("ab", None, None)
+    assert (text["prompt"], text["references"], own["runs"][0]["scores"]) == ("ab", None, None)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from thalweg.data.prompts import pieces_of
 from thalweg.errors import RecordError
 from thalweg.laboratory import Laboratory, Scores, Writing
 from thalweg.report import to_text
-from thalweg.report.parts import Page, Section, Table
+from thalweg.report.parts import Page, Paragraph, Section, Table
 from thalweg.report.words import short
 from thalweg.spec.text import part_from
 
@@ -78,7 +78,7 @@ def _text(own: Writing, row: int) -> dict[str, Any]:
     return {
         "prompt": own.prompts[row],
         "written": [{"text": text, "log_probability": float(total)} for text, total in pairs],
-        "reference": own.references[row] if own.references else None,
+        "references": own.references[row] if own.references else None,
     }
 
 
@@ -91,7 +91,7 @@ def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> 
     if judged:
         lines = [(run[:8], str(seeds[run]), *_cells(scores)) for run, scores in judged.items()]
         table = Table(("run", "seed", *COLUMNS), tuple(lines), "lr" + "r" * len(COLUMNS))
-        made.append(Section("Beside the references", (table,)))
+        made.append(Section("Beside the references", (*_counted(judged), table)))
     run, own = next(iter(written.items()))
     if own.by_length:
         lines = [
@@ -105,7 +105,7 @@ def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> 
             own.prompts[row] if number == 0 else "",
             text,
             short(float(np.exp(own.log_probabilities[row, number]))),
-            *([own.references[row] if number == 0 else ""] if own.references else []),
+            *([_reference(own, row) if number == 0 else ""] if own.references else []),
         )
         for row in range(min(rows, len(own.texts)))
         for number, text in enumerate(own.texts[row])
@@ -114,6 +114,27 @@ def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> 
     table = Table(columns, tuple(shown), "llrl"[: len(columns)])
     made.append(Section(f"Texts of run {run[:8]}", (table,)))
     return made
+
+
+def _counted(judged: dict[str, Scores]) -> list[Paragraph]:
+    """How many references there are, where there are more than rows."""
+    rows, references = (
+        sum(getattr(scores, name) for scores in judged.values()) for name in ("rows", "references")
+    )
+    if rows == references:
+        return []
+    return [
+        Paragraph(
+            f"{references} references for {rows} rows, {short(references / rows)} each: all that "
+            "the split has for the same source. BLEU and chrF take them all, the other scores the "
+            "nearest."
+        )
+    ]
+
+
+def _reference(own: Writing, row: int) -> str:
+    first, *others = own.references[row]
+    return f"{first} (+{len(others)})" if others else first
 
 
 def _cells(scores: Scores) -> tuple[str, ...]:

@@ -36,8 +36,9 @@ class Source(Protocol):
     """A part that yields a data set.
 
     Laws: ``load`` yields the same arrays each time; nothing is downloaded; ``split`` says how the
-    rows are divided, where 0 leaves a part empty. The Source section of the part's card names the
-    origin, then ``Licence:``.
+    rows are divided, where 0 leaves a part empty. What is loaded depends on it only where the
+    source says that it ``divides`` its rows itself, into ``Dataset.parts``. The Source
+    section of the part's card names the origin, then ``Licence:``.
     """
 
     @property

@@ -7,7 +7,7 @@ is predicted, which for a joined pair are the source and ``<begin>``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,10 @@ __all__ = [
     "reader",
     "references_of",
 ]
+
+
+# For each row the sequences it may be, each once.
+References: TypeAlias = list[list[tuple[int, ...]]]
 
 
 class Prompts(NamedTuple):
@@ -87,9 +91,23 @@ def _token(dataset: Dataset, name: str) -> int:
     raise DataError(f"{name!r} is not one of the {len(dataset.vocabulary)} tokens of the data")
 
 
-def references_of(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """What is predicted in some rows, int32 [row, time], padded at the end."""
-    return padded([row[row >= 0].tolist() for row in dataset.targets[rows]])
+def references_of(dataset: Dataset, rows: np.ndarray, prompts: Prompts) -> References:
+    """What is predicted in some rows: for each its own, then others where as much was read.
+
+    Args:
+        rows: which.
+        prompts: what they begin with. Where nothing is read, rows have their own reference alone:
+            that all names begin alike does not make them names for one another.
+    """
+    own = [tuple(row[row >= 0].tolist()) for row in dataset.targets[rows]]
+    read = prompts.begun if prompts.sources is None else prompts.sources
+    alike: dict[bytes, dict[tuple[int, ...], None]] = {}
+    for source, target in zip(read, own, strict=True):
+        alike.setdefault(source.tobytes(), {})[target] = None
+    return [
+        [target, *(other for other in alike[source.tobytes()] if length and other != target)]
+        for source, target, length in zip(read, own, prompts.lengths, strict=True)
+    ]
 
 
 def end_of(dataset: Dataset) -> int | None:

@@ -69,6 +69,11 @@ class Pairs:
     split: Shares = choice((0.8, 0.1, 0.1))
     check = check_shares
 
+    @property
+    def divides(self) -> bool:
+        """Whether rows are divided here, and the same for every seed."""
+        return self.tokens == "subwords"
+
     def missing(self) -> str:
         """What is not there and how to get it; empty where the file is."""
         if not self._file.exists():
@@ -76,7 +81,7 @@ class Pairs:
                 f"there is no file {self._file}; put a sentence, a tab and its translation in a "
                 "line"
             )
-        return needs_tokenizers("Pairs") if self.tokens == "subwords" else ""
+        return needs_tokenizers("Pairs") if self.divides else ""
 
     def load(self) -> Dataset:
         if not self._file.exists():
@@ -84,7 +89,7 @@ class Pairs:
         lines = read_text(self._file).splitlines()
         pairs = [self._pair(line, number) for number, line in enumerate(lines, 1)]
         chosen = spread(pairs, self.samples, "Pairs.samples")
-        if self.tokens == "subwords":
+        if self.divides:
             return self._of_subwords(chosen)
         sources, targets = ([pair[side] for pair in chosen] for side in (0, 1))
         read, said = (known_words(side, self.least) for side in (sources, targets))

@@ -119,14 +119,19 @@ class Text:
     split: Shares = choice((0.8, 0.1, 0.1))
     check = check_shares
 
+    @property
+    def divides(self) -> bool:
+        """Whether rows are divided here, and the same for every seed."""
+        return self.tokens == "subwords"
+
     def missing(self) -> str:
         """What is not there and how to get it; empty where nothing is missing."""
-        return needs_tokenizers("Text") if self.tokens == "subwords" else ""
+        return needs_tokenizers("Text") if self.divides else ""
 
     def load(self) -> Dataset:
         path = Path(self.path).expanduser()
         text = read_text(path)
-        if self.tokens == "subwords":
+        if self.divides:
             return self._of_subwords(text.split(), path)
         pieces = text.split() if self.tokens == "words" else list(text)
         known = most_frequent(pieces, self.least)
