@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from thalweg.cli.request import Request
 from thalweg.data.prompts import pieces_of
 from thalweg.errors import RecordError
 from thalweg.laboratory import Laboratory, Scores, Writing
-from thalweg.report import to_text
-from thalweg.report.parts import Page, Paragraph, Section, Table
+from thalweg.report import figure_svg, to_text
+from thalweg.report.lattices import lattice as draw
+from thalweg.report.parts import Figure, Page, Paragraph, Section, Table
 from thalweg.report.words import short
 from thalweg.spec.text import part_from
 
@@ -28,6 +30,7 @@ def decode(
     rows: int,
     length: int | None,
     seed: int,
+    lattice: Path | None,
     json: bool,
 ) -> None:
     """Let recorded runs write, and judge what they wrote."""
@@ -43,10 +46,18 @@ def decode(
             f"{request.project} holds no run of this experiment that has ended; `thalweg run` it"
         )
     seeds = {run.id: run.seed for run in laboratory.record().runs}
+    run, first = next(iter(written.items()))
+    searched = _searched(run, first, rows)
+    if lattice is not None:
+        with output.writing(lattice) as path:
+            path.write_text(figure_svg(searched), encoding="utf-8")
     if json:
         output.emit(_outcome(laboratory, part, written, seeds, rows))
         return
-    page = Page(_title(part), tuple(_sections(written, seeds, rows)))
+    sections = _sections(written, seeds, rows)
+    if lattice is not None:
+        sections.append(Section("Searches", (searched, Paragraph(f"Drawn in {lattice}."))))
+    page = Page(_title(part), tuple(sections))
     output.say(to_text(page, output.width()).rstrip("\n"))
 
 
@@ -80,6 +91,19 @@ def _text(own: Writing, row: int) -> dict[str, Any]:
         "written": [{"text": text, "log_probability": float(total)} for text, total in pairs],
         "references": own.references[row] if own.references else None,
     }
+
+
+def _searched(run: str, own: Writing, rows: int) -> Figure:
+    """How the first texts were found."""
+    panels = tuple(
+        draw(own.searches.of(row), own.searches.names, own.prompts[row])
+        for row in range(min(rows, len(own.texts)))
+    )
+    caption = (
+        f"What run {run[:8]} tried at every step, with log-probabilities of the sequences up to "
+        "there."
+    )
+    return Figure("Searches", caption, panels)
 
 
 COLUMNS = ("tokens right", "rows right", "edits", "error rate", "BLEU", "chrF")

@@ -7,14 +7,15 @@ by BLEU and chrF as they are defined, by all else beside the one it takes fewest
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.catalogue.decoders.decoder import Decoder
+from thalweg.catalogue.decoders.decoder import Decoder, Lattice
+from thalweg.catalogue.decoders.telling import Search, search_of
 from thalweg.catalogue.metrics import (
     bleu,
     chrf,
@@ -72,6 +73,24 @@ class Scores:
     chrf: float | None
 
 
+class Searches(NamedTuple):
+    """How texts were found.
+
+    Args:
+        lattice: what was tried for all rows.
+        tokens: of their hypotheses, [row, hypothesis, time].
+        names: of tokens.
+    """
+
+    lattice: Lattice
+    tokens: np.ndarray
+    names: tuple[str, ...]
+
+    def of(self, row: int) -> Search:
+        """The search of one row."""
+        return search_of(self.lattice, self.tokens[row, 0].tolist(), row)
+
+
 @dataclass(frozen=True)
 class Writing:
     """What a run wrote.
@@ -81,6 +100,7 @@ class Writing:
         texts: for each row the texts of all hypotheses, the best first.
         tokens: int32 [row, hypothesis, time], positions among the classes of the data.
         log_probabilities: of the sequences, [row, hypothesis].
+        searches: how each row was found.
         references: for each row what its split has for such a source, its own first; empty for
             sequences of your own.
         scores: of the best hypotheses; None for sequences of your own.
@@ -92,6 +112,7 @@ class Writing:
     texts: tuple[tuple[str, ...], ...]
     tokens: np.ndarray
     log_probabilities: np.ndarray
+    searches: Searches
     references: tuple[tuple[str, ...], ...] = ()
     scores: Scores | None = None
     by_length: tuple[Scores, ...] = ()
@@ -120,7 +141,7 @@ def written_by(
             raise DataError(f"there are no {inputs} rows; give a split that has some")
     prompts = prompts_of(dataset, rows) if rows is not None else prompts_from(dataset, inputs)
     end, longest = end_of(dataset), length or dataset.targets.shape[1]
-    tokens, totals = write(job, kept, decoder, prompts, longest, end, seed)
+    tokens, totals, lattice = write(job, kept, decoder, prompts, longest, end, seed)
     aloud = reader(dataset.class_names, end)
     read = prompts.begun if prompts.sources is None else prompts.sources
     made = Writing(
@@ -128,13 +149,14 @@ def written_by(
         tuple(tuple(map(aloud, row)) for row in tokens),
         tokens,
         totals,
+        Searches(lattice, tokens, dataset.class_names),
     )
     if rows is None:
         return made
     known = references_of(dataset, rows, prompts)
     texts = tuple(tuple(map(aloud, row)) for row in known)
     scores, by_length = _judged(dataset, tokens[:, 0], known, prompts.lengths)
-    return Writing(made.prompts, made.texts, tokens, totals, texts, scores, by_length)
+    return replace(made, references=texts, scores=scores, by_length=by_length)
 
 
 def _judged(
