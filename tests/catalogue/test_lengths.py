@@ -57,7 +57,7 @@ LAST = (
 
 
 @pytest.mark.parametrize(
-    ("layers", "last"), zip(LONGER.values(), itertools.cycle(LAST)), ids=LONGER.keys()
+    ("layers", "last"), [*zip(LONGER.values(), itertools.cycle(LAST))], ids=LONGER.keys()
 )
 def test_rows_are_what_they_are_alone(layers: tuple[Any, ...], last: Any) -> None:
     network = Sequential(
