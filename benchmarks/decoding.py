@@ -1,4 +1,4 @@
-"""Decoding beside its peers: Viterbi beside hmmlearn, beam search beside NumPy and PyTorch loops.
+"""Decoding beside its peers: hmmlearn, NumPy and PyTorch loops, ``generate`` of transformers.
 
     python benchmarks/decoding.py [--states N] [--words N] [--rounds N]
 
@@ -22,6 +22,7 @@ from jax.tree_util import Partial
 
 from thalweg.catalogue.decoders import Beam, Model, decode
 from thalweg.catalogue.markov import HiddenMarkovModel
+from thalweg.catalogue.networks.steps import model_of
 
 Timed = Callable[[], Any]
 
@@ -93,6 +94,36 @@ def beam(words: int, width: int = 10, steps: int = 20, features: int = 32) -> di
     return {"Thalweg": ours, "NumPy loop": numpy_loop, "PyTorch loop": torch_loop}
 
 
+def generation(words: int, width: int = 10, steps: int = 20) -> dict[str, Timed]:
+    """One sentence of a small GPT-2 with random weights."""
+    import torch
+    from gpt2 import small_gpt2
+
+    theirs, network, variables = small_gpt2(words)
+    prompt = [[3, 1, 4]]
+    model = model_of(network, variables, prompt, steps)
+    given = torch.tensor(prompt)
+
+    def ours() -> float:
+        return float(decode(Beam(width=width), model, steps).log_probabilities[0, 0])
+
+    def generate() -> float:
+        found = theirs.generate(
+            given,
+            attention_mask=torch.ones_like(given),
+            num_beams=width,
+            max_new_tokens=steps,
+            do_sample=False,
+            length_penalty=0.0,
+            pad_token_id=0,
+            output_scores=True,
+            return_dict_in_generate=True,
+        )
+        return float(found.sequences_scores[0])
+
+    return {"Thalweg": ours, "transformers": generate}
+
+
 def compared(title: str, runs: dict[str, Timed], rounds: int) -> None:
     """Run all in alternation and print what they took."""
     found = [run() for run in runs.values()]
@@ -120,6 +151,8 @@ def main() -> None:
     compared(f"Viterbi, {given.states} states, 100 steps", viterbi_runs, given.rounds)
     beam_runs = beam(given.words)
     compared(f"Beam of 10 over {given.words} words, 20 steps", beam_runs, given.rounds)
+    runs = generation(given.words)
+    compared(f"Beam of 10 of a GPT-2 of {given.words} words, 20 steps", runs, given.rounds)
 
 
 if __name__ == "__main__":

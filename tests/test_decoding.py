@@ -13,7 +13,7 @@ from thalweg.catalogue.cells import GRU
 from thalweg.catalogue.decoders import Beam, Sampling
 from thalweg.catalogue.networks import EncoderDecoder, RecurrentNetwork
 from thalweg.catalogue.optimizers import Adam
-from thalweg.data import Moons, Names, Reverse
+from thalweg.data import Moons, Names, Pairs, Reverse
 from thalweg.errors import DataError, SpecError
 from thalweg.report.parts import Figure, HeatPanel
 
@@ -40,7 +40,8 @@ def test_what_is_right_has_the_probability_that_is_predicted(translator: Laborat
     writing = translator.decode(Beam(width=3))[job.id]
     said, targets = translator.predict()[job.id], job.dataset.targets[job.split.test]
     right = [
-        texts[0] == wanted for texts, wanted in zip(writing.texts, writing.references, strict=True)
+        texts[0] == wanted
+        for texts, (wanted,) in zip(writing.texts, writing.references, strict=True)
     ]
     assert sum(right) > 10
     for row in np.flatnonzero(right):
@@ -58,7 +59,7 @@ def test_scores(translator: Laboratory) -> None:
     (writing,) = translator.decode().values()
     scores = writing.scores
     assert scores is not None
-    said, wanted = [texts[0] for texts in writing.texts], list(writing.references)
+    said, wanted = [texts[0] for texts in writing.texts], [text for (text,) in writing.references]
     assert scores.rows == len(said) == 30
     exact = np.mean([a == b for a, b in zip(said, wanted, strict=True)])
     assert scores.sequence_accuracy == pytest.approx(exact)
@@ -73,6 +74,31 @@ def test_scores(translator: Laboratory) -> None:
         assert one.rows == len(own)
         faults = np.mean([said[n] != wanted[n] for n in own])
         assert one.sequence_accuracy == pytest.approx(1 - faults)
+
+
+def test_a_row_is_judged_beside_all_targets_of_its_source(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    sacrebleu = pytest.importorskip("sacrebleu")
+    known = {"go": ["va là bas", "pars là", "va"], "stay": ["reste là", "reste"], "hi": ["salut"]}
+    lines = [f"{source}\t{target}" for source, targets in known.items() for target in targets]
+    path = tmp_path / "pairs.tsv"
+    path.write_text("\n".join(lines * 12))
+    data = Pairs(path=str(path), tokens="subwords", split=(0.5, 0.0, 0.5), subwords=30)
+    network = EncoderDecoder(cell=GRU(), units=12, features=6)
+    laboratory = ran(tmp_path, data=data, network=network)
+    (writing,) = laboratory.decode(Sampling(), seed=3).values()
+    scores = writing.scores
+    assert scores is not None
+    assert [set(own) for own in writing.references] == [set(known[p]) for p in writing.prompts]
+    said = [texts[0] for texts in writing.texts]
+    assert scores.references == sum(len(known[prompt]) for prompt in writing.prompts)
+    right = np.mean([text in known[p] for text, p in zip(said, writing.prompts, strict=True)])
+    assert scores.sequence_accuracy == pytest.approx(right)
+    assert 0.2 < right < 1
+    streams = [[(known[prompt] * 3)[number] for prompt in writing.prompts] for number in range(3)]
+    bleu = sacrebleu.corpus_bleu(said, streams, tokenize="none").score
+    assert scores.bleu == pytest.approx(bleu)
+    assert scores.chrf == pytest.approx(sacrebleu.corpus_chrf(said, streams).score)
 
 
 def test_your_own_sequences(translator: Laboratory) -> None:

@@ -555,6 +555,7 @@ ROWS: dict[str, list[Any]] = {
         LSTM(activation=Swish(beta=1.7), peepholes=Normal(deviation=0.2)),
         *[RNN(activation=Swish(beta=1.7), applied=applied) for applied in ("after", "before")],
         *[JordanRNN(activation=Swish(beta=1.7), fed=fed) for fed in ("outputs", "targets")],
+        JordanRNN(activation=Swish(beta=1.7), fed="targets", sampling=0.4),
         MinimalGatedUnit(activation=Swish(beta=1.7)),
     ],
     "optimizers": [

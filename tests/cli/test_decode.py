@@ -51,10 +51,24 @@ def test_json(written: tuple[Path, Path]) -> None:
         assert set(run["scores"]) >= {"token_accuracy", "bleu", "chrf", "error_rate"}
         (text,) = run["texts"]
         assert len(text["written"]) == 3
-        assert text["reference"] == text["prompt"][::-1]
+        assert text["references"] == [text["prompt"][::-1]]
     own = run_here("decode", spec, "--project", project, "--prompt", "ab", "--json").json
     (text,) = own["runs"][0]["texts"]
-    assert (text["prompt"], text["reference"], own["runs"][0]["scores"]) == ("ab", None, None)
+    assert (text["prompt"], text["references"], own["runs"][0]["scores"]) == ("ab", None, None)
+
+
+def test_searches_are_drawn_and_printed(written: tuple[Path, Path], tmp_path: Path) -> None:
+    spec, project = written
+    drawn = tmp_path / "search.svg"
+    more: tuple[Any, ...] = ("--decoder", "beam = { width = 2 }", "--rows", "2", "--lattice", drawn)
+    ran = run_here("decode", spec, "--project", project, *more)
+    assert (ran.code, ran.err) == (0, "")
+    assert "● written   ○ kept   · pruned" in ran.out
+    svg = drawn.read_text(encoding="utf-8")
+    assert svg.startswith("<svg")
+    assert svg.count("pruned</text>") == 2  # a key for each of two rows
+    refused = run_here("decode", spec, "--project", project, "--lattice", drawn / "within.svg")
+    assert (refused.code, "cannot be written" in refused.err) == (1, True)
 
 
 @pytest.mark.parametrize(

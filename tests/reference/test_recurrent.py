@@ -15,6 +15,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Normal
 from thalweg.catalogue.layers import LayerNormalization, PlaneRecurrent, Recurrent
 from thalweg.catalogue.networks import RecurrentNetwork
+from thalweg.errors import SpecError
 
 torch = pytest.importorskip("torch")
 
@@ -404,6 +405,63 @@ def test_teacher_forcing_takes_the_target_and_then_runs_free() -> None:
     slopes = np.abs(jax.jacobian(one)(jnp.asarray(X[:1]))[0, :, :, 0]).sum(axis=(1, 3))
     assert (slopes[~np.eye(TIME, dtype=bool)] == 0).all()
     assert (np.diag(slopes) > 0).all()
+
+
+def test_sampled_steps_are_fed_what_was_given_out() -> None:
+    def layer(rate: float | None, fed: Any = "targets") -> Recurrent:
+        cell = JordanRNN(outputs=2, output_activation=Tanh(), fed=fed, sampling=rate, **STARTS)
+        return Recurrent(cell=cell, units=3)
+
+    parameters = started(layer(None))
+    p = {name: np.asarray(value) for name, value in parameters.items()}
+    rows, time, draws = 40, 25, np.random.default_rng(7)
+    given = draws.normal(size=(rows, time, 4))
+    x, targets = given[..., :2], given[..., 2:]
+
+    def trained(one: Recurrent, key: int = 0, given: Any = given) -> tuple[np.ndarray, Any]:
+        def outputs(parameters: Any) -> Any:
+            context = Context("train", key=jax.random.key(key))
+            y = one.apply(Variables(parameters, {}), jnp.asarray(given), context)[0]
+            return (y * jnp.cos(jnp.arange(y.size).reshape(y.shape))).sum(), y
+
+        slopes, y = jax.grad(outputs, has_aux=True)(parameters)
+        return np.asarray(y), slopes
+
+    def after(last: np.ndarray, t: int) -> np.ndarray:
+        h = np.tanh(last @ p["recurrent_kernel"] + x[:, t] @ p["input_kernel"] + p["bias"])
+        return np.tanh(h @ p["readout"] + p["readout_bias"])
+
+    # Never is teacher forcing, and always is running free, gradients and all.
+    for rate, other in (
+        (0.0, trained(layer(None))),
+        (1.0, trained(layer(None, "outputs"), given=x)),
+    ):
+        found, slopes = trained(layer(rate))
+        close(found, other[0])
+        for name, slope in slopes.items():
+            close(slope, other[1][name])
+    free, o = [], np.zeros((rows, 2))
+    for t in range(time):
+        o = after(o, t)
+        free.append(o)
+    close(trained(layer(1.0))[0], np.stack(free, axis=1))
+
+    # Between the two every step is one or the other, as often as it should be.
+    found, _ = trained(layer(0.3), key=1)
+    itself, o = np.zeros((rows, time), bool), np.zeros((rows, 2))
+    for t in range(time):
+        forced, own = after(targets[:, t], t), after(o, t)
+        o = found[:, t]
+        itself[:, t] = np.isclose(o, own, atol=1e-12).all(axis=1)
+        close(o, np.where(itself[:, t, None], own, forced))
+    assert abs(itself.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / itself.size)
+    assert itself.mean(axis=0).max() < 0.7
+    evaluated, _ = layer(0.3).apply(
+        Variables(parameters, {}), jnp.asarray(given), Context("evaluate")
+    )
+    close(evaluated, np.stack(free, axis=1))
+    with pytest.raises(SpecError, match=r"JordanRNN\.sampling needs fed"):
+        layer(0.3, "outputs")
 
 
 # ----------------------------------------------------------------------------------------- networks

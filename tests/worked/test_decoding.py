@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from typing import Any
+from xml.etree import ElementTree
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +19,16 @@ from thalweg.catalogue.decoders import (
     Greedy,
     Model,
     decode,
+    search_of,
     step_table,
 )
+from thalweg.catalogue.decoders.telling import Search, Tried
 from thalweg.catalogue.markov import MarkovChain, back_pointers, viterbi
 from thalweg.errors import SpecError
+from thalweg.report.colours import Theme
+from thalweg.report.lattices import draw_lattice, lattice, lattice_lines
+from thalweg.report.parts import LatticePanel
+from thalweg.report.svg import text_width
 
 # A language model over three words, as edges of a tree: conditional log-probabilities. That of "a"
 # is not printed; the others are the differences of printed totals, with -2 for it.
@@ -119,6 +126,73 @@ def test_the_steps_of_width_two_as_a_table() -> None:
     greedy = step_table(decode(Greedy(noted=2), tree(), 3), WORDS, digits=1).splitlines()
     assert greedy[3] == "| 2 | **the red -4.6**, the green -4.9 |"
     assert greedy[4] == "| 3 | **the red rectangle -9.1** |"
+
+
+def picture(decoder: Any) -> LatticePanel:
+    found = decode(decoder, tree(), 3)
+    return lattice(search_of(found.lattice, found.tokens[0, 0].tolist()), WORDS)
+
+
+def test_the_search_of_width_two_as_a_picture() -> None:
+    lines = """\
+  step 1         step 2           step 3
+  ● a −2.00 ──┬─ ● blue −4.30 ─┬─ ● square −9.30
+              │                └─ · ellipse −9.70
+              └─ ○ red −4.50 ──┬─ ○ circle −9.40
+                               └─ · square −9.60
+  ○ the −1.50 ┬─ · red −4.60
+              └─ · green −4.90
+  ● written   ○ kept   · pruned"""
+    assert "\n".join(lattice_lines(picture(Beam(width=2)))) == lines
+    greedy = lattice_lines(picture(Greedy(noted=2)))
+    assert greedy[1] == "  ● the −1.50 ┬─ ● red −4.60 ──── ● rectangle −9.10"
+    likeliest = lattice_lines(picture(Exhaustive()))
+    assert likeliest[1] == "  ● the −1.50 ── ● green −4.90 ── ● rectangle −8.20"
+
+
+@pytest.mark.parametrize("width", [960, 320])
+def test_the_drawing_of_a_search_holds_what_the_record_holds(width: int) -> None:
+    panel = picture(Beam(width=2))
+    drawing = draw_lattice(panel, width, Theme("light"))
+    body = ElementTree.fromstring(f"<svg>{drawing.body}</svg>")
+    texts = [(each.text, float(each.get("x", 0)), each) for each in body.iter("text")]
+    for step in panel.steps:
+        for node in step:
+            assert sum(text == node.word for text, _, _ in texts) >= 1
+            assert sum(text == f"−{-node.total:.2f}" for text, _, _ in texts) == 1
+    bold = [text for text, _, each in texts if each.get("font-weight") == "700"]
+    assert bold == ["a", "−2.00", "blue", "−4.30", "square", "−9.30"]
+    # A way leads to each of what was tried: thick to what won, dashed to what was pruned.
+    ways = list(body.iter("path"))
+    assert sum(way.get("stroke-width") == "2.6" for way in ways) == 3
+    assert sum(way.get("stroke-dasharray") is not None for way in ways) == 4
+    assert len(ways) == sum(map(len, panel.steps)) == 10
+    assert max(x for _, x, _ in texts) <= drawing.width
+    # No text lies over another.
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for text, x, each in texts:
+        size = text_width(text or "", float(each.get("font-size", 12)))
+        end = each.get("text-anchor") == "end"
+        rows.setdefault(each.get("y", ""), []).append((x - size, x) if end else (x, x + size))
+    for spans in rows.values():
+        spans.sort()
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans))
+
+
+def test_of_many_that_were_pruned_the_best_are_drawn() -> None:
+    tried = tuple(Tried((n,), -float(n), n < 2) for n in range(9))
+    panel = lattice(Search((tried,), (0,)), list("abcdefghi"))
+    assert [node.word for node in panel.steps[0]] == list("abcdef")
+    assert panel.left_out == (3,)
+    assert "step 1, 3 more pruned" in lattice_lines(panel)[0]
+
+
+def test_a_sequence_that_was_drawn_twice_is_drawn_once() -> None:
+    tried = (Tried((0,), -1.0, True), Tried((0,), -1.0, True), Tried((1,), -2.0, True))
+    after = (Tried((0, 1), -3.0, True), Tried((1, 0), -4.0, True))
+    panel = lattice(Search((tried, after), (0, 1)), "ab")
+    assert [node.parent for node in panel.steps[1]] == [0, 1]
+    assert [len(step) for step in panel.steps] == [2, 2]
 
 
 @pytest.mark.parametrize(("width", "best"), [(1, -9.1), (2, -9.3), (3, -9.1), (4, -8.2)])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from importlib import import_module
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -117,12 +118,12 @@ def bleu(predicted: Sequence[str], references: Sequence[Sequence[str]], **option
 
     Args:
         predicted: a text for each row.
-        references: for each row its translations, as many for every row.
+        references: for each row its translations, one at least.
         options: of sacrebleu, such as ``tokenize="none"`` where words stand between spaces.
 
     Raises:
         MissingExtra: sacrebleu is not installed.
-        ValueError: rows have no references, or not as many.
+        ValueError: a row has no reference.
 
     Source: Papineni, Roukos, Ward & Zhu, BLEU, 2002; as computed by sacrebleu (Post, A Call for
     Clarity in Reporting BLEU Scores, 2018).
@@ -135,12 +136,12 @@ def chrf(predicted: Sequence[str], references: Sequence[Sequence[str]], **option
 
     Args:
         predicted: a text for each row.
-        references: for each row its translations, as many for every row.
+        references: for each row its translations, one at least.
         options: of sacrebleu, such as ``word_order=2`` for chrF++.
 
     Raises:
         MissingExtra: sacrebleu is not installed.
-        ValueError: rows have no references, or not as many.
+        ValueError: a row has no reference.
 
     Source: Popović, chrF: Character n-gram F-score for Automatic MT Evaluation, 2015; as computed
     by sacrebleu.
@@ -157,13 +158,13 @@ def _scored(
         raise MissingExtra(
             "BLEU and chrF need sacrebleu: pip install 'thalweg[translation]'"
         ) from error
-    counts = {len(texts) for texts in references}
-    if len(predicted) != len(references) or len(counts) != 1 or 0 in counts:
+    if len(predicted) != len(references) or not predicted or not all(references):
         raise ValueError(
-            f"every text needs equally many references, got {len(predicted)} texts and "
-            f"references of {sorted(counts)} for {len(references)}"
+            f"every text needs a reference at least, got {len(predicted)} texts and references of "
+            f"{sorted({len(texts) for texts in references})} for {len(references)}"
         )
-    by_translator = [list(texts) for texts in zip(*references, strict=True)]
+    # As sacrebleu wants them: by translator, with None where one has not translated a row.
+    by_translator = [list(texts) for texts in zip_longest(*references)]
     return float(getattr(sacrebleu, name)(list(predicted), by_translator, **options).score)
 
 

@@ -259,6 +259,7 @@ def report(request: Request, json: bool, **paths: Path | None) -> None:
 @click.option("--rows", default=5, show_default=True, help="How many texts to print.")
 @click.option("--length", type=int, help="Most tokens of a text; as in the data if not given.")
 @click.option("--seed", default=0, show_default=True, help="Of decoders that draw.")
+@_path("--lattice", metavar="FILE", help="Draw how the texts were found, as SVG, and print it.")
 @on_experiment()
 def decode(request: Request, json: bool, **asked: Any) -> None:
     """Let recorded runs write, and judge what they wrote.
@@ -272,13 +273,14 @@ def decode(request: Request, json: bool, **asked: Any) -> None:
       thalweg decode translate.toml --decoder 'beam = { width = 8 }'
       thalweg decode translate.toml --prompt "go on ."
       thalweg decode names.toml --decoder 'sampling = { samples = 10 }' --rows 1
+      thalweg decode names.toml --decoder beam --rows 1 --lattice search.svg
 
     \b
-    JSON: experiment, decoder, runs [{run, seed, scores {rows, shortest, longest,
-      token_accuracy, sequence_accuracy, edit_distance, error_rate, bleu,
-      chrf}, by_length [scores], texts [{prompt, written [{text,
-      log_probability}], reference}]}]; scores and reference are null for a
-      --prompt, bleu and chrf without sacrebleu.
+    JSON: experiment, decoder, runs [{run, seed, scores {rows, references,
+      shortest, longest, token_accuracy, sequence_accuracy, edit_distance,
+      error_rate, bleu, chrf}, by_length [scores], texts [{prompt, written
+      [{text, log_probability}], references}]}]; scores and references are null
+      for a --prompt, bleu and chrf without sacrebleu.
     """
     from thalweg.cli import decoding
 

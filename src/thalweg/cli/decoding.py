@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from thalweg.cli import output
 from thalweg.cli.request import Request
+from thalweg.data.prompts import pieces_of
 from thalweg.errors import RecordError
 from thalweg.laboratory import Laboratory, Scores, Writing
-from thalweg.report import to_text
-from thalweg.report.parts import Page, Section, Table
+from thalweg.report import figure_svg, to_text
+from thalweg.report.lattices import lattice as draw
+from thalweg.report.parts import Figure, Page, Paragraph, Section, Table
 from thalweg.report.words import short
 from thalweg.spec.text import part_from
 
@@ -28,6 +30,7 @@ def decode(
     rows: int,
     length: int | None,
     seed: int,
+    lattice: Path | None,
     json: bool,
 ) -> None:
     """Let recorded runs write, and judge what they wrote."""
@@ -35,25 +38,27 @@ def decode(
     runs = {job.id: job for job in (trial.job for trial in laboratory.plan().trials)}
     inputs: Any = split
     if prompts:
-        vocabulary = next(iter(runs.values())).dataset.vocabulary
-        inputs = [_tokens(prompt, vocabulary) for prompt in prompts]
+        dataset = next(iter(runs.values())).dataset
+        inputs = [pieces_of(dataset, prompt) for prompt in prompts]
     written = laboratory.decode(part, inputs, length=length, seed=seed)
     if not written:
         raise RecordError(
             f"{request.project} holds no run of this experiment that has ended; `thalweg run` it"
         )
     seeds = {run.id: run.seed for run in laboratory.record().runs}
+    run, first = next(iter(written.items()))
+    searched = _searched(run, first, rows)
+    if lattice is not None:
+        with output.writing(lattice) as path:
+            path.write_text(figure_svg(searched), encoding="utf-8")
     if json:
         output.emit(_outcome(laboratory, part, written, seeds, rows))
         return
-    page = Page(_title(part), tuple(_sections(written, seeds, rows)))
+    sections = _sections(written, seeds, rows)
+    if lattice is not None:
+        sections.append(Section("Searches", (searched, Paragraph(f"Drawn in {lattice}."))))
+    page = Page(_title(part), tuple(sections))
     output.say(to_text(page, output.width()).rstrip("\n"))
-
-
-def _tokens(prompt: str, vocabulary: Sequence[str]) -> list[str]:
-    """A text in the tokens of data: words between spaces, or letters where all tokens are."""
-    spelled = all(len(name) == 1 or name.startswith("<") for name in vocabulary)
-    return list(prompt) if spelled else prompt.split()
 
 
 def _title(part: Any) -> str:
@@ -84,8 +89,21 @@ def _text(own: Writing, row: int) -> dict[str, Any]:
     return {
         "prompt": own.prompts[row],
         "written": [{"text": text, "log_probability": float(total)} for text, total in pairs],
-        "reference": own.references[row] if own.references else None,
+        "references": own.references[row] if own.references else None,
     }
+
+
+def _searched(run: str, own: Writing, rows: int) -> Figure:
+    """How the first texts were found."""
+    panels = tuple(
+        draw(own.searches.of(row), own.searches.names, own.prompts[row])
+        for row in range(min(rows, len(own.texts)))
+    )
+    caption = (
+        f"What run {run[:8]} tried at every step, with log-probabilities of the sequences up to "
+        "there."
+    )
+    return Figure("Searches", caption, panels)
 
 
 COLUMNS = ("tokens right", "rows right", "edits", "error rate", "BLEU", "chrF")
@@ -97,7 +115,7 @@ def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> 
     if judged:
         lines = [(run[:8], str(seeds[run]), *_cells(scores)) for run, scores in judged.items()]
         table = Table(("run", "seed", *COLUMNS), tuple(lines), "lr" + "r" * len(COLUMNS))
-        made.append(Section("Beside the references", (table,)))
+        made.append(Section("Beside the references", (*_counted(judged), table)))
     run, own = next(iter(written.items()))
     if own.by_length:
         lines = [
@@ -111,7 +129,7 @@ def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> 
             own.prompts[row] if number == 0 else "",
             text,
             short(float(np.exp(own.log_probabilities[row, number]))),
-            *([own.references[row] if number == 0 else ""] if own.references else []),
+            *([_reference(own, row) if number == 0 else ""] if own.references else []),
         )
         for row in range(min(rows, len(own.texts)))
         for number, text in enumerate(own.texts[row])
@@ -120,6 +138,27 @@ def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> 
     table = Table(columns, tuple(shown), "llrl"[: len(columns)])
     made.append(Section(f"Texts of run {run[:8]}", (table,)))
     return made
+
+
+def _counted(judged: dict[str, Scores]) -> list[Paragraph]:
+    """How many references there are, where there are more than rows."""
+    rows, references = (
+        sum(getattr(scores, name) for scores in judged.values()) for name in ("rows", "references")
+    )
+    if rows == references:
+        return []
+    return [
+        Paragraph(
+            f"{references} references for {rows} rows, {short(references / rows)} each: all that "
+            "the split has for the same source. BLEU and chrF take them all, the other scores the "
+            "nearest."
+        )
+    ]
+
+
+def _reference(own: Writing, row: int) -> str:
+    first, *others = own.references[row]
+    return f"{first} (+{len(others)})" if others else first
 
 
 def _cells(scores: Scores) -> tuple[str, ...]:

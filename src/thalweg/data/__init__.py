@@ -5,6 +5,7 @@ sources/       the sources: parts, found by name through ``thalweg.data.sources.
 sequences.py   sequences and trees of tokens as arrays
 split.py       which rows are for training, validation and test
 texts.py       text as sequences of tokens; translation.py: pairs of them
+subwords.py    words as learned subwords
 trees.py       trees, from text to arrays
 tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
 idx.py         the file format of MNIST

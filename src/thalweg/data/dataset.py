@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -30,8 +31,9 @@ class Source(Protocol):
     """A part that yields a data set.
 
     Laws: ``load`` yields the same arrays each time; nothing is downloaded; ``split`` says how the
-    rows are divided, where 0 leaves a part empty. The Source section of the part's card names the
-    origin, then ``Licence:``.
+    rows are divided, where 0 leaves a part empty. What is loaded depends on it only where the
+    source says that it ``divides`` its rows itself, into ``Dataset.parts``. The Source
+    section of the part's card names the origin, then ``Licence:``.
     """
 
     @property
@@ -61,6 +63,10 @@ class Dataset:
         vocabulary: one name for each token of the inputs; empty where inputs are numbers.
         source_time: so many first steps of the inputs are a sequence of their own, the source. The
             others lead to the targets, and are positions in ``class_names``.
+        parts: rows for training, validation and test, in this order, where the source divides them
+            itself, for every seed alike.
+        cut: from a text to tokens of the vocabulary; None where they are what the eye sees, letters
+            or words between spaces.
 
     Raises:
         DataError: where arrays and meaning do not agree.
@@ -76,6 +82,8 @@ class Dataset:
     divided_like: Dataset | None = None
     vocabulary: tuple[str, ...] = ()
     source_time: int = 0
+    parts: tuple[int, int, int] | None = None
+    cut: Callable[[str], list[str]] | None = None
 
     def __post_init__(self) -> None:
         if self.task not in FACTS:
@@ -124,6 +132,8 @@ class Dataset:
             digest.update(self.divided_like.fingerprint.encode())
         if self.vocabulary:
             digest.update(json.dumps([self.vocabulary, self.source_time]).encode())
+        if self.parts is not None:
+            digest.update(json.dumps(self.parts).encode())
         return digest.hexdigest()
 
     def checked(self, inputs: np.ndarray) -> np.ndarray:
@@ -163,6 +173,8 @@ class Dataset:
                 f"the official test set must leave rows to train on, "
                 f"got {self.fixed_test} of {self.rows} rows"
             )
+        if self.parts is not None and (sum(self.parts) != self.rows or self.parts[0] < 1):
+            raise DataError(f"parts must divide the {self.rows} rows, got {self.parts}")
         if self.vocabulary:
             self._check_sequences()
             return

@@ -6,17 +6,30 @@ is predicted, which for a joined pair are the source and ``<begin>``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from thalweg.data.dataset import Dataset
 from thalweg.data.sequences import PADDING, padded
+from thalweg.data.subwords import WORD, is_subwords
 from thalweg.data.translation import BEGIN, UNKNOWN
 from thalweg.errors import DataError
 
-__all__ = ["Prompts", "end_of", "prompts_from", "prompts_of", "read_aloud", "references_of"]
+__all__ = [
+    "Prompts",
+    "end_of",
+    "pieces_of",
+    "prompts_from",
+    "prompts_of",
+    "reader",
+    "references_of",
+]
+
+
+# For each row the sequences it may be, each once.
+References: TypeAlias = list[list[tuple[int, ...]]]
 
 
 class Prompts(NamedTuple):
@@ -78,9 +91,23 @@ def _token(dataset: Dataset, name: str) -> int:
     raise DataError(f"{name!r} is not one of the {len(dataset.vocabulary)} tokens of the data")
 
 
-def references_of(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """What is predicted in some rows, int32 [row, time], padded at the end."""
-    return padded([row[row >= 0].tolist() for row in dataset.targets[rows]])
+def references_of(dataset: Dataset, rows: np.ndarray, prompts: Prompts) -> References:
+    """What is predicted in some rows: for each its own, then others where as much was read.
+
+    Args:
+        rows: which.
+        prompts: what they begin with. Where nothing is read, rows have their own reference alone:
+            that all names begin alike does not make them names for one another.
+    """
+    own = [tuple(row[row >= 0].tolist()) for row in dataset.targets[rows]]
+    read = prompts.begun if prompts.sources is None else prompts.sources
+    alike: dict[bytes, dict[tuple[int, ...], None]] = {}
+    for source, target in zip(read, own, strict=True):
+        alike.setdefault(source.tobytes(), {})[target] = None
+    return [
+        [target, *(other for other in alike[source.tobytes()] if length and other != target)]
+        for source, target, length in zip(read, own, prompts.lengths, strict=True)
+    ]
 
 
 def end_of(dataset: Dataset) -> int | None:
@@ -90,9 +117,28 @@ def end_of(dataset: Dataset) -> int | None:
     return int(ends[0]) if len(ends) == 1 else None
 
 
-def read_aloud(tokens: Sequence[int], names: Sequence[str], end: int | None = None) -> str:
-    """Tokens as a text: letters side by side, words with spaces, without begin and end."""
-    said = [names[token] for token in tokens if token >= 0 and token != end]
-    said = [name for name in said if name != BEGIN]
-    spelled = all(len(name) == 1 or name.startswith("<") for name in names)
-    return ("" if spelled else " ").join(said)
+def pieces_of(dataset: Dataset, text: str) -> list[str]:
+    """A text in the tokens of data, those not in the vocabulary among them."""
+    if dataset.cut is not None:
+        return dataset.cut(text)
+    return list(text) if _are_letters(dataset.vocabulary) else text.split()
+
+
+def reader(names: Sequence[str], end: int | None = None) -> Callable[[Sequence[int]], str]:
+    """What reads tokens aloud, as a text without begin and end.
+
+    Letters stand side by side, words have spaces between them, and subwords where a word begins.
+    """
+    apart = is_subwords(names)
+    between = "" if apart or _are_letters(names) else " "
+
+    def read_aloud(tokens: Sequence[int]) -> str:
+        said = [names[token] for token in tokens if token >= 0 and token != end]
+        text = between.join(name for name in said if name != BEGIN)
+        return text.replace(WORD, " ").strip() if apart else text
+
+    return read_aloud
+
+
+def _are_letters(names: Sequence[str]) -> bool:
+    return all(len(name) == 1 or name.startswith("<") for name in names)

@@ -15,7 +15,7 @@ import numpy as np
 from thalweg.data.dataset import Dataset, Shares, Source
 from thalweg.errors import DataError, SpecError
 
-__all__ = ["Split", "bootstrapped", "check_shares", "split_rows"]
+__all__ = ["Split", "bootstrapped", "check_shares", "part_sizes", "split_rows"]
 
 PARTS = ("training", "validation", "test")
 
@@ -45,7 +45,8 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
     """Divide the rows of a data set; classes keep their proportions in every part.
 
     Args:
-        dataset: the rows; an official test set stays whole, and the fractions divide the rest.
+        dataset: the rows; an official test set stays whole, and the fractions divide the rest. Rows
+            that come divided stay so.
         fractions: shares for training, validation and test; with an official test set the third
             must be 0.
         seed: the run's seed; the same seed gives the same rows.
@@ -56,6 +57,9 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
     """
     _check_shares(fractions, "split")
     dataset = dataset.divided_like or dataset
+    if dataset.parts is not None:
+        rows = np.arange(dataset.rows, dtype=np.int32)
+        return Split(*np.split(rows, np.cumsum(dataset.parts[:2])))
     if dataset.fixed_test and fractions[2]:
         raise SpecError(
             f"split must give 0 to the test set, got {fractions}; the data come with an official "
@@ -65,7 +69,8 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
     labels = dataset.targets if dataset.facts.labels_rows else None
     randoms = np.random.SeedSequence((seed, STREAM)).generate_state(2)
     train, drawn = np.arange(free, dtype=np.int32), []
-    for size, random in zip(_sizes(free, fractions), randoms, strict=True):
+    sizes = part_sizes(free, fractions)[:0:-1]
+    for size, random in zip(sizes, randoms, strict=True):
         if size and labels is not None and not _can_hold(labels[train], size):
             raise _too_small(dataset, fractions)
         train, rows = _draw(train, size, labels, int(random))
@@ -78,6 +83,20 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
             if len(rows) and len(np.unique(labels[rows])) < dataset.outputs:
                 raise _too_small(dataset, fractions)
     return Split(train, validation, test)
+
+
+def part_sizes(rows: int, fractions: Shares) -> tuple[int, int, int]:
+    """Numbers of rows for training, validation and test.
+
+    Raises:
+        DataError: a part would be without rows.
+    """
+    validation, test = (int(share * rows + 0.5) for share in fractions[1:])
+    sizes = (rows - validation - test, validation, test)
+    for part, share, size in zip(PARTS, fractions, sizes, strict=True):
+        if share and size < 1:
+            raise DataError(f"split {fractions} of {rows} rows leaves none for {part}")
+    return sizes
 
 
 def bootstrapped(split: Split, seed: int) -> Split:
@@ -114,16 +133,6 @@ def _can_hold(labels: np.ndarray, size: int) -> bool:
     """Whether ``size`` rows, and those that stay, have room for every class."""
     counts = np.unique(labels, return_counts=True)[1]
     return min(size, len(labels) - size) >= len(counts) and counts.min() >= 2
-
-
-def _sizes(rows: int, fractions: Shares) -> tuple[int, int]:
-    """Numbers of rows for test and validation; training has the rest."""
-    validation, test = (int(share * rows + 0.5) for share in fractions[1:])
-    sizes = (rows - validation - test, validation, test)
-    for part, share, size in zip(PARTS, fractions, sizes, strict=True):
-        if share and size < 1:
-            raise DataError(f"split {fractions} of {rows} rows leaves none for {part}")
-    return test, validation
 
 
 def _check_shares(fractions: Shares, place: str) -> None:

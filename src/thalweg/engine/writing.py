@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from thalweg.catalogue.context import Variables
-from thalweg.catalogue.decoders.decoder import Decoder, decode
+from thalweg.catalogue.decoders.decoder import Decoder, Lattice, decode
 from thalweg.catalogue.networks.steps import model_of
 from thalweg.data.prompts import Prompts
 from thalweg.engine.kept import Arrays, restored
@@ -26,10 +26,12 @@ class Written(NamedTuple):
     Args:
         tokens: int32 [row, hypothesis, time], -1 after the last.
         log_probabilities: of the sequences, float32 [row, hypothesis].
+        lattice: how they were found.
     """
 
     tokens: np.ndarray
     log_probabilities: np.ndarray
+    lattice: Lattice
 
 
 def write(
@@ -66,6 +68,6 @@ def write(
         sources = None if prompts.sources is None else prompts.sources[chosen]
         model = model_of(lane.network, variables, prompts.begun[chosen], length, sources, end)
         decoded = decode(decoder, model, length, jax.random.fold_in(key, number))
-        found.append([np.asarray(x) for x in (decoded.tokens, decoded.log_probabilities)])
-    tokens, totals = (np.concatenate(held)[:rows] for held in zip(*found, strict=True))
-    return Written(tokens, totals)
+        own = decoded.tokens, decoded.log_probabilities, decoded.lattice
+        found.append(jax.tree.map(np.asarray, own))
+    return Written(*jax.tree.map(lambda *held: np.concatenate(held)[:rows], *found))

@@ -110,7 +110,8 @@ class Laboratory:
 
     def _dataset(self, recipe: Recipe) -> Dataset:
         source: Any = recipe.data
-        source = replace(source, split=(1.0, 0.0, 0.0))  # what is loaded does not depend on it
+        if not getattr(source, "divides", False):
+            source = replace(source, split=(1.0, 0.0, 0.0))  # what is loaded does not depend on it
         if source not in self._datasets:
             self._datasets[source] = source.load()
         return self._datasets[source]

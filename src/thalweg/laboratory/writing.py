@@ -1,14 +1,21 @@
-"""Texts that runs write, and how good they are beside those they should have written."""
+"""Texts that runs write, and how good they are beside those they should have written.
+
+Where the same source has several targets in a split, each of its rows is judged beside them all:
+by BLEU and chrF as they are defined, by all else beside the one it takes fewest edits to reach.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.catalogue.decoders.decoder import Decoder
+from thalweg.catalogue.decoders.decoder import Decoder, Lattice
+from thalweg.catalogue.decoders.telling import Search, search_of
 from thalweg.catalogue.metrics import (
     bleu,
     chrf,
@@ -19,14 +26,15 @@ from thalweg.catalogue.metrics import (
 )
 from thalweg.data import Dataset
 from thalweg.data.prompts import (
-    Prompts,
+    References,
     end_of,
     prompts_from,
     prompts_of,
-    read_aloud,
+    reader,
     references_of,
 )
-from thalweg.data.sequences import PADDING
+from thalweg.data.sequences import padded
+from thalweg.data.subwords import is_subwords
 from thalweg.engine.kept import SPLITS, Arrays
 from thalweg.engine.plan import Job
 from thalweg.engine.writing import write
@@ -44,15 +52,17 @@ class Scores:
 
     Args:
         rows: how many there are.
+        references: how many different ones these have, counted for every row.
         shortest, longest: tokens read before the first was written.
-        token_accuracy: share of the reference's tokens that stand in their place.
+        token_accuracy: share of the nearest reference's tokens that stand in their place.
         sequence_accuracy: share of rows without a fault, the end included.
         edit_distance: tokens to be mended, a row.
-        error_rate: tokens to be mended, for one of the references.
+        error_rate: tokens to be mended, for one of the nearest references.
         bleu, chrf: 0 to 100; None where sacrebleu is not installed.
     """
 
     rows: int
+    references: int
     shortest: int
     longest: int
     token_accuracy: float
@@ -61,6 +71,24 @@ class Scores:
     error_rate: float
     bleu: float | None
     chrf: float | None
+
+
+class Searches(NamedTuple):
+    """How texts were found.
+
+    Args:
+        lattice: what was tried for all rows.
+        tokens: of their hypotheses, [row, hypothesis, time].
+        names: of tokens.
+    """
+
+    lattice: Lattice
+    tokens: np.ndarray
+    names: tuple[str, ...]
+
+    def of(self, row: int) -> Search:
+        """The search of one row."""
+        return search_of(self.lattice, self.tokens[row, 0].tolist(), row)
 
 
 @dataclass(frozen=True)
@@ -72,7 +100,9 @@ class Writing:
         texts: for each row the texts of all hypotheses, the best first.
         tokens: int32 [row, hypothesis, time], positions among the classes of the data.
         log_probabilities: of the sequences, [row, hypothesis].
-        references: what should have been written; empty for sequences of your own.
+        searches: how each row was found.
+        references: for each row what its split has for such a source, its own first; empty for
+            sequences of your own.
         scores: of the best hypotheses; None for sequences of your own.
         by_length: scores of rows from the shortest sources to the longest, in classes of about
             equal size.
@@ -82,7 +112,8 @@ class Writing:
     texts: tuple[tuple[str, ...], ...]
     tokens: np.ndarray
     log_probabilities: np.ndarray
-    references: tuple[str, ...] = ()
+    searches: Searches
+    references: tuple[tuple[str, ...], ...] = ()
     scores: Scores | None = None
     by_length: tuple[Scores, ...] = ()
 
@@ -110,36 +141,33 @@ def written_by(
             raise DataError(f"there are no {inputs} rows; give a split that has some")
     prompts = prompts_of(dataset, rows) if rows is not None else prompts_from(dataset, inputs)
     end, longest = end_of(dataset), length or dataset.targets.shape[1]
-    tokens, totals = write(job, kept, decoder, prompts, longest, end, seed)
-    names = dataset.class_names
+    tokens, totals, lattice = write(job, kept, decoder, prompts, longest, end, seed)
+    aloud = reader(dataset.class_names, end)
     read = prompts.begun if prompts.sources is None else prompts.sources
     made = Writing(
-        tuple(read_aloud(row, dataset.vocabulary) for row in read),
-        tuple(tuple(read_aloud(one, names, end) for one in row) for row in tokens),
+        tuple(map(reader(dataset.vocabulary), read)),
+        tuple(tuple(map(aloud, row)) for row in tokens),
         tokens,
         totals,
+        Searches(lattice, tokens, dataset.class_names),
     )
     if rows is None:
         return made
-    references = references_of(dataset, rows)
-    scores, by_length = _judged(dataset, tokens[:, 0], references, prompts)
-    texts = tuple(read_aloud(row, names, end) for row in references)
-    return Writing(made.prompts, made.texts, tokens, totals, texts, scores, by_length)
+    known = references_of(dataset, rows, prompts)
+    texts = tuple(tuple(map(aloud, row)) for row in known)
+    scores, by_length = _judged(dataset, tokens[:, 0], known, prompts.lengths)
+    return replace(made, references=texts, scores=scores, by_length=by_length)
 
 
 def _judged(
-    dataset: Dataset, written: np.ndarray, references: np.ndarray, prompts: Prompts
+    dataset: Dataset, written: np.ndarray, known: References, lengths: np.ndarray
 ) -> tuple[Scores, tuple[Scores, ...]]:
     """Scores of all rows, and by the length of what was read."""
-    time = max(written.shape[1], references.shape[1])
-    written, references = (
-        np.pad(x, ((0, 0), (0, time - x.shape[1])), constant_values=PADDING)
-        for x in (written, references)
-    )
-    lengths = prompts.lengths
+    said = [row[row >= 0].tolist() for row in written]
 
     def of(chosen: np.ndarray) -> Scores:
-        return _scores(dataset, written[chosen], references[chosen], lengths[chosen])
+        pairs = [said[row] for row in chosen], [known[row] for row in chosen]
+        return _scores(dataset, *pairs, lengths[chosen])
 
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, CLASSES + 1)[1:], method="lower"))
     classes = np.searchsorted(edges, lengths)
@@ -150,24 +178,41 @@ def _judged(
 
 
 def _scores(
-    dataset: Dataset, written: np.ndarray, references: np.ndarray, lengths: np.ndarray
+    dataset: Dataset, said: list[list[int]], known: References, lengths: np.ndarray
 ) -> Scores:
-    names, left_out = dataset.class_names, (PADDING, end_of(dataset))
-    said, wanted = (
-        [[token for token in row if token not in left_out] for row in tokens.tolist()]
-        for tokens in (written, references)
-    )
-    words, meant = ([" ".join(names[t] for t in row) for row in rows] for rows in (said, wanted))
-    texts, given = ([read_aloud(row, names) for row in rows] for rows in (said, wanted))
+    names, end = dataset.class_names, end_of(dataset)
+
+    def bare(tokens: Sequence[int]) -> list[int]:
+        return [token for token in tokens if token != end]
+
+    nearest = [
+        min(own, key=lambda each: edit_distance(bare(row), bare(each)))
+        for row, own in zip(said, known, strict=True)
+    ]
+    time = max(map(len, [*said, *nearest]))
+    places = padded(said, time), padded(nearest, time)
+    written, wanted = ([*map(bare, rows)] for rows in (said, nearest))
+    aloud = reader(names, end)
+    # Subwords are parts of words, of which BLEU is to be.
+    words = aloud if is_subwords(names) else partial(_apart, names, end)
     scored = find_spec("sacrebleu") is not None
+
+    def of_texts(score: Callable[..., float], text: Callable[..., str], **options: Any) -> float:
+        return score([*map(text, said)], [[*map(text, own)] for own in known], **options)
+
     return Scores(
-        rows=len(written),
+        rows=len(said),
+        references=sum(map(len, known)),
         shortest=int(lengths.min()),
         longest=int(lengths.max()),
-        token_accuracy=token_accuracy(written, references),
-        sequence_accuracy=sequence_accuracy(written, references),
-        edit_distance=float(np.mean([*map(edit_distance, said, wanted)])),
-        error_rate=error_rate(said, wanted) if any(wanted) else 0.0,
-        bleu=bleu(words, [[text] for text in meant], tokenize="none") if scored else None,
-        chrf=chrf(texts, [[text] for text in given]) if scored else None,
+        token_accuracy=token_accuracy(*places),
+        sequence_accuracy=sequence_accuracy(*places),
+        edit_distance=float(np.mean([*map(edit_distance, written, wanted)])),
+        error_rate=error_rate(written, wanted) if any(wanted) else 0.0,
+        bleu=of_texts(bleu, words, tokenize="none") if scored else None,
+        chrf=of_texts(chrf, aloud) if scored else None,
     )
+
+
+def _apart(names: Sequence[str], end: int | None, tokens: Sequence[int]) -> str:
+    return " ".join(names[token] for token in tokens if token != end)

@@ -11,6 +11,7 @@ from thalweg.report.parts import (
     HeatCell,
     HeatPanel,
     IntervalPanel,
+    LatticePanel,
     Line,
     LinePanel,
     Panel,
@@ -39,6 +40,8 @@ def _table(panel: Panel) -> Table | None:
             return _heat(panel) if panel.rows else None
         case IntervalPanel():
             return _intervals(panel) if panel.rows else None
+        case LatticePanel():
+            return _steps(panel)
         case BoundaryPanel() | PicturePanel():
             return None  # an image; its title names the run
 
@@ -101,6 +104,15 @@ def _cell(panel: HeatPanel, cell: HeatCell | None) -> str:
     note = f"({cell.note})" if cell.note else ""
     # No-break spaces keep a cell on one line.
     return "\xa0".join(filter(None, (cell_words(panel, cell), note, diverged)))
+
+
+def _steps(panel: LatticePanel) -> Table:
+    rows = []
+    for number, step in enumerate(panel.steps, 1):
+        said = [(f"{node.word}\xa0{fixed(node.total, 2)}", node.kept) for node in step]
+        ways = [", ".join(text for text, kept in said if kept == which) for which in (True, False)]
+        rows.append((str(number), *ways))
+    return Table(("step", "kept", "pruned"), tuple(rows), "rll", panel.title)
 
 
 def _intervals(panel: IntervalPanel) -> Table:

@@ -19,12 +19,14 @@ from thalweg.report.colours import Theme
 from thalweg.report.frame import LABEL, cross
 from thalweg.report.heat import draw_heat
 from thalweg.report.intervals import draw_intervals
+from thalweg.report.lattices import draw_lattice
 from thalweg.report.mosaics import draw_pictures
 from thalweg.report.parts import (
     BoundaryPanel,
     Figure,
     HeatPanel,
     IntervalPanel,
+    LatticePanel,
     LinePanel,
     Panel,
     PicturePanel,
@@ -64,6 +66,8 @@ def draw(panel: Panel, width: float, theme: Theme) -> Drawing:
             return draw_boundary(panel, width, theme)
         case PicturePanel():
             return draw_pictures(panel, width, theme)
+        case LatticePanel():
+            return draw_lattice(panel, width, theme)
 
 
 def legend(figure: Figure) -> list[Key]:

@@ -7,6 +7,7 @@ the reader prefers, or by ``data-theme`` on the root element.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -25,6 +26,7 @@ from thalweg.report.parts import (
     Facts,
     Figure,
     HeatPanel,
+    LatticePanel,
     LinePanel,
     Page,
     Panel,
@@ -277,6 +279,8 @@ def _panel_data(panel: Panel) -> dict[str, Any]:
         case HeatPanel():
             data |= {"rows": panel.rows, "columns": panel.columns}
             data["values"] = [[cell and _finite(cell.value) for cell in row] for row in panel.cells]
+        case LatticePanel():
+            data["steps"] = [[dataclasses.asdict(node) for node in step] for step in panel.steps]
         case BoundaryPanel() | PicturePanel():
             pass  # the image and the dots are the data
         case _:

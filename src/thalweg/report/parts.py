@@ -25,6 +25,8 @@ __all__ = [
     "HeatPanel",
     "IntervalPanel",
     "IntervalRow",
+    "LatticeNode",
+    "LatticePanel",
     "Line",
     "LinePanel",
     "Page",
@@ -314,7 +316,43 @@ class PicturePanel:
     note: str = ""
 
 
-Panel: TypeAlias = LinePanel | HeatPanel | IntervalPanel | BoundaryPanel | PicturePanel
+@dataclass(frozen=True)
+class LatticeNode:
+    """A sequence that a search has tried.
+
+    Args:
+        word: its last.
+        total: its log-probability.
+        parent: the place, in the step before, of what it continues; -1 in the first step.
+        kept: whether it went on, or was complete.
+        won: whether it leads to what was found.
+    """
+
+    word: str
+    total: float
+    parent: int
+    kept: bool = False
+    won: bool = False
+
+
+@dataclass(frozen=True)
+class LatticePanel:
+    """A search, step by step.
+
+    Args:
+        title: whose it is.
+        steps: what was tried at each.
+        left_out: how many others were pruned at each.
+    """
+
+    title: str
+    steps: tuple[tuple[LatticeNode, ...], ...]
+    left_out: tuple[int, ...]
+
+
+Panel: TypeAlias = (
+    LinePanel | HeatPanel | IntervalPanel | BoundaryPanel | PicturePanel | LatticePanel
+)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from thalweg.report.fallback import figure_tables
+from thalweg.report.lattices import lattice_lines
 from thalweg.report.parts import (
     VERDICTS,
     Code,
@@ -14,6 +15,7 @@ from thalweg.report.parts import (
     Figure,
     IntervalPanel,
     IntervalRow,
+    LatticePanel,
     Page,
     Paragraph,
     Part,
@@ -74,9 +76,19 @@ def _figure(figure: Figure, width: int, titled: bool) -> str:
             for panel in figure.panels
             if isinstance(panel, IntervalPanel)
         )
+    elif pictures := _lattices(figure, width):
+        blocks += pictures
     else:
         blocks += (_table(table, width) for table in figure_tables(figure))
     return "\n\n".join(blocks)
+
+
+def _lattices(figure: Figure, width: int) -> list[str]:
+    """Pictures of searches, where a figure has such and there is room."""
+    panels = [panel for panel in figure.panels if isinstance(panel, LatticePanel)]
+    pictures = [[panel.title, *lattice_lines(panel)] for panel in panels]
+    fits = all(len(line) <= width for lines in pictures for line in lines)
+    return ["\n".join(lines) for lines in pictures] if fits else []
 
 
 # ------------------------------------------------------------------------------------------ tables

@@ -33,6 +33,7 @@ class StepContext(NamedTuple):
         mask: factors on what recurrent products are given, the same at every step; None for 1.
         nudges: values to add at taps of this step, by name.
         taps: a dictionary to fill with the values at taps.
+        beside: what the cell asked for beside its projected inputs, of this step.
     """
 
     parameters: Mapping[str, Array]
@@ -41,6 +42,7 @@ class StepContext(NamedTuple):
     mask: Array | None
     nudges: Mapping[str, Array]
     taps: dict[str, Array]
+    beside: Any = None
 
     def product(self, name: str, h: Array) -> Array:
         """h W for the kernel W of this name, silenced before and normalized after."""
@@ -64,7 +66,9 @@ class Cell(Protocol):
     ``draw`` starts the parameters: ``input_kernel`` [input, gate · unit], which only ``project``
     reads, ``bias`` [gate · unit], which the recurrence adds, and whatever else the cell has.
     ``project`` maps inputs [time, batch, input] of all steps at once, ``step`` one step of that
-    and a state to the next state. Every gate and every state is a tap of its name.
+    and a state to the next state. Every gate and every state is a tap of its name. A cell that
+    needs more of its inputs than their projection has ``beside``, which maps them to any tree of
+    arrays [time, batch, ...], or to None.
     """
 
     @property

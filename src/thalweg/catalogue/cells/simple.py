@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
+from thalweg.catalogue import draws
 from thalweg.catalogue.activations import Activation, Identity, Tanh
 from thalweg.catalogue.cells.cell import State, StepContext, check_activation, drawn, projected
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.initializers import Glorot, Initializer, Orthogonal, Zero
 from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
-from thalweg.part import choice, part
+from thalweg.part import Number, choice, number, part
 
 __all__ = ["RNN", "JordanRNN"]
 
@@ -70,7 +72,9 @@ class JordanRNN:
     """Feeds the output of a step, and nothing else, to the next one.
 
     Formula: h_t = f(W o_{t−1} + U x_t + b);  o_t = g(h_t V + c);  fed with targets, y_{t−1} stands
-        in the place of o_{t−1} while training
+        in the place of o_{t−1} while training, but where a step is drawn to be fed o_{t−1}
+    Numbers: sampling: rate at which, fed with targets, a step is drawn to be fed its own last
+        output (scheduled sampling); never without
     Choices: outputs: width of o; activation: f; output_activation: g; fed: with its own ``outputs``
         or, while training, with ``targets``, which are then the last ``outputs`` features of every
         input (y_{t−1} beside x_t); kernel: where U and V start; recurrent_kernel: where W starts;
@@ -79,10 +83,15 @@ class JordanRNN:
         unit], V [unit, outputs]
     Watch for: outputs are all it remembers, so it can do less than RNN. Fed with targets (teacher
         forcing) no step waits for another and no gradient crosses a step; in evaluation the target
-        features are ignored and it runs free on what it gave out itself, which it never met before.
+        features are ignored and it runs free on what it gave out itself, which it never met before;
+        sampling, from near 0 up by a schedule, lets it meet that. Then steps wait for each other,
+        and gradients go back through what was fed, as it is an output and not a draw: at rate 1
+        training is that of ``outputs``.
     Source: Jordan, Serial Order, 1986; Williams & Zipser, A Learning Algorithm for Continually
         Running Fully Recurrent Neural Networks, 1989 (teacher forcing); Goodfellow, Bengio &
-        Courville, Deep Learning, 2016, figures 10.4 and 10.6
+        Courville, Deep Learning, 2016, figures 10.4 and 10.6; Bengio, Vinyals, Jaitly & Shazeer,
+        Scheduled Sampling for Sequence Prediction with Recurrent Neural Networks, 2015, section
+        2.4 (sampling)
     Example:
         >>> cell = JordanRNN(outputs=2)
         >>> parameters = cell.draw(jax.random.key(0), inputs=3, units=5)
@@ -94,10 +103,18 @@ class JordanRNN:
     activation: Activation = choice(default=Tanh())
     output_activation: Activation = choice(default=Identity())
     fed: Literal["outputs", "targets"] = choice(default="outputs")
+    sampling: Number = number(default=None, low=0, high=1)
     kernel: Initializer = choice(default=Glorot())
     recurrent_kernel: Initializer = choice(default=Glorot())
     bias: Initializer | None = choice(default=Zero())
     gates = ("hidden",)
+
+    def check(self) -> None:
+        if self.sampling is not None and self.fed == "outputs":
+            raise SpecError(
+                'JordanRNN.sampling needs fed = "targets": fed with outputs, every step is fed its '
+                "own"
+            )
 
     def states(self, units: int) -> dict[str, int]:
         return {"output": self.outputs}
@@ -130,10 +147,30 @@ class JordanRNN:
             z = z + product(x[..., inputs:], parameters["recurrent_kernel"])
         return z
 
+    def beside(self, x: Array, context: Context) -> tuple[Array, Array] | None:
+        """The targets of all steps, and which steps are fed their own output instead."""
+        if not self._is_sampled(context):
+            return None
+        key = context.within("sampling").key
+        if key is None:
+            raise ValueError("JordanRNN.sampling needs a key in training")
+        # Single precision whatever the numbers, so that both draw the same.
+        coins = draws.uniform(key, (*x.shape[:2], 1), jnp.float32)
+        return x[..., x.shape[-1] - self.outputs :], coins < self.sampling
+
     def step(self, step: StepContext, projected: Array, state: State) -> State:
         z = projected
         if not self._is_taught(step.context):
-            z = z + step.product("recurrent", state["output"])
+            last = state["output"]
+            if self._is_sampled(step.context):
+                if step.beside is None:
+                    raise SpecError(
+                        "JordanRNN.sampling is of a recurrent layer; a decoder has its own, "
+                        "EncoderDecoder.sampling"
+                    )
+                target, itself = step.beside
+                last = jnp.where(itself, last, target)
+            z = z + step.product("recurrent", last)
         hidden = step.tap("hidden", self.activation(z))
         z = hidden @ step.parameters["readout"]
         if self.bias is not None:
@@ -141,4 +178,8 @@ class JordanRNN:
         return {"output": step.tap("output", self.output_activation(z))}
 
     def _is_taught(self, context: Context) -> bool:
-        return self.fed == "targets" and context.mode == "train"
+        """Whether every step is fed its target, so that none waits for another."""
+        return self.fed == "targets" and context.mode == "train" and self.sampling is None
+
+    def _is_sampled(self, context: Context) -> bool:
+        return self.sampling is not None and context.mode == "train"

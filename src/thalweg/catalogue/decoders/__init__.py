@@ -16,6 +16,7 @@ from thalweg.catalogue.decoders.decoder import decode as decode
 from thalweg.catalogue.decoders.exhaustive import Exhaustive
 from thalweg.catalogue.decoders.greedy import Greedy
 from thalweg.catalogue.decoders.sampling import Sampling
+from thalweg.catalogue.decoders.telling import search_of as search_of
 from thalweg.catalogue.decoders.telling import step_table as step_table
 
 __all__ = ["Beam", "DiverseBeam", "Exhaustive", "Greedy", "Sampling"]

@@ -2,7 +2,8 @@
 
 A batch of token sequences is int32 [batch, time], padded at the end with ``PADDING``. A network
 that is given one tells its layers by ``context.lengths`` how many steps count; layers that treat
-every step alike need not ask.
+every step alike need not ask. A layer that makes sequences longer says how long they are then by
+``lengths_after``, which those behind it are told.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from jax import Array
 
 from thalweg.catalogue.context import Context
 
-__all__ = ["PADDING", "aware_of_padding", "counted_steps", "lengths_of", "places_of"]
+__all__ = [
+    "PADDING",
+    "aware_of_padding",
+    "counted_steps",
+    "lengths_of",
+    "places_of",
+    "without_padding",
+]
+
 
 #: Stands where a sequence has ended, and for a target where nothing is to be predicted.
 PADDING = -1
@@ -26,6 +35,13 @@ def lengths_of(tokens: Array) -> Array:
 def counted_steps(lengths: Array, time: int) -> Array:
     """Which of so many steps of each sequence count, bool [batch, time]."""
     return jnp.arange(time) < lengths[:, None]
+
+
+def without_padding(context: Context, x: Array) -> Array:
+    """Inputs [batch, time, feature] of which steps that do not count are 0."""
+    if context.lengths is None or x.ndim != 3:
+        return x
+    return jnp.where(counted_steps(context.lengths, x.shape[1])[..., None], x, 0)
 
 
 def aware_of_padding(context: Context, x: Array) -> Context:

@@ -75,17 +75,19 @@ def unroll(
         projected = projected + parameters["bias"]
     given_out = next(iter(cell.states(1)))
     nudges = _own_nudges(cell, context, (batch, time))
+    asked: Any = getattr(cell, "beside", None)
+    beside = asked and asked(by_time, context)
     begins = None
     if truncation is not None:
         begins = (jnp.arange(time) + backward) % truncation == 0
 
     def advance(state: State, given: Any) -> tuple[State, Any]:
-        projected, live, nudges, begins = given
+        projected, live, nudges, begins, beside = given
         if begins is not None:
             cut = jax.lax.stop_gradient(state)
             state = jax.tree.map(lambda own, cut: jnp.where(begins, cut, own), state, cut)
         taps: dict[str, Array] = {}
-        step = StepContext(parameters, context, normalize, mask, nudges, taps)
+        step = StepContext(parameters, context, normalize, mask, nudges, taps, beside)
         new = cell.step(step, projected, state)
         # Taps that nobody asked for must not be kept for every step.
         seen = (new[given_out], {} if context.taps is None else taps)
@@ -95,7 +97,8 @@ def unroll(
         return new, seen
 
     start = {name: held.astype(projected.dtype) for name, held in start.items()}
-    state, seen = jax.lax.scan(advance, start, (projected, live, nudges, begins), reverse=backward)
+    given = projected, live, nudges, begins, beside
+    state, seen = jax.lax.scan(advance, start, given, reverse=backward)
     outputs, taps = jax.tree.map(lambda held: jnp.moveaxis(held, 0, 1), seen)
     if context.taps is not None:
         context.taps |= {context.prefix + name: held for name, held in taps.items()}

@@ -99,7 +99,16 @@ def apply_sequence(
     state = {}
     for name, layer in layers:
         x, state[name] = apply_layer(name, layer, variables, x, context)
+        context = _after(layer, context)
     return x, filled(state)
+
+
+def _after(layer: Any, context: Context) -> Context:
+    """The context behind a layer, which may have made sequences longer: its ``lengths_after``."""
+    asked = getattr(layer, "lengths_after", None)
+    if asked is None or context.lengths is None:
+        return context
+    return context.of_lengths(asked(context.lengths))
 
 
 def init_named(network: Any, key: Array, example: Any) -> Variables:

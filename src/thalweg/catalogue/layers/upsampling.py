@@ -11,6 +11,7 @@ from jax import Array, lax
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
+from thalweg.catalogue.layers.lengths import without_padding
 from thalweg.catalogue.layers.windows import Padding, check_axes, described
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
@@ -44,6 +45,10 @@ class Upsample:
             )
         return Variables({}, {})
 
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        return lengths * self.factor
+
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         for axis in range(1, x.ndim - 1):
             x = jnp.repeat(x, self.factor, axis=axis)
@@ -65,6 +70,7 @@ class TransposedConvolution:
     Watch for: often called deconvolution, which it is not. Where the stride does not divide the
         size, some outputs are reached by more windows than others and a checkerboard shows. An
         output is reached by S times fewer cells along an axis than the fan of the kernel counts.
+        Of padded sequences, the steps that do not count reach no output.
     Source: Dumoulin & Visin, A Guide to Convolution Arithmetic, 2016, relationship 13
     Example:
         >>> layer, images = TransposedConvolution(filters=5), jnp.ones((1, 7, 7, 3))
@@ -102,12 +108,17 @@ class TransposedConvolution:
         return Variables(parameters, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        z = self._map(x, variables.parameters["kernel"])
+        z = self._map(without_padding(context, x), variables.parameters["kernel"])
         if self.bias is not None:
             z = z + variables.parameters["bias"]
         return context.tap("z", z), {}
 
-    def _length(self, cells: int, size: int) -> int:
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        reached: Any = self._length(lengths, self.size[0])
+        return jnp.where(lengths > 0, jnp.maximum(reached, 0), 0)
+
+    def _length(self, cells: Any, size: int) -> Any:
         """Outputs along an axis."""
         if self.padding == "same":
             return cells * self.stride

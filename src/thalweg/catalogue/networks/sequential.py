@@ -42,6 +42,13 @@ class Sequential:
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         return apply_named(self, variables, x, aware_of_padding(context, x))
 
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        for layer in self.layers:
+            asked: Any = getattr(layer, "lengths_after", None)
+            lengths = lengths if asked is None else asked(lengths)
+        return lengths
+
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""
         return numbered(self.layers)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace as with_fields
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.fetch import data_folder
 from thalweg.data.sources.generated import LARGEST_SEED
-from thalweg.data.split import check_shares
+from thalweg.data.split import check_shares, part_sizes
+from thalweg.data.subwords import learned, needs_tokenizers
 from thalweg.data.texts import read_text, spread
 from thalweg.data.translation import Layout, known_words, translation
 from thalweg.errors import DataError, MissingExtra, SpecError
@@ -24,19 +27,26 @@ __all__ = ["NumberWords", "Pairs"]
 PIECE = re.compile(r"\w+(?:['’-]\w+)*['’]?|[^\w\s]")
 
 
+def _words(text: str) -> list[str]:
+    return PIECE.findall(text.lower())
+
+
 @part
 class Pairs:
-    r"""Sentences and their translations, word by word, from a file of two columns.
+    r"""Sentences and their translations, in words or subwords, from a file of two columns.
 
     Choices: path: a text file, gzipped or not, with a tab between a sentence and its translation;
         further columns are left out; eng-fra/eng-fra.tsv.gz within $THALWEG_DATA or
         ~/.local/share/thalweg where omitted; samples: pairs to keep, evenly from the file, all
-        where omitted; least: how often a word must occur, rarer ones becoming ``<unknown>``;
-        layout: ``apart`` for an encoder and a decoder, or ``joined`` as one sequence; split:
-        shares of the pairs for training, validation and test
+        where omitted; tokens: ``words``, or ``subwords`` that are learned for each language
+        (byte-pair encoding), for both together where they are joined; least: how often a word must
+        occur, rarer ones becoming ``<unknown>``, and rarer subwords staying apart; subwords: how
+        many there are at most; layout: ``apart`` for an encoder and a decoder, or ``joined`` as one
+        sequence; split: shares of the pairs for training, validation and test
     Shapes: inputs [pairs, source + target], targets [pairs, target]: tokens
     Watch for: words are in lower case, signs are words. A sentence may stand in several pairs, and
-        so in training and in test.
+        so in training and in test. Subwords are learned from the training rows alone, which are the
+        same for every seed then.
     Source: your own file; by default English and French, Tatoeba, CC BY 2.0 FR. Licence: yours.
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -52,27 +62,58 @@ class Pairs:
 
     path: str | None = choice(None)
     samples: int | None = choice(None, low=1)
+    tokens: Literal["words", "subwords"] = choice(default="words")
     least: int = choice(1, low=1)
+    subwords: int = choice(1000, low=1)
     layout: Layout = choice(default="apart")
     split: Shares = choice((0.8, 0.1, 0.1))
     check = check_shares
 
+    @property
+    def divides(self) -> bool:
+        """Whether rows are divided here, and the same for every seed."""
+        return self.tokens == "subwords"
+
     def missing(self) -> str:
         """What is not there and how to get it; empty where the file is."""
-        if self._file.exists():
-            return ""
-        return f"there is no file {self._file}; put a sentence, a tab and its translation in a line"
+        if not self._file.exists():
+            return (
+                f"there is no file {self._file}; put a sentence, a tab and its translation in a "
+                "line"
+            )
+        return needs_tokenizers("Pairs") if self.divides else ""
 
     def load(self) -> Dataset:
-        if missing := self.missing():
-            raise DataError(missing)
+        if not self._file.exists():
+            raise DataError(self.missing())
         lines = read_text(self._file).splitlines()
         pairs = [self._pair(line, number) for number, line in enumerate(lines, 1)]
         chosen = spread(pairs, self.samples, "Pairs.samples")
+        if self.divides:
+            return self._of_subwords(chosen)
         sources, targets = ([pair[side] for pair in chosen] for side in (0, 1))
         read, said = (known_words(side, self.least) for side in (sources, targets))
         note = f"{self._file.name}: {len(chosen)} pairs of {len(read)} and {len(said)} words"
-        return translation(sources, targets, read, said, self.layout, (note,))
+        made = translation(sources, targets, read, said, self.layout, (note,))
+        return with_fields(made, cut=_words)
+
+    def _of_subwords(self, pairs: list[tuple[list[str], list[str]]]) -> Dataset:
+        """Pairs in an order of their own, of which the first are for training."""
+        # Files have short sentences first; so would training.
+        order = np.random.default_rng(0).permutation(len(pairs))
+        parts = part_sizes(len(pairs), self.split)
+        texts = [[" ".join(pairs[row][side]) for row in order] for side in (0, 1)]
+        heard = [side[: parts[0]] for side in texts]
+        if self.layout == "joined":
+            heard = [heard[0] + heard[1]] * 2
+        read, said = (learned(side, self.subwords, self.least, "Pairs") for side in heard)
+        sources, targets = map(read.cut, texts[0]), map(said.cut, texts[1])
+        note = (
+            f"{self._file.name}: {len(pairs)} pairs of {len(read.names)} and {len(said.names)} "
+            f"subwords, learned from {parts[0]} of them"
+        )
+        made = translation([*sources], [*targets], read.names, said.names, self.layout, (note,))
+        return with_fields(made, parts=parts, cut=lambda text: read.cut(" ".join(_words(text))))
 
     def _pair(self, line: str, number: int) -> tuple[list[str], list[str]]:
         columns = line.split("\t")
@@ -81,7 +122,7 @@ class Pairs:
                 f"{self._file}, line {number} must hold a sentence, a tab and its translation, got "
                 f"{len(columns)} column"
             )
-        source, target = (PIECE.findall(column.lower()) for column in columns[:2])
+        source, target = (_words(column) for column in columns[:2])
         if not (source and target):
             side = "second" if source else "first"
             raise DataError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as with_fields
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Literal
 
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.fetch import data_folder
-from thalweg.data.split import check_shares
+from thalweg.data.split import check_shares, part_sizes
+from thalweg.data.subwords import learned, needs_tokenizers
 from thalweg.data.texts import (
     language_model,
     most_frequent,
@@ -85,14 +88,18 @@ class Names:
 
 @part
 class Text:
-    r"""Your own text, cut into windows, of which every character or word is predicted.
+    r"""Your own text, cut into windows, of which every character, word or subword is predicted.
 
-    Choices: path: a text file in UTF-8, gzipped or not; tokens: ``characters``, or ``words``
-        between spaces; window: tokens a row predicts; least: how often a token must occur, rarer
-        ones becoming ``<unknown>``; split: shares of the windows for training, validation and test
+    Choices: path: a text file in UTF-8, gzipped or not; tokens: ``characters``, ``words`` between
+        spaces, or ``subwords`` that are learned (byte-pair encoding); window: tokens a row
+        predicts; least: how often a token must occur, rarer ones becoming ``<unknown>``, and rarer
+        subwords staying apart; subwords: how many there are at most; split: shares of the windows
+        for training, validation and test, of subwords those of the words
     Shapes: inputs and targets [rows, window]: tokens
     Watch for: windows do not overlap, and none knows what came before it. Those of the test are
-        drawn from all over the text, so a passage may have its neighbours in training.
+        drawn from all over the text, so a passage may have its neighbours in training; but subwords
+        are learned from the first words, and the last ones are the test. Losses a token of
+        different tokens are of different things.
     Source: your own file. Licence: yours.
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -105,15 +112,27 @@ class Text:
     """
 
     path: str = choice()
-    tokens: Literal["characters", "words"] = choice(default="characters")
+    tokens: Literal["characters", "words", "subwords"] = choice(default="characters")
     window: int = choice(64, low=1)
     least: int = choice(1, low=1)
+    subwords: int = choice(1000, low=1)
     split: Shares = choice((0.8, 0.1, 0.1))
     check = check_shares
+
+    @property
+    def divides(self) -> bool:
+        """Whether rows are divided here, and the same for every seed."""
+        return self.tokens == "subwords"
+
+    def missing(self) -> str:
+        """What is not there and how to get it; empty where nothing is missing."""
+        return needs_tokenizers("Text") if self.divides else ""
 
     def load(self) -> Dataset:
         path = Path(self.path).expanduser()
         text = read_text(path)
+        if self.divides:
+            return self._of_subwords(text.split(), path)
         pieces = text.split() if self.tokens == "words" else list(text)
         known = most_frequent(pieces, self.least)
         # Where all are known, nothing else stands in the vocabulary.
@@ -122,7 +141,29 @@ class Text:
         if len(vocabulary) < 2 or len(pieces) < 2:
             raise DataError(f"{path} must hold at least two different {self.tokens}, got {known}")
         (tokens,) = numbered([pieces], vocabulary)
-        starts = range(0, len(tokens) - 1, self.window)
-        windows = [tokens[start : start + self.window + 1] for start in starts]
         note = f"{path.name}: {len(pieces)} {self.tokens}, {len(vocabulary)} different ones"
-        return language_model(windows, vocabulary, (note,))
+        return language_model(self._windows(tokens), vocabulary, (note,))
+
+    def _windows(self, tokens: list[int]) -> list[list[int]]:
+        starts = range(0, len(tokens) - 1, self.window)
+        return [tokens[start : start + self.window + 1] for start in starts]
+
+    def _of_subwords(self, words: list[str], path: Path) -> Dataset:
+        """Three stretches of words, of which subwords are learned from the first."""
+        begins = [0, *accumulate(part_sizes(len(words), self.split))]
+        stretches = [" ".join(words[slice(*ends)]) for ends in pairwise(begins)]
+        known, cut = learned(stretches[:1], self.subwords, self.least, "Text")
+        pieces = [cut(stretch) for stretch in stretches]
+        windows = [self._windows(tokens) for tokens in numbered(pieces, known)]
+        parts = tuple(map(len, windows))
+        for stretch, rows, share in zip(pieces, parts, self.split, strict=True):
+            if share and not rows:
+                raise DataError(
+                    f"{path} must hold at least two subwords for each of Text.split, got {stretch}"
+                )
+        note = (
+            f"{path.name}: {sum(map(len, pieces))} subwords, {len(known)} different ones, learned "
+            f"from the first {begins[1]} words"
+        )
+        made = language_model([*chain(*windows)], known, (note,))
+        return with_fields(made, parts=parts, cut=cut)
