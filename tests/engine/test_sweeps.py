@@ -15,6 +15,7 @@ from tests.catalogue.rows import ROWS, SEARCHES
 from tests.engine.laboratory_setup import assert_same_bits, everything, trained
 
 from thalweg.catalogue.activations import Sigmoid
+from thalweg.catalogue.cells import JordanRNN
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.catalogue.layers import (
     Activate,
@@ -24,6 +25,7 @@ from thalweg.catalogue.layers import (
     GlobalPooling,
     MultiHeadAttention,
     NormalSample,
+    Recurrent,
     TransformerBlock,
 )
 from thalweg.catalogue.losses import BinaryCrossEntropy
@@ -210,6 +212,17 @@ RECIPES: dict[str, Recipe] = {
                 LAYERS["sinusoidal_positions"],
                 MultiHeadAttention(heads=2, dropout=0.3),
                 TransformerBlock(width=4, heads=2, dropout=0.4),
+                GlobalPooling(),
+                Dense(),
+            )
+        ),
+    ),
+    "fed its own outputs": recipe(
+        data=BITS,
+        network=Sequential(
+            layers=(
+                Embedding(features=4),
+                Recurrent(cell=JordanRNN(fed="targets", sampling=0.4), units=4),
                 GlobalPooling(),
                 Dense(),
             )
