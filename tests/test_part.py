@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.catalogue.activations import GELU, LeakyReLU, ReLU, RReLU, Tanh
+from thalweg.catalogue.cells import JordanRNN
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.catalogue.initializers import Fan, He, Normal, Zero
 from thalweg.catalogue.layers import Convolution, Dense, Dropout
@@ -446,7 +447,7 @@ NUMBERS = [
     for name, declared in declarations(cls).items()
     if declared.kind == "number"
 ]
-REQUIRED: dict[type, dict[str, Any]] = {Dense: {"units": 2}}
+REQUIRED: dict[type, dict[str, Any]] = {Dense: {"units": 2}, JordanRNN: {"fed": "targets"}}
 
 
 def inside(declared: Declaration) -> st.SearchStrategy[float]:
