@@ -24,7 +24,13 @@ SMALLER = {
     "siamese": ("data.comparisons.samples=200",),
     "moons": ("compare.seeds.tune=1",),
     "mnist": ("data.mnist.samples=600",),
-    "mnist_ablation": ("data.mnist.samples=600", "network.residual_mlp.width=16"),
+    "mnist_ablation": (
+        "data.mnist.samples=600",
+        "network.residual_mlp.width=16",
+        "network.residual_mlp.blocks=1",
+        "training.probes=0",
+    ),
+    "optimizers_moons": ("training.probes=0",),
     "sentiment_trees": ("data.sentiment_trees.samples=60",),
     "mnist_cnn": ("data.mnist.samples=300", "network.vgg.filters=[4, 4, 4]"),
     "mnist_dense_99": (
