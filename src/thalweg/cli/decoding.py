@@ -46,18 +46,16 @@ def decode(
             f"{request.project} holds no run of this experiment that has ended; `thalweg run` it"
         )
     seeds = {run.id: run.seed for run in laboratory.record().runs}
-    run, first = next(iter(written.items()))
-    searched = _searched(run, first, rows)
+    searches: list[Section] = []
     if lattice is not None:
+        searched = _searched(*next(iter(written.items())), rows)
         with output.writing(lattice) as path:
             path.write_text(figure_svg(searched), encoding="utf-8")
+        searches.append(Section("Searches", (searched, Paragraph(f"Drawn in {lattice}."))))
     if json:
         output.emit(_outcome(laboratory, part, written, seeds, rows))
         return
-    sections = _sections(written, seeds, rows)
-    if lattice is not None:
-        sections.append(Section("Searches", (searched, Paragraph(f"Drawn in {lattice}."))))
-    page = Page(_title(part), tuple(sections))
+    page = Page(_title(part), (*_sections(written, seeds, rows), *searches))
     output.say(to_text(page, output.width()).rstrip("\n"))
 
 
