@@ -29,6 +29,7 @@ from thalweg.catalogue.preprocessing.scaling import Affine
 from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
 from thalweg.engine import measures, penalties, streams
+from thalweg.engine.order import WINDOWS, Cut, shortest
 from thalweg.engine.shuffle import position_after_shuffle
 from thalweg.tasks import Task
 
@@ -46,6 +47,7 @@ class Shape:
         task: of the data.
         patiences: patiences of the plateau schedules in use.
         adjustable: names of the manual schedules in use.
+        cuts: to which mini-batches are cut, where they are of rows of like length.
     """
 
     batch_size: int
@@ -54,6 +56,7 @@ class Shape:
     task: Task
     patiences: tuple[int, ...] = ()
     adjustable: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -114,16 +117,20 @@ def scaled(scaling: Fitted | None, values: Array) -> Array:
     return values if scaling is None else scaling.apply(values)
 
 
-def _rows_of(lane: Lane, pool: Pool, rows: Array) -> tuple[Array, Array]:
-    """Inputs and targets of some rows, scaled."""
+def _rows_of(lane: Lane, pool: Pool, rows: Array, cut: Cut | None = None) -> tuple[Array, Array]:
+    """Inputs and targets of some rows, scaled, or of tokens cut."""
     inputs, targets = pool.inputs[rows], pool.targets[rows]
+    if cut is not None:
+        return cut.inputs(inputs), targets[:, : cut.steps] if targets.ndim > 1 else targets
     return scaled(lane.scaling, inputs), scaled(lane.target_scaling, targets)
 
 
-def training_batch(lane: Lane, pool: Pool, rows: Array, progress: Progress) -> Batch:
+def training_batch(
+    lane: Lane, pool: Pool, rows: Array, progress: Progress, cut: Cut | None = None
+) -> Batch:
     """The mini-batch of a step, augmented: images before preprocessing, all else after it."""
     if not lane.augmentation:
-        return Batch(*_rows_of(lane, pool, rows))
+        return Batch(*_rows_of(lane, pool, rows, cut))
     key = streams.augmentation_key(lane.seed, progress.step)
     batch = Batch(pool.inputs[rows], scaled(lane.target_scaling, pool.targets[rows]))
     for of_images in (True, False):
@@ -151,23 +158,38 @@ def start(network: Network, seed: Array, example: Any) -> Variables:
 def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
     """Row numbers of the mini-batch of a step, int32 [batch].
 
-    The last batch of an epoch may be short; it is filled with repeated rows, whose weight is zero.
+    The last batch of an epoch, or that of the longest rows, may be short; it is filled with
+    repeated rows, whose weight is zero.
     """
     if shape.batch_size == shape.training_rows:
         return lane.rows.train
-    epoch, within = step // shape.steps_per_epoch, step % shape.steps_per_epoch
-    position = within * shape.batch_size + jnp.arange(shape.batch_size)
+    epoch, position = step // shape.steps_per_epoch, _positions(lane, shape, step)
     position = jnp.minimum(position, shape.training_rows - 1)
-    return lane.rows.train[position_after_shuffle(position, shape.training_rows, lane.order, epoch)]
+    if not shape.cuts:
+        place = position_after_shuffle(position, shape.training_rows, lane.order, epoch)
+        return lane.rows.train[place]
+    # All of a mini-batch lie in one window, whose rows change places among themselves.
+    batches = -(-shape.steps_per_epoch // WINDOWS)
+    window = position[0] // (batches * shape.batch_size)
+    begin = window * batches * shape.batch_size
+    rows = jnp.minimum(shape.training_rows - begin, batches * shape.batch_size)
+    words = lane.order + jnp.array([0, 1], jnp.uint32) * window.astype(jnp.uint32)
+    return lane.rows.train[begin + position_after_shuffle(position - begin, rows, words, epoch)]
 
 
-def weights_at(shape: Shape, step: Array, dtype: Any) -> Array | None:
+def _positions(lane: Lane, shape: Shape, step: Array) -> Array:
+    """Where the rows of the mini-batch of a step lie before they are shuffled, int32 [batch]."""
+    epoch, within = step // shape.steps_per_epoch, step % shape.steps_per_epoch
+    if shape.cuts:
+        within = position_after_shuffle(within, shape.steps_per_epoch, ~lane.order, epoch)
+    return within * shape.batch_size + jnp.arange(shape.batch_size)
+
+
+def weights_at(lane: Lane, shape: Shape, step: Array, dtype: Any) -> Array | None:
     """Weights of the rows of a mini-batch; None where every batch is whole."""
     if shape.training_rows % shape.batch_size == 0:
         return None
-    within = step % shape.steps_per_epoch
-    position = within * shape.batch_size + jnp.arange(shape.batch_size)
-    return (position < shape.training_rows).astype(dtype)
+    return (_positions(lane, shape, step) < shape.training_rows).astype(dtype)
 
 
 def progress_at(shape: Shape, step: Array, told: Array) -> Progress:
@@ -190,11 +212,13 @@ def objective_at(
     rows: Array,
     progress: Progress,
     taps: dict[str, Array] | None = None,
+    cut: Cut | None = None,
 ) -> Composite:
     """The objective on the mini-batch of a step, as a function of the parameters."""
-    batch = training_batch(lane, pool, rows, progress)
-    weights = weights_at(shape, step, pool.number_type)
+    batch = training_batch(lane, pool, rows, progress, cut)
+    weights = weights_at(lane, shape, step, pool.number_type)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
+    network = network if cut is None else cut.network(network)
     regularizers = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
     attached: Any = getattr(loss, "attached", None)
@@ -246,12 +270,26 @@ def train_step(
     Returns:
         The state after the step, and the objective before it.
     """
+    take = partial(_step, lane, pool, shape, state, step, rows, told)
+    return shortest(shape.cuts, pool.inputs[rows], take) if shape.cuts else take(None)
+
+
+def _step(
+    lane: Lane,
+    pool: Pool,
+    shape: Shape,
+    state: State,
+    step: Array,
+    rows: Array,
+    told: Array,
+    cut: Cut | None,
+) -> tuple[State, Array]:
     progress = progress_at(shape, step, told)
     clip = as_is
     if lane.clipping is not None:
         clip = partial(settled(lane.clipping, progress).clip, parameters=state.parameters)
     taken = settled(lane.optimizer, progress).step(
-        objective_at(lane, pool, shape, state.network_state, step, rows, progress),
+        objective_at(lane, pool, shape, state.network_state, step, rows, progress, cut=cut),
         state.parameters,
         state.optimizer_state,
         step + 1,
@@ -286,7 +324,7 @@ def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
     return max(16, min(EVALUATION_ROWS, fitting))
 
 
-def evaluate(lane: Lane, pool: Pool, task: Task, state: State) -> Array:
+def evaluate(lane: Lane, pool: Pool, task: Task, cuts: tuple[Cut, ...], state: State) -> Array:
     """Sums over the rows of each split of what ``measures.of_rows`` measures, [split, quantity]."""
     sizes = [rows.shape[0] for rows in lane.rows]
     size = min(evaluation_rows(lane, pool, state), sum(sizes))
@@ -298,10 +336,15 @@ def evaluate(lane: Lane, pool: Pool, task: Task, state: State) -> Array:
 
     def portion(given: tuple[Array, Array]) -> Array:
         chosen, split = given
-        inputs, targets = _rows_of(lane, pool, chosen)
         variables = Variables(state.parameters, state.network_state)
-        outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
-        both = measures.of_rows(task, lane.loss, outputs, targets, lane.target_scaling)
+
+        def measured(cut: Cut | None) -> Array:
+            inputs, targets = _rows_of(lane, pool, chosen, cut)
+            network = lane.network if cut is None else cut.network(lane.network)
+            outputs, _ = network.apply(variables, inputs, Context("evaluate"))
+            return measures.of_rows(task, lane.loss, outputs, targets, lane.target_scaling)
+
+        both = shortest(cuts, pool.inputs[chosen], measured) if cuts else measured(None)
         own = split[:, None] == jnp.arange(len(sizes))
         # Not a product with a mask: a loss that is infinite in one split must not reach another.
         return jnp.where(own[:, :, None], both[:, None, :], 0).sum(axis=0)

@@ -86,7 +86,7 @@ def shift(
     """
     progress = progress_at(shape, step, told)
     batch = training_batch(lane, pool, rows_at(lane, shape, step), progress)
-    weights = weights_at(shape, step, pool.number_type)
+    weights = weights_at(lane, shape, step, pool.number_type)
     network, key = settled(lane.network, progress), streams.noise_key(lane.seed, step)
 
     def moments_of(parameters: Any) -> dict[str, tuple[Array, Array]]:

@@ -27,6 +27,7 @@ from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.memory import recalls
+from thalweg.engine.order import Cut, cuts_of
 from thalweg.engine.program import stacked
 from thalweg.engine.refusals import check_activations, check_inputs, check_layers
 from thalweg.engine.streams import order_words
@@ -91,6 +92,11 @@ class Job:
         return rows if size == "full" else min(size, rows)
 
     @property
+    def cuts(self) -> tuple[Cut, ...]:
+        """To which its mini-batches are cut, where they are of rows of like length."""
+        return () if self.recipe.training.order is None else _cuts(self.dataset)
+
+    @property
     def steps(self) -> int:
         """Steps planned."""
         return self.recipe.training.epochs * -(-self.sizes[0] // self.batch_size)
@@ -100,6 +106,11 @@ class Job:
 def _split(dataset: Dataset, shares: tuple[float, float, float], seed: int) -> Split:
     # Data sets hash by identity, so runs that share one share its splits too.
     return split_rows(dataset, shares, seed)
+
+
+@lru_cache(maxsize=256)
+def _cuts(dataset: Dataset) -> tuple[Cut, ...]:
+    return cuts_of(dataset)
 
 
 @lru_cache(maxsize=4096)
@@ -235,6 +246,7 @@ def _key(job: Job) -> Any:
         recipe.target_preprocessing is not None,
         training.batch_size,
         training.epochs,
+        job.cuts,
         training.evaluate_every,
         training.probes,
         training.probe_also,
@@ -264,9 +276,8 @@ def _group(jobs: list[Job]) -> Group:
     first = jobs[0]
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
     adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
-    shape = Shape(
-        first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences, adjustable
-    )
+    sizes = first.batch_size, first.sizes[0], first.steps
+    shape = Shape(*sizes, first.dataset.task, patiences, adjustable, first.cuts)
     return Group(shape, tuple(jobs), *_cost(first.recipe, first.example(), first.batch_size))
 
 
@@ -329,6 +340,8 @@ def check_network(job: Job) -> None:
             "no recurrent layer that runs forwards"
         )
     check_layers(recipe, parameters, taps)
+    for cut in job.cuts:
+        _check_cut(job, cut)
     rest = job.sizes[0] % job.batch_size
     if rest:
         _outputs_for(recipe, job.example(rest))
@@ -343,6 +356,20 @@ def check_network(job: Job) -> None:
     check_taps = getattr(recipe.loss, "check_taps", None)
     if check_taps is not None:
         check_taps({name: seen.shape[1:] for name, seen in taps.items()}, dataset.outputs)
+
+
+def _check_cut(job: Job, cut: Cut) -> None:
+    """Refuse a network whose parameters are for sequences of one length."""
+    network, example = job.recipe.network, job.example()
+    variables = jax.eval_shape(lambda key: network.init(key, example), jax.random.key(0))
+    forward = partial(cut.network(network).apply, context=Context("evaluate"))
+    try:
+        jax.eval_shape(forward, variables, jax.eval_shape(cut.inputs, example))
+    except (TypeError, ValueError) as error:
+        raise SpecError(
+            f'Training.order = "by_length" needs a network for sequences of any length, and '
+            f"{type(network).__name__} is for {example.shape[1]} steps; leave it out"
+        ) from error
 
 
 def _outputs_for(recipe: Recipe, example: Any) -> Any:

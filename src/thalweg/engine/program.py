@@ -41,6 +41,7 @@ from thalweg.engine.devices import (
 from thalweg.engine.lanes import Lane, Pool, Shape, State
 from thalweg.engine.look import look, shift
 from thalweg.engine.memory import recall
+from thalweg.engine.order import Cut
 from thalweg.engine.orders import Orders, Readings
 from thalweg.tasks import Task
 
@@ -282,11 +283,12 @@ def advance(
 
 
 @cache
-def _evaluate(task: Task) -> Callable[..., Any]:
+def _evaluate(task: Task, cuts: tuple[Cut, ...]) -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> Array:
-        return _over_lanes(lambda lane, state: lane_functions.evaluate(lane, pool, task, state))(
-            *given
-        )
+        def one(lane: Lane, state: State) -> Array:
+            return lane_functions.evaluate(lane, pool, task, cuts, state)
+
+        return _over_lanes(one)(*given)
 
     return _spread(_where_used(chunk))
 
@@ -303,9 +305,9 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
     return lane, State(state.parameters, state.network_state, ())
 
 
-def evaluate(task: Task, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
+def evaluate(shape: Shape, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, quantity]; see ``lanes.evaluate``."""
-    return _evaluate(task)((used, _bare(lane, in_use(lane, state))), pool)
+    return _evaluate(shape.task, shape.cuts)((used, _bare(lane, in_use(lane, state))), pool)
 
 
 @cache

@@ -21,7 +21,7 @@ __all__ = ["ROUNDS", "position_after_shuffle"]
 ROUNDS = 24
 
 
-def position_after_shuffle(position: Array, rows: int, words: Array, epoch: Array) -> Array:
+def position_after_shuffle(position: Array, rows: int | Array, words: Array, epoch: Array) -> Array:
     """Where the card now at ``position`` came from.
 
     Args:
@@ -33,7 +33,7 @@ def position_after_shuffle(position: Array, rows: int, words: Array, epoch: Arra
     Returns:
         int32 [...]; over all positions, each card once.
     """
-    count = jnp.uint32(rows)
+    count = jnp.asarray(rows).astype(jnp.uint32)
     own = _mixed(_mixed(words[0] + epoch.astype(jnp.uint32)) ^ words[1])
 
     # Before the loop, where they are computed once for all positions.

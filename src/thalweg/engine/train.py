@@ -23,6 +23,7 @@ from thalweg.engine.devices import EVERYWHERE, put
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
 from thalweg.engine.measures import counted
+from thalweg.engine.order import by_length
 from thalweg.engine.plan import Group, Job, group, stack_lanes
 from thalweg.engine.room import Room, capacity
 from thalweg.engine.timetable import timetable
@@ -186,8 +187,11 @@ class _Pools:
     def rows(self, job: Job) -> Rows:
         """Row numbers of a run's splits in its pool."""
         offset = self._offsets[job.dataset.fingerprint]
-        split = job.split
-        return Rows(split.train + offset, split.validation + offset, split.test + offset)
+        parts = (job.split.train, job.split.validation, job.split.test)
+        if job.cuts:
+            place = by_length(job.dataset)
+            parts = (rows[np.argsort(place[rows], kind="stable")] for rows in parts)
+        return Rows(*(rows + offset for rows in parts))
 
     def of(self, members: Group) -> Pool:
         """The pool that the runs of a program train on."""

@@ -130,9 +130,7 @@ class Wave:
         idle = np.zeros(len(self.jobs), bool)
         unused, orders = self.layout.masked(idle).any(axis=1), self._orders(idle, 0, 0)
         program.advance(self.shape, self.lane, self.state, orders, self.pool)
-        program.evaluate(
-            self.shape.task, unused, self.lane, self._calibrated(self.state), self.pool
-        )
+        program.evaluate(self.shape, unused, self.lane, self._calibrated(self.state), self.pool)
         if self.timetable.probes:
             program.looks(self.shape, unused, self.lane, self.state, orders, self.pool)
         if self.timetable.probes and self.shifts:
@@ -268,7 +266,7 @@ class Wave:
 
     def _measure(self, state: State) -> dict[str, np.ndarray]:
         """Metrics on every split that has rows, by name, float64 [run]."""
-        sums = program.evaluate(self.shape.task, self.layout.used, self.lane, state, self.pool)
+        sums = program.evaluate(self.shape, self.layout.used, self.lane, state, self.pool)
         sums = self.layout.take(sums).astype(np.float64)
         measured: dict[str, np.ndarray] = {}
         for i, (split, rows) in enumerate(zip(SPLITS, self.sizes, strict=True)):

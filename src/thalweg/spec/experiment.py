@@ -78,6 +78,7 @@ class Training:
     batch_size: int | Literal["full"] = choice(default=32, low=1)
     clipping: Clipping | None = choice(default=None)
     early_stopping: EarlyStopping | None = choice(default=None)
+    order: Literal["by_length"] | None = choice(default=None)
     resample: Literal["bootstrap"] | None = choice(default=None)
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)

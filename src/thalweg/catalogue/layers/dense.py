@@ -9,6 +9,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
+from thalweg.catalogue.layers.repetition import with_bias
 from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
@@ -57,5 +58,7 @@ class Dense:
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         z = product(x, variables.parameters["kernel"])
         if self.bias is not None:
-            z = z + variables.parameters["bias"]
+            bias = variables.parameters["bias"]
+            # The rows of one mini-batch are too few for it to matter how they are summed.
+            z = z + bias if z.ndim == 2 else with_bias(z, bias)
         return context.tap("z", z), {}

@@ -17,6 +17,7 @@ from jax import Array
 from thalweg.catalogue.cells.cell import Cell, State, StepContext
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.layers.lengths import counted_steps
+from thalweg.catalogue.layers.repetition import with_bias
 
 __all__ = ["Unrolled", "as_is", "unroll"]
 
@@ -72,7 +73,7 @@ def unroll(
     by_time = by_time if live is None else jnp.where(live, by_time, 0)
     projected = normalize("input", cell.project(parameters, by_time, context))
     if "bias" in parameters:
-        projected = projected + parameters["bias"]
+        projected = with_bias(projected, parameters["bias"])
     given_out = next(iter(cell.states(1)))
     nudges = _own_nudges(cell, context, (batch, time))
     asked: Any = getattr(cell, "beside", None)

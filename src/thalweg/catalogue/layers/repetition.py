@@ -1,14 +1,15 @@
-"""A value of every channel, repeated for each row: ``for_each_row``."""
+"""A value of every channel, repeated for each row: ``for_each_row``, ``with_bias``."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["for_each_row"]
+__all__ = ["for_each_row", "with_bias"]
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -26,3 +27,8 @@ def _slope(rows: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Ar
     (value,), (tangent,) = primals, tangents
     ones = jnp.ones((rows, 1), tangent.dtype)
     return for_each_row(value, rows), jnp.dot(ones, tangent[None], precision="highest")
+
+
+def with_bias(z: Array, bias: Array) -> Array:
+    """z + b for z [..., channel] and b [channel]."""
+    return z + for_each_row(bias, math.prod(z.shape[:-1])).reshape(z.shape)
