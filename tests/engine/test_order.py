@@ -25,6 +25,7 @@ from thalweg.catalogue.networks import (
 )
 from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Dataset, Moons, Names, Pairs, Parity, Reverse
+from thalweg.data.translation import translation
 from thalweg.engine import devices, order, program
 from thalweg.engine.lanes import Pool, Rows, Shape, rows_at, train_step, weights_at
 from thalweg.engine.order import by_length, cuts_of
@@ -215,6 +216,25 @@ def test_little_is_padded_of_real_data(
     real = (inputs[job.split.train] >= 0).sum()
     assert 1 - real / inputs[job.split.train].size > before
     assert 1 - real / used < 0.2
+
+
+def test_a_cut_that_holds_loses_no_token() -> None:
+    random = np.random.default_rng(0)
+    sides = [
+        [random.choice(list("abc"), size).tolist() for size in random.integers(1, 12, 300)]
+        for _ in range(2)
+    ]
+    data = translation(*sides, "abc", "abc")
+    cuts, answers = cuts_of(data), []
+    for _ in range(100):
+        tokens = data.inputs[random.choice(300, 2)]
+        for cut in cuts:
+            kept = np.asarray(cut.inputs(jnp.asarray(tokens)))
+            assert kept.shape == (2, cut.source + cut.steps)
+            answers.append(bool(cut.holds(jnp.asarray(tokens))))
+            assert answers[-1] == ((kept >= 0).sum() == (tokens >= 0).sum())
+    assert len(cuts) == order.MOST_CUTS
+    assert 0 < np.mean(answers) < 1
 
 
 def test_what_has_no_lengths_is_refused() -> None:

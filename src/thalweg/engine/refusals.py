@@ -32,8 +32,8 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
         _check_tokens(recipe, dataset)
     if recipe.training.order is not None and (not dataset.vocabulary or dataset.inputs.ndim != 2):
         raise SpecError(
-            f"Training.order = {recipe.training.order!r} needs sequences of tokens, but the data of "
-            f"{type(recipe.data).__name__} are none; leave it out"
+            f"Training.order = {recipe.training.order!r} needs sequences of tokens, but the data "
+            f"of {type(recipe.data).__name__} are none; leave it out"
         )
     if getattr(recipe.loss, "labels_whole_sequences", False):
         _check_labels(recipe, dataset)

@@ -40,9 +40,9 @@ class Room:
 def capacity(members: Group) -> Room:
     """Lanes and chunk width of a program.
 
-    The width depends on network and order alone, as a run's numbers depend on it. Lanes without runs
-    cost little, so there are few sizes, and programs of one size share what is compiled; but their
-    states are moved with every call, so a few runs do not get the lanes of many.
+    The width depends on network and order alone, as a run's numbers depend on it. Lanes without
+    runs cost little, so there are few sizes, and programs of one size share what is compiled; but
+    their states are moved with every call, so a few runs do not get the lanes of many.
     """
     # A lane that is cut to other lengths than its neighbours would wait for the longest of them.
     width = 1 if members.shape.cuts else width_for(members.flops)
