@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thalweg import Experiment, Laboratory, Training
+from thalweg import Compare, Experiment, Laboratory, Training
 from thalweg.catalogue.cells import GRU
 from thalweg.catalogue.decoders import Beam, Sampling
 from thalweg.catalogue.networks import EncoderDecoder, RecurrentNetwork
@@ -16,6 +16,7 @@ from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Moons, Names, Pairs, Reverse
 from thalweg.errors import DataError, SpecError
 from thalweg.report.parts import Figure, HeatPanel
+from thalweg.spec import Seeds
 
 TRAINING = Training(epochs=12, batch_size=20, probes=0, evaluate_every=12)
 
@@ -74,6 +75,46 @@ def test_scores(translator: Laboratory) -> None:
         assert one.rows == len(own)
         faults = np.mean([said[n] != wanted[n] for n in own])
         assert one.sequence_accuracy == pytest.approx(1 - faults)
+
+
+def test_levels_are_compared_by_what_they_write(tmp_path: Path) -> None:
+    data = Reverse(samples=240, symbols=3, shortest=1, longest=4, split=(0.5, 0.1, 0.4))
+    network = EncoderDecoder(cell=GRU(), units=12, features=6)
+    laboratory = ran(
+        tmp_path,
+        data=data,
+        network=network,
+        optimizer=Adam(learning_rate=[0.0001, 0.03]),
+        compare=Compare(factor="optimizer.learning_rate", seeds=Seeds(report=3)),
+    )
+    written = laboratory.decode()
+    found = laboratory.compare_written(written, "error_rate")
+    all_rows, *classes = found.contexts
+    assert all_rows.label == "all lengths"
+    assert [context.label for context in classes] == [
+        f"{lengths} tokens read" for lengths in ("1–2", "3", "4")
+    ]
+    runs: dict[Any, dict[int, Any]] = {}
+    for trial in laboratory.plan().trials:
+        rate = trial.job.recipe.optimizer.learning_rate
+        runs.setdefault(float(rate), {})[trial.job.seed] = written[trial.job.id]
+    for number, context in enumerate(classes):
+        errors = {
+            rate: np.array([own[seed].by_length[number].error_rate for seed in range(3)])
+            for rate, own in runs.items()
+        }
+        (pair,) = context.pairs
+        difference = (errors[0.0001] - errors[0.03]).mean()
+        assert pair.first.endswith("0.03")
+        assert pair.difference.estimate == pytest.approx(difference)
+        assert difference > 0.1
+    with pytest.raises(SpecError, match=r"by one of token_accuracy, .*, got 'loss'"):
+        laboratory.compare_written(written, "loss")
+
+
+def test_without_a_comparison_no_levels_are_compared(translator: Laboratory) -> None:
+    with pytest.raises(SpecError, match=r"where a spec has \[compare\]"):
+        translator.compare_written(translator.decode())
 
 
 def test_a_row_is_judged_beside_all_targets_of_its_source(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from tests.cli.commands import run_here
 
+from thalweg.cli.app import decode
+from thalweg.laboratory.by_length import METRICS
+
 SPEC = """\
 seeds = 2
 
@@ -57,6 +60,27 @@ def test_json(written: tuple[Path, Path]) -> None:
     assert (text["prompt"], text["references"], own["runs"][0]["scores"]) == ("ab", None, None)
 
 
+def test_metrics_to_compare_by_are_offered() -> None:
+    (option,) = (each for each in decode.params if each.name == "compare")
+    assert set(option.type.choices) == set(METRICS)
+
+
+def test_levels_are_compared(tmp_path: Path) -> None:
+    spec, project = tmp_path / "spec.toml", tmp_path / "project"
+    compared = "[optimizer]\nadam = { learning_rate = [0.01, 0.02] }\n[compare]\n"
+    compared += 'factor = "optimizer.learning_rate"\nseeds = { report = 2 }\n'
+    more = SPEC.replace("seeds = 2", "").replace("samples = 100", "samples = 400")
+    spec.write_text(more + compared)
+    assert run_here("run", spec, "--project", project).code == 0
+    ran = run_here("decode", spec, "--project", project, "--compare", "chrf")
+    assert (ran.code, ran.err) == (0, "")
+    for words in ("chrf of levels, by length", "all lengths", "3 tokens read", "learning_rate"):
+        assert words in ran.out
+    found = run_here("decode", spec, "--project", project, "--compare", "chrf", "--json").json
+    labels = [context["label"] for context in found["comparison"]["contexts"]]
+    assert labels[0] == "all lengths"
+
+
 def test_searches_are_drawn_and_printed(written: tuple[Path, Path], tmp_path: Path) -> None:
     spec, project = written
     drawn = tmp_path / "search.svg"
@@ -74,6 +98,8 @@ def test_searches_are_drawn_and_printed(written: tuple[Path, Path], tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--compare", "bleu"], "compared by what they write where a spec has [compare]"),
+        (["--compare", "bleu", "--prompt", "ab"], "--compare needs rows with references"),
         (["--decoder", "bem"], "--decoder: there is no 'bem' among the decoders"),
         (["--decoder", "beam = { width = 0 }"], "Beam.width must be >= 1, got 0"),
         (["--decoder", "beam = { width = [2, 4] }"], "Beam.width must be one value"),

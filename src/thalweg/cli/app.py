@@ -260,6 +260,15 @@ def report(request: Request, json: bool, **paths: Path | None) -> None:
 @click.option("--length", type=int, help="Most tokens of a text; as in the data if not given.")
 @click.option("--seed", default=0, show_default=True, help="Of decoders that draw.")
 @_path("--lattice", metavar="FILE", help="Draw how the texts were found, as SVG, and print it.")
+@click.option(
+    "--compare",
+    metavar="METRIC",
+    type=click.Choice(
+        ["token_accuracy", "sequence_accuracy", "edit_distance", "error_rate", "bleu", "chrf"]
+    ),
+    help="Say which level of a comparison writes better, over all rows and by their length: bleu, "
+    "chrf, token_accuracy, sequence_accuracy, edit_distance or error_rate.",
+)
 @on_experiment()
 def decode(request: Request, json: bool, **asked: Any) -> None:
     """Let recorded runs write, and judge what they wrote.
@@ -274,13 +283,15 @@ def decode(request: Request, json: bool, **asked: Any) -> None:
       thalweg decode translate.toml --prompt "go on ."
       thalweg decode names.toml --decoder 'sampling = { samples = 10 }' --rows 1
       thalweg decode names.toml --decoder beam --rows 1 --lattice search.svg
+      thalweg decode translate.toml --compare bleu
 
     \b
     JSON: experiment, decoder, runs [{run, seed, scores {rows, references,
       shortest, longest, token_accuracy, sequence_accuracy, edit_distance,
       error_rate, bleu, chrf}, by_length [scores], texts [{prompt, written
-      [{text, log_probability}], references}]}]; scores and references are null
-      for a --prompt, bleu and chrf without sacrebleu.
+      [{text, log_probability}], references}]}], comparison (as of compare, a
+      context for each class of lengths); scores and references are null for a
+      --prompt, bleu and chrf without sacrebleu, comparison without --compare.
     """
     from thalweg.cli import decoding
 

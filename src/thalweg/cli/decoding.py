@@ -10,13 +10,15 @@ import numpy as np
 from thalweg.cli import output
 from thalweg.cli.request import Request
 from thalweg.data.prompts import pieces_of
-from thalweg.errors import RecordError
+from thalweg.errors import RecordError, SpecError
 from thalweg.laboratory import Laboratory, Scores, Writing
 from thalweg.report import figure_svg, to_text
 from thalweg.report.lattices import lattice as draw
 from thalweg.report.parts import Figure, Page, Paragraph, Section, Table
 from thalweg.report.words import short
 from thalweg.spec.text import part_from
+from thalweg.statistics.comparison import Comparison
+from thalweg.statistics.verdict import amount
 
 __all__ = ["decode"]
 
@@ -31,6 +33,7 @@ def decode(
     length: int | None,
     seed: int,
     lattice: Path | None,
+    compare: str | None,
     json: bool,
 ) -> None:
     """Let recorded runs write, and judge what they wrote."""
@@ -45,6 +48,9 @@ def decode(
         raise RecordError(
             f"{request.project} holds no run of this experiment that has ended; `thalweg run` it"
         )
+    if compare is not None and prompts:
+        raise SpecError("--compare needs rows with references; leave --prompt out")
+    compared = laboratory.compare_written(written, compare) if compare is not None else None
     seeds = {run.id: run.seed for run in laboratory.record().runs}
     searches: list[Section] = []
     if lattice is not None:
@@ -53,9 +59,11 @@ def decode(
             path.write_text(figure_svg(searched), encoding="utf-8")
         searches.append(Section("Searches", (searched, Paragraph(f"Drawn in {lattice}."))))
     if json:
-        output.emit(_outcome(laboratory, part, written, seeds, rows))
+        outcome = _outcome(laboratory, part, written, seeds, rows)
+        output.emit({**outcome, "comparison": compared})
         return
-    page = Page(_title(part), (*_sections(written, seeds, rows), *searches))
+    verdicts = [] if compared is None else [_compared(compared)]
+    page = Page(_title(part), (*_sections(written, seeds, rows), *verdicts, *searches))
     output.say(to_text(page, output.width()).rstrip("\n"))
 
 
@@ -136,6 +144,18 @@ def _sections(written: dict[str, Writing], seeds: dict[str, int], rows: int) -> 
     table = Table(columns, tuple(shown), "llrl"[: len(columns)])
     made.append(Section(f"Texts of run {run[:8]}", (table,)))
     return made
+
+
+def _compared(comparison: Comparison) -> Section:
+    """What levels write, and which of them writes better, by the length of what they read."""
+    levels = sorted(summary.level for summary in comparison.contexts[0].levels)
+    lines = []
+    for context in comparison.contexts:
+        means = {summary.level: amount(summary.mean) for summary in context.levels}
+        lines.append((context.label, *(means.get(level, "–") for level in levels)))
+    table = Table(("", *levels), tuple(lines), "l" + "r" * len(levels))
+    said = [Paragraph(f"{context.label}: {context.verdict}") for context in comparison.contexts]
+    return Section(f"{comparison.metric} of levels, by length", (table, *said))
 
 
 def _counted(judged: dict[str, Scores]) -> list[Paragraph]:

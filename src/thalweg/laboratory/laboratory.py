@@ -5,7 +5,7 @@ chosen, on fresh seeds; then compare.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from thalweg.engine.room import check_room
 from thalweg.engine.train import train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
+from thalweg.laboratory.by_length import compare_written
 from thalweg.laboratory.design import Design, reached, settings
 from thalweg.laboratory.drawings import drawings_of
 from thalweg.laboratory.ensembles import ensemble_levels
@@ -456,6 +457,27 @@ class Laboratory:
             SpecError: the data have no sequences, or a network cannot go on step by step.
         """
         return self._trained(runs).decode(decoder, inputs, length, seed)
+
+    def compare_written(self, written: Mapping[str, Writing], metric: str = "bleu") -> Comparison:
+        """Which level of the compared factor writes better, over all rows and by their length.
+
+        Args:
+            written: what ``decode`` gave of a split.
+            metric: ``bleu``, ``chrf``, ``token_accuracy``, ``sequence_accuracy``, ``edit_distance``
+                or ``error_rate``.
+
+        Returns:
+            A comparison whose contexts are classes of source lengths, the first all rows.
+
+        Raises:
+            SpecError: the experiment compares nothing, or texts have no such metric.
+        """
+        design = self.design
+        if design is None:
+            raise SpecError("levels are compared by what they write where a spec has [compare]")
+        trials = self._reported() if design.asked.tune else self._trials("report")
+        diverged = {run.id for run in self.record().runs if run.outcome == "diverged"}
+        return compare_written(written, trials, frozenset(diverged), design, metric)
 
     def generate(
         self, count: int = 64, runs: Sequence[str] | None = None, seed: int = 0

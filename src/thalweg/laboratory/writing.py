@@ -53,7 +53,7 @@ class Scores:
     Args:
         rows: how many there are.
         references: how many different ones these have, counted for every row.
-        shortest, longest: tokens read before the first was written.
+        shortest, longest: tokens read before the first was written, at least and at most.
         token_accuracy: share of the nearest reference's tokens that stand in their place.
         sequence_accuracy: share of rows without a fault, the end included.
         edit_distance: tokens to be mended, a row.
@@ -105,7 +105,7 @@ class Writing:
             sequences of your own.
         scores: of the best hypotheses; None for sequences of your own.
         by_length: scores of rows from the shortest sources to the longest, in classes of about
-            equal size.
+            equal size in all data, so that they are the same for every run.
     """
 
     prompts: tuple[str, ...]
@@ -165,20 +165,26 @@ def _judged(
     """Scores of all rows, and by the length of what was read."""
     said = [row[row >= 0].tolist() for row in written]
 
-    def of(chosen: np.ndarray) -> Scores:
+    def of(chosen: np.ndarray, span: tuple[int, int]) -> Scores:
         pairs = [said[row] for row in chosen], [known[row] for row in chosen]
-        return _scores(dataset, *pairs, lengths[chosen])
+        return _scores(dataset, *pairs, span)
 
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, CLASSES + 1)[1:], method="lower"))
-    classes = np.searchsorted(edges, lengths)
-    apart = (np.flatnonzero(classes == number) for number in range(len(edges)))
-    enough = [rows for rows in apart if len(rows) >= FEWEST]
-    by_length = tuple(of(rows) for rows in enough) if len(enough) > 1 else ()
-    return of(np.arange(len(written))), by_length
+    all_lengths = prompts_of(dataset, np.arange(dataset.rows)).lengths
+    shares = np.linspace(0, 1, CLASSES + 1)[1:]
+    edges = np.unique(np.quantile(all_lengths, shares, method="lower")).tolist()
+    spans = zip([all_lengths.min(), *(edge + 1 for edge in edges)], edges, strict=False)
+    apart = (
+        (np.flatnonzero((first <= lengths) & (lengths <= last)), first, last)
+        for first, last in spans
+    )
+    enough = [(rows, (int(first), last)) for rows, first, last in apart if len(rows) >= FEWEST]
+    by_length = tuple(of(*each) for each in enough) if len(enough) > 1 else ()
+    whole = int(lengths.min()), int(lengths.max())
+    return of(np.arange(len(written)), whole), by_length
 
 
 def _scores(
-    dataset: Dataset, said: list[list[int]], known: References, lengths: np.ndarray
+    dataset: Dataset, said: list[list[int]], known: References, span: tuple[int, int]
 ) -> Scores:
     names, end = dataset.class_names, end_of(dataset)
 
@@ -203,8 +209,8 @@ def _scores(
     return Scores(
         rows=len(said),
         references=sum(map(len, known)),
-        shortest=int(lengths.min()),
-        longest=int(lengths.max()),
+        shortest=span[0],
+        longest=span[1],
         token_accuracy=token_accuracy(*places),
         sequence_accuracy=sequence_accuracy(*places),
         edit_distance=float(np.mean([*map(edit_distance, written, wanted)])),
