@@ -17,6 +17,7 @@ from jax.tree_util import Partial
 
 from thalweg.catalogue.decoders.decoder import Model
 from thalweg.catalogue.markov.chain import MarkovChain
+from thalweg.catalogue.markov.given import known
 from thalweg.catalogue.markov.recursion import Path
 from thalweg.errors import DataError, SpecError
 from thalweg.part import Number
@@ -62,12 +63,13 @@ class NGram(NamedTuple):
             context: the n − 1 tokens before the first, [batch, n − 1]; for n = 1, the one before
                 it, which is not looked at.
         """
-        context = jnp.asarray(context)
+        context = known("tokens", context, self.tokens)
         return Model(Partial(_next, self.log_probabilities), context[:, :-1], context[:, -1], end)
 
     def log_probability(self, tokens: Any, context: Any) -> Array:
         """Of whole sequences [batch, time] that end before the first -1, [batch]."""
-        tokens, context = jnp.asarray(tokens), jnp.asarray(context)
+        tokens = known("tokens", tokens, self.tokens, padded=True)
+        context = known("tokens", context, self.tokens)
         both = jnp.concatenate([context, tokens], axis=1)
         begin = context.shape[1] - (self.order - 1)
         ends = [both[:, begin + i :][:, : tokens.shape[1]] for i in range(self.order)]
@@ -96,7 +98,7 @@ class NGram(NamedTuple):
         Args:
             context: the n − 1 tokens before the first, [batch, n − 1].
         """
-        context = jnp.asarray(context)
+        context = known("tokens", context, self.tokens)
         place = jnp.zeros(context.shape[0], int)
         for i in range(context.shape[1]):
             place = place * self.tokens + context[:, i]
