@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from thalweg import Experiment, Laboratory, Training
+from thalweg.catalogue.attention import AdditiveAttention, HeadsAttention
 from thalweg.catalogue.cells import GRU
 from thalweg.catalogue.decoders import Beam, Sampling
 from thalweg.catalogue.networks import EncoderDecoder, RecurrentNetwork
@@ -135,9 +136,16 @@ def test_tables_are_not_written(tmp_path: Path) -> None:
         laboratory.decode()
 
 
-def test_attention_is_drawn(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "attention",
+    [AdditiveAttention(), pytest.param(HeadsAttention(heads=2), marks=pytest.mark.slow)],
+    ids=repr,
+)
+def test_attention_is_drawn(attention: Any, tmp_path: Path) -> None:
     data = Reverse(samples=60, symbols=3, shortest=1, longest=3)
-    network = EncoderDecoder(cell=GRU(), units=4, features=3, context="attention")
+    network = EncoderDecoder(
+        cell=GRU(), units=4, features=3, context="attention", attention=attention
+    )
     laboratory = ran(tmp_path, data=data, network=network, training=Training(epochs=1, probes=0))
     (job,) = (trial.job for trial in laboratory.plan().trials)
     dataset = job.dataset

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from thalweg.catalogue.attention import HeadsAttention
 from thalweg.catalogue.cells import GRU, LSTM
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.decoders import Beam, Greedy, decode
@@ -49,6 +50,14 @@ TRANSLATORS = {
     "steps": EncoderDecoder(cell=GRU(kernel=BIG), units=3, context="steps", **BOTH),
     "attention": EncoderDecoder(
         cell=GRU(kernel=BIG), units=3, context="attention", direction="both", **BOTH
+    ),
+    "heads": EncoderDecoder(
+        cell=GRU(kernel=BIG),
+        decoder_cell=LSTM(kernel=BIG),
+        units=4,
+        context="attention",
+        attention=HeadsAttention(heads=2, kernel=BIG),
+        **BOTH,
     ),
     "transformer": TransformerEncoderDecoder(width=4, heads=2, blocks=1, **BOTH),
 }

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 
 from thalweg.errors import DataError, SpecError
 
@@ -30,7 +31,7 @@ def known(name: str, tokens: Any, count: int, padded: bool = False) -> Array:
     Raises:
         DataError: one does.
     """
-    if not isinstance(tokens, jax.core.Tracer):
+    if not isinstance(tokens, Tracer):
         held = np.asarray(tokens)
         outside = (held < (-1 if padded else 0)) | (held >= count)
         if outside.any():
@@ -52,7 +53,7 @@ def check_steps(shape: tuple[int, ...], lengths: Any) -> None:
     """
     if len(shape) < 2 or not shape[1]:
         raise SpecError(f"sequences must be [batch, time, ...] with a step, got {list(shape)}")
-    if lengths is None or isinstance(lengths, jax.core.Tracer):
+    if lengths is None or isinstance(lengths, Tracer):
         return
     held = np.asarray(lengths)
     outside = (held < 0) | (held > shape[1])
