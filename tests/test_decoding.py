@@ -12,7 +12,11 @@ from thalweg import Experiment, Laboratory, Training
 from thalweg.catalogue.attention import AdditiveAttention, HeadsAttention
 from thalweg.catalogue.cells import GRU
 from thalweg.catalogue.decoders import Beam, Sampling
-from thalweg.catalogue.networks import EncoderDecoder, RecurrentNetwork
+from thalweg.catalogue.networks import (
+    EncoderDecoder,
+    RecurrentNetwork,
+    TransformerEncoderDecoder,
+)
 from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Moons, Names, Pairs, Reverse
 from thalweg.errors import DataError, SpecError
@@ -128,6 +132,17 @@ def test_names_are_continued(tmp_path: Path) -> None:
     again = laboratory.decode(Sampling(samples=40), ["a", "n"], seed=1)
     assert next(iter(again.values())).texts == writing.texts
     assert len(set(writing.texts[0])) > 1
+
+
+@pytest.mark.slow
+def test_transformers_write_from_one_token(tmp_path: Path) -> None:
+    data = Reverse(samples=60, symbols=3, shortest=1, longest=3)
+    network = TransformerEncoderDecoder(width=4, heads=2, blocks=1)
+    laboratory = ran(tmp_path, data=data, network=network, training=Training(epochs=1, probes=0))
+    (writing,) = laboratory.decode(Beam(width=2)).values()
+    totals = writing.log_probabilities
+    assert totals.shape == (9, 2)
+    assert (np.isfinite(totals) & (totals < 0)).all()
 
 
 def test_tables_are_not_written(tmp_path: Path) -> None:
