@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hmmlearn.hmm import CategoricalHMM, GaussianHMM
 from nltk.lm import (
+    MLE,
     AbsoluteDiscountingInterpolated,
     KneserNeyInterpolated,
     Lidstone,
@@ -354,6 +355,14 @@ def test_every_smoothing_makes_distributions(order: int) -> None:
         np.testing.assert_allclose(jnp.exp(model.log_probabilities).sum(-1), 1)
 
 
+def test_without_smoothing_it_is_the_likeliest_model_of_nltk() -> None:
+    theirs = fitted(MLE, 2)
+    ours = np.exp(add_k(count(CORPUS, 2, WORDS, BEGIN, STOP), 0.0).log_probabilities)
+    for context, word in itertools.product(range(WORDS), repeat=2):
+        expected = theirs.score(str(word), [str(context)])
+        assert float(ours[context, word]) == pytest.approx(expected)  # 0 after what never came
+
+
 def test_kneser_ney_keeps_the_shares_of_words() -> None:
     """What defines it: smoothed bigrams, summed over contexts as they occur, are unigrams."""
     unigrams, bigrams = count(CORPUS, 2, WORDS, BEGIN, STOP)
@@ -446,6 +455,19 @@ def test_a_chain_that_leads_nowhere() -> None:
             "HiddenMarkovModel.variances must be > 0",
         ),
         (lambda: count([[1]], 0, 4, begin=0), "count: order must be >= 1, got 0"),
+        (lambda: add_k(count([[1]], 1, 2, begin=0), -0.5), "add_k: k must be >= 0, got -0.5"),
+        (
+            lambda: interpolated(count([[1]], 2, 2, begin=0), [0.5, 1.5]),
+            r"interpolated: weights must be >= 0 and <= 1, got \[0.5, 1.5\]",
+        ),
+        (
+            lambda: absolute_discounting(count([[1]], 1, 2, begin=0), 2.0),
+            "absolute_discounting: discounts must be >= 0 and <= 1, got 2.0",
+        ),
+        (
+            lambda: kneser_ney(count([[1]], 1, 2, begin=0), -1.0),
+            "kneser_ney: discounts must be >= 0 and <= 1, got -1.0",
+        ),
         (
             lambda: count([[1]], 3, 50_000, begin=0),
             "the table of 3-grams of 50000 tokens would hold 125,000,000,000,000 numbers",
@@ -486,6 +508,14 @@ NOTHING = jnp.zeros((1, 2, 2))
         (
             lambda: COIN.log_likelihood([[0, 2]]),
             "symbols must be >= 0 and < 2, or -1 for padding, got 2 at 0, 1",
+        ),
+        (
+            lambda: COIN.most_likely([[0, 1, 1], [0, -1, 1]]),
+            r"symbols must be padded at their end alone, got \[ 0 -1  1\] at 1",
+        ),
+        (
+            lambda: COIN.most_likely([[0.5, 1.0]]),
+            "symbols must be whole numbers, got float64",
         ),
         (
             lambda: FLAT.log_likelihood(NOTHING, jnp.array([[0, 2]])),

@@ -17,7 +17,7 @@ from jax.core import Tracer
 
 from thalweg.errors import DataError, SpecError
 
-__all__ = ["check_steps", "compiled", "known"]
+__all__ = ["check_padding", "check_steps", "compiled", "known", "share"]
 
 
 def known(name: str, tokens: Any, count: int, padded: bool = False) -> Array:
@@ -29,10 +29,12 @@ def known(name: str, tokens: Any, count: int, padded: bool = False) -> Array:
         padded: whether -1 may stand for none.
 
     Raises:
-        DataError: one does.
+        DataError: one does, or they are no whole numbers.
     """
     if not isinstance(tokens, Tracer):
         held = np.asarray(tokens)
+        if held.size and not np.issubdtype(held.dtype, np.integer):
+            raise DataError(f"{name} must be whole numbers, got {held.dtype}")
         outside = (held < (-1 if padded else 0)) | (held >= count)
         if outside.any():
             at = tuple(np.argwhere(outside)[0].tolist())
@@ -42,6 +44,35 @@ def known(name: str, tokens: Any, count: int, padded: bool = False) -> Array:
                 f"{name} must be >= 0 and < {count}{also}, got {held[at].item()} at {place}"
             )
     return jnp.asarray(tokens)
+
+
+def share(name: str, numbers: Any, high: float = 1.0) -> Any:
+    """Numbers from 0 to a highest one.
+
+    Raises:
+        SpecError: one is not.
+    """
+    if not isinstance(numbers, Tracer):
+        held = np.asarray(numbers, float)
+        if not ((held >= 0) & (held <= high)).all():
+            bound = ">= 0" if high == np.inf else f">= 0 and <= {high:g}"
+            raise SpecError(f"{name} must be {bound}, got {numbers}")
+    return numbers
+
+
+def check_padding(symbols: Any, lengths: Any) -> None:
+    """Refuse symbols [batch, time] that are padded elsewhere than at their end.
+
+    Raises:
+        DataError: some are.
+    """
+    if isinstance(symbols, Tracer):
+        return
+    held, ends = np.asarray(symbols), np.asarray(lengths)
+    fault = ((held >= 0) & (np.arange(held.shape[1]) >= ends[:, None])).any(axis=1)
+    if fault.any():
+        row = int(fault.argmax())
+        raise DataError(f"symbols must be padded at their end alone, got {held[row]} at {row}")
 
 
 def check_steps(shape: tuple[int, ...], lengths: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from thalweg.catalogue.markov.chain import log_distributions
-from thalweg.catalogue.markov.given import check_steps, known
+from thalweg.catalogue.markov.given import check_padding, check_steps, known
 from thalweg.catalogue.markov.recursion import (
     Path,
     Posterior,
@@ -170,6 +170,7 @@ class HiddenMarkovModel(NamedTuple):
         check_steps(observed.shape, lengths)
         if lengths is None and isinstance(self.emissions, Categorical):
             lengths = (observed >= 0).sum(1)
+            check_padding(observed, lengths)
         scores = self.emissions.scores(observed)
         return scores.at[:, 0].add(self.log_start), self.log_matrix, lengths
 
