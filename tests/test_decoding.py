@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from thalweg import Compare, Experiment, Laboratory, Training
+from thalweg.catalogue.attention import AdditiveAttention, HeadsAttention
 from thalweg.catalogue.cells import GRU
 from thalweg.catalogue.decoders import Beam, Sampling
-from thalweg.catalogue.networks import EncoderDecoder, RecurrentNetwork
+from thalweg.catalogue.networks import (
+    EncoderDecoder,
+    RecurrentNetwork,
+    TransformerEncoderDecoder,
+)
 from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Moons, Names, Pairs, Reverse
 from thalweg.errors import DataError, SpecError
@@ -170,15 +175,33 @@ def test_names_are_continued(tmp_path: Path) -> None:
     assert len(set(writing.texts[0])) > 1
 
 
+@pytest.mark.slow
+def test_transformers_write_from_one_token(tmp_path: Path) -> None:
+    data = Reverse(samples=60, symbols=3, shortest=1, longest=3)
+    network = TransformerEncoderDecoder(width=4, heads=2, blocks=1)
+    laboratory = ran(tmp_path, data=data, network=network, training=Training(epochs=1, probes=0))
+    (writing,) = laboratory.decode(Beam(width=2)).values()
+    totals = writing.log_probabilities
+    assert totals.shape == (9, 2)
+    assert (np.isfinite(totals) & (totals < 0)).all()
+
+
 def test_tables_are_not_written(tmp_path: Path) -> None:
     laboratory = ran(tmp_path, data=Moons(samples=20), training=Training(epochs=1, probes=0))
     with pytest.raises(SpecError, match="Moons has no sequences of tokens"):
         laboratory.decode()
 
 
-def test_attention_is_drawn(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "attention",
+    [AdditiveAttention(), pytest.param(HeadsAttention(heads=2), marks=pytest.mark.slow)],
+    ids=repr,
+)
+def test_attention_is_drawn(attention: Any, tmp_path: Path) -> None:
     data = Reverse(samples=60, symbols=3, shortest=1, longest=3)
-    network = EncoderDecoder(cell=GRU(), units=4, features=3, context="attention")
+    network = EncoderDecoder(
+        cell=GRU(), units=4, features=3, context="attention", attention=attention
+    )
     laboratory = ran(tmp_path, data=data, network=network, training=Training(epochs=1, probes=0))
     (job,) = (trial.job for trial in laboratory.plan().trials)
     dataset = job.dataset

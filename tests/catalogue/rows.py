@@ -40,7 +40,12 @@ from thalweg.catalogue.activations import (
     Swish,
     Tanh,
 )
-from thalweg.catalogue.attention import AdditiveAttention, DotAttention, GeneralAttention
+from thalweg.catalogue.attention import (
+    AdditiveAttention,
+    DotAttention,
+    GeneralAttention,
+    HeadsAttention,
+)
 from thalweg.catalogue.augmentations import (
     AffineWarp,
     Crop,
@@ -468,13 +473,14 @@ ROWS: dict[str, list[Any]] = {
                 source_time=2,
                 outputs=5,
                 cell=cell,
+                decoder_cell=decoder_cell,
                 sampling=sampling,
             )
-            for context, direction, units, cell, sampling in (
-                ("start", "forward", None, LSTM(), None),
-                ("steps", "both", 2, RNN(), None),
-                ("both", "both", 2, LSTM(), 0.9),
-                ("attention", "forward", 2, GRU(activation=Swish(beta=1.7)), None),
+            for context, direction, units, cell, decoder_cell, sampling in (
+                ("start", "forward", None, LSTM(), None, None),
+                ("steps", "both", 2, RNN(), GRU(), None),
+                ("both", "both", 2, LSTM(), None, 0.9),
+                ("attention", "forward", 2, GRU(activation=Swish(beta=1.7)), None, None),
             )
         ],
         GAN(
@@ -541,6 +547,7 @@ ROWS: dict[str, list[Any]] = {
         AdditiveAttention(units=3),
         *[DotAttention(scale=scale) for scale in ("none", "root")],
         GeneralAttention(),
+        HeadsAttention(heads=2),
     ],
     "compositions": [
         *[

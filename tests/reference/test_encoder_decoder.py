@@ -9,7 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.catalogue.attention import AdditiveAttention, GeneralAttention
+from thalweg.catalogue.attention import (
+    AdditiveAttention,
+    DotAttention,
+    GeneralAttention,
+    HeadsAttention,
+)
 from thalweg.catalogue.cells import GRU, LSTM
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.initializers import Normal
@@ -18,6 +23,7 @@ from thalweg.errors import SpecError
 
 SMALL = Normal(deviation=0.5)
 CELL = GRU(kernel=SMALL, recurrent_kernel=SMALL, bias=SMALL)
+CELL_OF_TWO = LSTM(kernel=SMALL, recurrent_kernel=SMALL, bias=SMALL)
 SOURCE = 4
 TOKENS = jnp.array([[3, 1, 2, 0, 0, 4, 2], [2, 4, -1, -1, 0, 1, -1], [1, -1, -1, -1, 0, 3, 3]])
 FIELDS: dict[str, Any] = {"features": 2, "symbols": 5, "source_time": SOURCE, "outputs": 6}
@@ -27,6 +33,14 @@ def sigmoid(z: Any) -> Any:
     return 1 / (1 + np.exp(-z))
 
 
+def softmax(z: Any) -> Any:
+    return np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+
+
+def weights(shape: tuple[int, ...]) -> np.ndarray:
+    return np.sin(1 + np.arange(np.prod(shape))).reshape(shape)
+
+
 def gru(p: Any, x: Any, h: Any) -> Any:
     u = np.split(x @ p["input_kernel"] + p["bias"], 3)
     w = np.split(h @ p["recurrent_kernel"], 3)
@@ -34,71 +48,151 @@ def gru(p: Any, x: Any, h: Any) -> Any:
     return z * h + (1 - z) * np.tanh(u[2] + r * (w[2] + p["candidate_bias"]))
 
 
-def outputs_of(network: Any, p: Any, tokens: Any) -> Any:
-    """The logits of one example, as the card writes them; padded steps are left out."""
+def stepped(cell: Any, p: Any, x: Any, state: Any) -> Any:
+    """One step; a state is what is given out, and what else there is."""
+    if not isinstance(cell, LSTM):
+        return (gru(p, x, state[0]),)
+    z = x @ p["input_kernel"] + p["bias"] + state[0] @ p["recurrent_kernel"]
+    i, f, g, o = np.split(z, 4)
+    c = sigmoid(f) * state[1] + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def read_by(attention: Any, a: Any, s: Any, memory: Any) -> tuple[Any, Any]:
+    """What is read of a memory, and the weights of every head."""
+    if isinstance(attention, HeadsAttention):
+        width = memory.shape[-1] // attention.heads
+        found, shares = [], []
+        for head in range(attention.heads):
+            own = slice(head * width, (head + 1) * width)
+            scores = memory @ a["memory_kernel"][:, own] @ (s @ a["query_kernel"][:, own])
+            shares.append(softmax(scores / np.sqrt(width)))
+            found.append(shares[-1] @ memory @ a["value_kernel"][:, own])
+        return np.concatenate(found) @ a["output_kernel"], np.stack(shares)
+    if isinstance(attention, AdditiveAttention):
+        hidden = np.tanh(s @ a["query_kernel"] + memory @ a["memory_kernel"])
+        scores = (hidden @ a["score_kernel"])[:, 0]
+    elif isinstance(attention, GeneralAttention):
+        scores = memory @ a["memory_kernel"] @ s
+    else:
+        scores = memory @ s / (np.sqrt(len(s)) if attention.scale == "root" else 1)
+    weights = softmax(scores)
+    return weights @ memory, weights[None]
+
+
+def outputs_of(network: Any, p: Any, tokens: Any) -> tuple[Any, Any]:
+    """The logits of one example, as the card writes them, and shares [step, head, source step];
+    padded steps are left out.
+    """
     source, target = (part[part >= 0] for part in (tokens[:SOURCE], tokens[SOURCE:]))
     ways = (
         [p["encoder"]]
         if network.direction == "forward"
         else [p["encoder"][way] for way in ("forward", "backward")]
     )
+    cells = network.cell, network.decoder_cell or network.cell
+    nothing = [np.zeros(network.units), np.zeros(network.units)]
     vectors, outputs, last = p["source"]["kernel"][source], [], []
     for turn, own in zip((1, -1), ways, strict=False):
-        h, found = np.zeros(network.units), []
+        state, found = nothing, []
         for x in vectors[::turn]:
-            h = gru(own, x, h)
-            found.append(h)
+            state = stepped(cells[0], own, x, state)
+            found.append(state[0])
         outputs.append(np.stack(found[::turn]))
-        last.append(h)
-    memory, whole = np.concatenate(outputs, axis=-1), np.concatenate(last)
-    decoder, found = p["decoder"], []
-    s = np.zeros(network.decoder_units or network.units)
+        last.append(state)
+    memory, whole = np.concatenate(outputs, axis=-1), np.concatenate([s[0] for s in last])
+    decoder, found, shares = p["decoder"], [], []
+    state = [np.zeros(network.decoder_units or network.units)] * 2
     if network.context != "steps":
         bridged = "hidden_kernel" in decoder
-        s = np.tanh(whole @ decoder["hidden_kernel"] + decoder["hidden_bias"]) if bridged else whole
+        names = ("hidden", "cell")[: 1 + isinstance(cells[1], LSTM)]
+        state = last[0]
+        if bridged:
+            state = [np.tanh(whole @ decoder[f"{n}_kernel"] + decoder[f"{n}_bias"]) for n in names]
     for y in p["target"]["kernel"][target]:
         if network.context == "attention":
-            a = decoder["attention"]
-            if isinstance(network.attention, AdditiveAttention):
-                hidden = np.tanh(s @ a["query_kernel"] + memory @ a["memory_kernel"])
-                scores = (hidden @ a["score_kernel"])[:, 0]
-            else:
-                scores = memory @ a["memory_kernel"] @ s
-            weights = np.exp(scores - scores.max())
-            c = weights @ memory / weights.sum()
-            s = gru(decoder, np.concatenate([y, c]), s)
-            found.append(np.concatenate([s, c]))
+            c, weights = read_by(network.attention, decoder["attention"], state[0], memory)
+            state = stepped(cells[1], decoder, np.concatenate([y, c]), state)
+            found.append(np.concatenate([state[0], c]))
+            shares.append(weights)
         else:
             y = y if network.context == "start" else np.concatenate([y, whole])
-            s = gru(decoder, y, s)
-            found.append(s)
-    return np.stack(found) @ p["dense_0"]["kernel"] + p["dense_0"]["bias"]
+            state = stepped(cells[1], decoder, y, state)
+            found.append(state[0])
+    return np.stack(found) @ p["dense_0"]["kernel"] + p["dense_0"]["bias"], shares
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        EncoderDecoder(cell=CELL, units=3, context="start", **FIELDS),
-        EncoderDecoder(cell=CELL, units=3, decoder_units=4, context="start", **FIELDS),
-        EncoderDecoder(cell=CELL, units=3, context="steps", direction="both", **FIELDS),
-        EncoderDecoder(cell=CELL, units=3, context="both", direction="both", **FIELDS),
-        EncoderDecoder(
-            cell=CELL, units=3, decoder_units=4, context="attention", direction="both", **FIELDS
-        ),
-        EncoderDecoder(
-            cell=CELL, units=3, context="attention", attention=GeneralAttention(), **FIELDS
-        ),
-    ],
-    ids=["start", "bridged", "steps", "both", "additive", "general"],
-)
-def test_loops_give_the_same_outputs(network: Any) -> None:
+NETWORKS = {
+    "start": EncoderDecoder(cell=CELL, units=3, context="start", **FIELDS),
+    "bridged": EncoderDecoder(cell=CELL, units=3, decoder_units=4, context="start", **FIELDS),
+    "lstm": EncoderDecoder(cell=CELL_OF_TWO, units=3, context="start", **FIELDS),
+    "lstm to gru": EncoderDecoder(cell=CELL_OF_TWO, decoder_cell=CELL, units=3, **FIELDS),
+    "gru to lstm": EncoderDecoder(
+        cell=CELL, decoder_cell=CELL_OF_TWO, units=3, context="both", **FIELDS
+    ),
+    "steps": EncoderDecoder(cell=CELL, units=3, context="steps", direction="both", **FIELDS),
+    "both": EncoderDecoder(cell=CELL, units=3, context="both", direction="both", **FIELDS),
+    **{
+        name: EncoderDecoder(cell=CELL, context="attention", **given, **FIELDS)
+        for name, given in {
+            "additive": {"units": 3, "decoder_units": 4, "direction": "both"},
+            "general": {"units": 3, "attention": GeneralAttention()},
+            "dot": {"units": 3, "attention": DotAttention()},
+            "dot without scale": {"units": 3, "attention": DotAttention(scale="none")},
+            "heads": {"units": 3, "direction": "both", "attention": HeadsAttention(heads=3)},
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_loops_give_the_same_outputs_and_gradients(network: Any) -> None:
     variables = network.init(jax.random.key(1), TOKENS)
-    y, _ = network.apply(variables, TOKENS, Context("train"))
+    real = np.asarray(TOKENS[:, SOURCE:] >= 0)[..., None]
+
+    @jax.jit
+    def weighted(parameters: Any) -> Any:
+        own = variables._replace(parameters=parameters)
+        y, _ = network.apply(own, TOKENS, Context("train"))
+        return jnp.where(real, y * weights(y.shape), 0).sum(), y
+
+    slopes, y = jax.grad(weighted, has_aux=True)(variables.parameters)
     assert y.shape == (3, 3, 6)
     p = jax.tree.map(np.asarray, variables.parameters)
     for row, tokens in enumerate(np.asarray(TOKENS)):
-        expected = outputs_of(network, p, tokens)
+        expected, _ = outputs_of(network, p, tokens)
         np.testing.assert_allclose(y[row, : len(expected)], expected, rtol=1e-9, atol=1e-11)
+
+    def total(moved: Any) -> float:
+        w, found = weights(y.shape), 0.0
+        for row, tokens in enumerate(np.asarray(TOKENS)):
+            outputs, _ = outputs_of(network, moved, tokens)
+            found += (outputs * w[row, : len(outputs)]).sum()
+        return found
+
+    leaves, structure = jax.tree.flatten(p)
+    for place, (held, slope) in enumerate(zip(leaves, jax.tree.leaves(slopes), strict=True)):
+        way, ends = weights(held.shape), []
+        for step in (1e-5, -1e-5):
+            moved = [*leaves[:place], held + step * way, *leaves[place + 1 :]]
+            ends.append(total(structure.unflatten(moved)))
+        difference = (ends[0] - ends[1]) / 2e-5
+        assert float((slope * way).sum()) == pytest.approx(difference, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["additive", "heads"])
+def test_weights_are_taps_by_head(name: str) -> None:
+    network, taps = NETWORKS[name], {}
+    variables = network.init(jax.random.key(1), TOKENS)
+    network.apply(variables, TOKENS, Context("evaluate", taps=taps))
+    found, p = taps["decoder.weights"], jax.tree.map(np.asarray, variables.parameters)
+    heads = 1 if name == "additive" else 3
+    assert found.shape == ((3, 3, SOURCE) if heads == 1 else (3, heads, 3, SOURCE))
+    for row, tokens in enumerate(np.asarray(TOKENS)):
+        _, shares = outputs_of(network, p, tokens)
+        expected = np.stack(shares, axis=1)  # [head, step, source step]
+        own = found[row].reshape(heads, 3, SOURCE)[:, : expected.shape[1], : expected.shape[2]]
+        np.testing.assert_allclose(own, expected, rtol=1e-9, atol=1e-11)
 
 
 def test_a_state_of_several_parts_is_handed_over() -> None:

@@ -1,13 +1,15 @@
-"""Beam search of a GPT-2 beside ``generate`` of transformers: the same hypotheses and scores."""
+"""Decoding of a GPT-2 beside transformers: the same hypotheses and scores, and shares of draws."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -15,7 +17,7 @@ transformers = pytest.importorskip("transformers")
 from benchmarks.gpt2 import small_gpt2  # noqa: E402
 
 from thalweg.catalogue.context import Context  # noqa: E402
-from thalweg.catalogue.decoders import Beam, Greedy, decode  # noqa: E402
+from thalweg.catalogue.decoders import Beam, Greedy, Model, Sampling, decode  # noqa: E402
 from thalweg.catalogue.networks.steps import model_of  # noqa: E402
 
 PROMPTS = np.array([[3, 1, 4], [2, 7, 1]])
@@ -77,6 +79,34 @@ def test_hypotheses_and_scores(width: int, alpha: float, stop: Any, end: Any) ->
     np.testing.assert_allclose(found.scores, scores, rtol=1e-4)
     if alpha <= 0:
         assert len(np.unique(found.lengths)) > 1  # some end early
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "nucleus"),
+    [(0.7, None, None), (1.3, 5, None), (1.0, None, 0.8), (2.0, 8, 0.6), (1.0, None, 0.05)],
+)
+def test_shares_of_what_is_drawn(temperature: float, top_k: Any, nucleus: Any) -> None:
+    scores = np.random.default_rng(5).normal(scale=1.5, size=20).astype(np.float32)
+    warpers = [transformers.TemperatureLogitsWarper(temperature)]
+    warpers += [] if top_k is None else [transformers.TopKLogitsWarper(top_k)]
+    warpers += [] if nucleus is None else [transformers.TopPLogitsWarper(nucleus)]
+    warped = torch.tensor(scores)[None]
+    for warper in warpers:
+        warped = warper(torch.zeros((1, 1), dtype=torch.long), warped)
+    share = torch.softmax(warped.double(), -1)[0].numpy()
+
+    def step(state: Any, token: Any) -> Any:
+        return state, jnp.broadcast_to(jax.nn.log_softmax(scores), (*token.shape, 20))
+
+    samples = 20_000
+    decoder = Sampling(temperature=temperature, top_k=top_k, nucleus=nucleus, samples=samples)
+    model = Model(step, (), jnp.zeros(1, int))
+    drawn = decode(decoder, model, 1, jax.random.key(1)).tokens
+    counts = np.bincount(np.asarray(drawn).ravel(), minlength=20)
+    possible = share > 0
+    assert (counts[~possible] == 0).all()
+    expected = samples * share[possible]
+    assert possible.sum() == 1 or chisquare(counts[possible], expected).pvalue > 1e-3
 
 
 @pytest.mark.slow

@@ -102,6 +102,33 @@ def test_padding_changes_nothing() -> None:
         np.testing.assert_allclose(one, other)
 
 
+def test_impossible_labels_cost_infinitely_much() -> None:
+    """Scores of −inf: of a move, of the label after it, and of all there is."""
+    free = np.zeros((1, 3, LABELS, LABELS))
+    move, label = free.copy(), free.copy()
+    move[0, 2, 0, 1], label[0, 1, :, 2] = -np.inf, -np.inf
+    for pairs, impossible in (
+        (move, lambda path: path[1:] == (0, 1)),
+        (label, lambda path: path[1] == 2),
+        (np.full_like(free, -np.inf), lambda path: True),
+    ):
+        for path in itertools.product(range(LABELS), repeat=3):
+
+            def total(pairs: Any, path: Any = path) -> Any:
+                return LOSS(pairs.reshape(1, 3, -1), jnp.asarray(path)[None]).sum()
+
+            found, slopes = jax.value_and_grad(total)(jnp.asarray(pairs))
+            assert jnp.isfinite(slopes).all()
+            weights = [
+                pairs[0, 0, 0, p[0]] + pairs[0, 1, p[0], p[1]] + pairs[0, 2, p[1], p[2]]
+                for p in itertools.product(range(LABELS), repeat=3)
+            ]
+            if impossible(path):
+                assert found == jnp.inf
+            else:  # all that are possible are equally so
+                assert float(found) == pytest.approx(np.log(np.exp(weights).sum()))
+
+
 def tagged(rows: int) -> Dataset:
     """Labels that alternate, each told by a letter that is right three times in four."""
     draws = np.random.default_rng(1)

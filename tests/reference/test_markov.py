@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hmmlearn.hmm import CategoricalHMM, GaussianHMM
 from nltk.lm import (
+    MLE,
     AbsoluteDiscountingInterpolated,
     KneserNeyInterpolated,
     Lidstone,
@@ -354,6 +355,14 @@ def test_every_smoothing_makes_distributions(order: int) -> None:
         np.testing.assert_allclose(jnp.exp(model.log_probabilities).sum(-1), 1)
 
 
+def test_without_smoothing_it_is_the_likeliest_model_of_nltk() -> None:
+    theirs = fitted(MLE, 2)
+    ours = np.exp(add_k(count(CORPUS, 2, WORDS, BEGIN, STOP), 0.0).log_probabilities)
+    for context, word in itertools.product(range(WORDS), repeat=2):
+        expected = theirs.score(str(word), [str(context)])
+        assert float(ours[context, word]) == pytest.approx(expected)  # 0 after what never came
+
+
 def test_kneser_ney_keeps_the_shares_of_words() -> None:
     """What defines it: smoothed bigrams, summed over contexts as they occur, are unigrams."""
     unigrams, bigrams = count(CORPUS, 2, WORDS, BEGIN, STOP)
@@ -446,6 +455,19 @@ def test_a_chain_that_leads_nowhere() -> None:
             "HiddenMarkovModel.variances must be > 0",
         ),
         (lambda: count([[1]], 0, 4, begin=0), "count: order must be >= 1, got 0"),
+        (lambda: add_k(count([[1]], 1, 2, begin=0), -0.5), "add_k: k must be >= 0, got -0.5"),
+        (
+            lambda: interpolated(count([[1]], 2, 2, begin=0), [0.5, 1.5]),
+            r"interpolated: weights must be >= 0 and <= 1, got \[0.5, 1.5\]",
+        ),
+        (
+            lambda: absolute_discounting(count([[1]], 1, 2, begin=0), 2.0),
+            "absolute_discounting: discounts must be >= 0 and <= 1, got 2.0",
+        ),
+        (
+            lambda: kneser_ney(count([[1]], 1, 2, begin=0), -1.0),
+            "kneser_ney: discounts must be >= 0 and <= 1, got -1.0",
+        ),
         (
             lambda: count([[1]], 3, 50_000, begin=0),
             "the table of 3-grams of 50000 tokens would hold 125,000,000,000,000 numbers",
@@ -457,6 +479,100 @@ def test_refuses_with_a_sentence(make: Any, sentence: str) -> None:
         make()
 
 
-def test_refuses_tokens_outside_the_vocabulary() -> None:
-    with pytest.raises(DataError, match="tokens must be >= 0 and < 4, got 7 in sequence 1"):
-        count([[1, 2], [7]], 2, 4, begin=0)
+CHAIN = MarkovChain.of([[0.5, 0.5], [1.0, 0.0]])
+BIGRAM = add_k(count([[1, 1]], 2, 3, begin=0), 1.0)
+COIN = HiddenMarkovModel.categorical([0.6, 0.4], [[0.7, 0.3], [0.4, 0.6]], [[0.5, 0.5], [0.1, 0.9]])
+FLAT = ConditionalRandomField.zeros(2)
+NOTHING = jnp.zeros((1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda: count([[1, 2], [7]], 2, 4, begin=0),
+            "tokens must be >= 0 and < 4, got 7 in sequence 1",
+        ),
+        (lambda: CHAIN.most_likely([0, 2], 3), "tokens must be >= 0 and < 2, got 2 at 1"),
+        (lambda: CHAIN.model([-1]), "tokens must be >= 0 and < 2, got -1 at 0"),
+        (
+            lambda: CHAIN.log_probability([[1, 5]], [0]),
+            "tokens must be >= 0 and < 2, or -1 for padding, got 5 at 0, 1",
+        ),
+        (lambda: BIGRAM.most_likely([[3]], 2), "tokens must be >= 0 and < 3, got 3 at 0, 0"),
+        (lambda: BIGRAM.model([[9]]), "tokens must be >= 0 and < 3, got 9 at 0, 0"),
+        (
+            lambda: BIGRAM.log_probability([[1], [-2]], [[0], [0]]),
+            "tokens must be >= 0 and < 3, or -1 for padding, got -2 at 1, 0",
+        ),
+        (
+            lambda: COIN.log_likelihood([[0, 2]]),
+            "symbols must be >= 0 and < 2, or -1 for padding, got 2 at 0, 1",
+        ),
+        (
+            lambda: COIN.most_likely([[0, 1, 1], [0, -1, 1]]),
+            r"symbols must be padded at their end alone, got \[ 0 -1  1\] at 1",
+        ),
+        (
+            lambda: COIN.most_likely([[0.5, 1.0]]),
+            "symbols must be whole numbers, got float64",
+        ),
+        (
+            lambda: FLAT.log_likelihood(NOTHING, jnp.array([[0, 2]])),
+            "labels must be >= 0 and < 2, got 2 at 0, 1",
+        ),
+        (
+            lambda: COIN.posterior([[0, 1]], jnp.array([3])),
+            "lengths must be >= 0 and <= 2, the steps there are, got 3 at 0",
+        ),
+        (
+            lambda: FLAT.most_likely(NOTHING, jnp.array([-1])),
+            "lengths must be >= 0 and <= 2, the steps there are, got -1 at 0",
+        ),
+        (
+            lambda: viterbi(NOTHING, jnp.zeros((2, 2)), jnp.array([5])),
+            "lengths must be >= 0 and <= 2, the steps there are, got 5 at 0",
+        ),
+    ],
+)
+def test_refuses_unknown_tokens_and_lengths_beyond_the_end(make: Any, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        make()
+
+
+def test_refuses_arrays_without_steps() -> None:
+    for make in (
+        lambda: COIN.log_likelihood(np.zeros((1, 0), int)),
+        lambda: FLAT.posterior(NOTHING[:, :0]),
+        lambda: log_normalizer(NOTHING[:, :0], jnp.zeros((2, 2))),
+    ):
+        with pytest.raises(SpecError, match=r"\[batch, time, ...\] with a step, got \[1, 0"):
+            make()
+
+
+def test_a_sequence_without_steps_is_certain() -> None:
+    """There is one, the empty one, and what its steps would have been plays no part."""
+    scores, transitions = map(jnp.asarray, random_scores(7))
+    lengths = jnp.array([0, 2, 0])
+    path, posterior = (f(scores, transitions, lengths) for f in (viterbi, forward_backward))
+    whole = log_normalizer(scores, transitions, lengths)
+    for found in (path.log_weight, posterior.log_normalizer, whole):
+        assert ((found == 0) == jnp.array([True, False, True])).all()
+    assert (path.states[jnp.array([0, 2])] == -1).all()
+    assert (posterior.states[jnp.array([0, 2])] == 0).all()
+    slopes = jax.grad(lambda s: log_normalizer(s, transitions, lengths).sum())(scores)
+    np.testing.assert_allclose(slopes, posterior.states, atol=1e-12)
+    field, labels = random_field(2), jnp.zeros((3, TIME), int)
+    assert (field.log_likelihood(scores, labels, lengths)[jnp.array([0, 2])] == 0).all()
+    assert float(COIN.log_likelihood([[-1, -1]])[0]) == 0
+
+
+def test_where_nothing_is_possible_no_label_is() -> None:
+    def likelihood(scores: Any) -> Any:
+        return FLAT.log_likelihood(scores, jnp.array([[0, 1]]))[0]
+
+    nowhere = jnp.full((1, 2, 2), -jnp.inf)
+    assert likelihood(nowhere) == -jnp.inf
+    assert jnp.isfinite(jax.grad(likelihood)(nowhere)).all()
+    assert FLAT.most_likely(nowhere).states.tolist() == [[-1, -1]]
+    assert (FLAT.posterior(nowhere).states == 0).all()

@@ -159,3 +159,26 @@ def test_spans_count_as_wholes() -> None:
     assert loose == 1.0
     with pytest.raises(ValueError, match="as many labels as its reference"):
         span_f1([["O"]], [["O", "O"]])
+
+
+@pytest.mark.parametrize(
+    ("score", "given", "sentence"),
+    [
+        (perplexity, ([],), "perplexity needs a token at least, got none"),
+        (bits_per_character, ([],), "bits_per_character needs a character at least, got 0"),
+        (bits_per_character, ([-1.0], 0), "bits_per_character needs a character at least, got 0"),
+        (span_f1, ([], []), "span_f1 needs a row at least, got none"),
+        (bleu, ([], []), "every text needs a reference at least"),
+        (error_rate, ([], []), "references of 0 tokens"),
+    ],
+)
+def test_of_nothing_there_is_no_score(score: Any, given: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        score(*given)
+
+
+def test_what_was_impossible_surprises_without_bound() -> None:
+    assert perplexity(np.array([-np.inf, 0.0])) == np.inf
+    assert bits_per_character(np.array([-np.inf])) == np.inf
+    assert span_f1([[]], [[]]) == 0.0
+    assert bleu([""], [["a"]]) == 0.0

@@ -14,6 +14,7 @@ from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN, MinimalGatedUnit
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Normal
 from thalweg.catalogue.layers import LayerNormalization, PlaneRecurrent, Recurrent
+from thalweg.catalogue.layers.dropout import drawn
 from thalweg.catalogue.networks import RecurrentNetwork
 from thalweg.errors import SpecError
 
@@ -23,6 +24,7 @@ SMALL = Normal(deviation=0.5)
 STARTS: dict[str, Any] = {"kernel": SMALL, "recurrent_kernel": SMALL, "bias": SMALL}
 BATCH, TIME, INPUTS, UNITS = 3, 5, 4, 2
 LENGTHS = np.array([3, 5, 1])
+REAL = np.arange(TIME) < LENGTHS[:, None]
 X = np.random.default_rng(7).normal(size=(BATCH, TIME, INPUTS))
 
 
@@ -39,12 +41,17 @@ def started(layer: Recurrent) -> Any:
 
 
 def run(
-    layer: Recurrent, parameters: Any, x: Any, lengths: Any = None, rows: int | None = None
+    layer: Recurrent,
+    parameters: Any,
+    x: Any,
+    lengths: Any = None,
+    rows: int | None = None,
+    mode: Any = "train",
 ) -> tuple[Any, Any, Any]:
     """Outputs, and gradients of Σ y · w over the first rows by parameters and inputs."""
 
     def weighted(parameters: Any, x: Any) -> Any:
-        context = Context("train", lengths=None if lengths is None else jnp.asarray(lengths))
+        context = Context(mode, lengths=None if lengths is None else jnp.asarray(lengths))
         y, _ = layer.apply(Variables(parameters, {}), x, context)
         w = weights(y[:rows].shape[1:])  # rows alike, so that it does not matter how many there are
         return (y[:rows] * w).sum(), y
@@ -194,29 +201,46 @@ def sigmoid(z: Any) -> Any:
     return 1 / (1 + np.exp(-z))
 
 
-def loop(cell: Any, parameters: Any, x: Any) -> Any:
-    """What a cell does, step by step in NumPy, as its card writes it."""
-    p = {name: np.asarray(value) for name, value in parameters.items()}
+def loop(
+    cell: Any, parameters: Any, x: Any, normalized: Any = lambda name, v: v, mask: Any = 1.0
+) -> Any:
+    """What a cell does, step by step in NumPy, as its card writes it.
+
+    Args:
+        normalized: what is done to products, by name.
+        mask: factors on the state where it is multiplied.
+    """
+    p = {name: np.asarray(value) for name, value in parameters.items() if name != "normalization"}
     h, c, found = np.zeros((len(x), UNITS)), np.zeros((len(x), UNITS)), []
-    pieces = np.split(p["input_kernel"], len(cell.gates), axis=-1)
-    biases = np.split(p["bias"], len(cell.gates))
-    own = np.split(p["recurrent_kernel"], p["recurrent_kernel"].shape[-1] // UNITS, axis=-1)
+
+    def product(name: str, h: Any) -> Any:
+        return normalized(name, (mask * h) @ p[f"{name}_kernel"])
+
     for t in range(x.shape[1]):
-        u = [x[:, t] @ piece + bias for piece, bias in zip(pieces, biases, strict=True)]
+        u = normalized("input", x[:, t] @ p["input_kernel"]) + p["bias"]
+        u = np.split(u, len(cell.gates), axis=-1)
+        given = np.tanh(h) if isinstance(cell, RNN) and cell.applied == "before" else h
+        own = product("recurrent", given)
+        own = np.split(own, own.shape[-1] // UNITS, axis=-1)
         if isinstance(cell, LSTM):
-            peep = np.split(p["peephole"], 3)
-            i = sigmoid(u[0] + h @ own[0] + peep[0] * c)
-            f = sigmoid(u[1] + h @ own[1] + peep[1] * c)
-            c = f * c + i * np.tanh(u[2] + h @ own[2])
-            h = sigmoid(u[3] + h @ own[3] + peep[2] * c) * np.tanh(c)
+            peep = np.split(p["peephole"], 3) if "peephole" in p else np.zeros((3, UNITS))
+            i = sigmoid(u[0] + own[0] + peep[0] * c)
+            f = sigmoid(u[1] + own[1] + peep[1] * c)
+            c = f * c + i * np.tanh(u[2] + own[2])
+            h = sigmoid(u[3] + own[3] + peep[2] * c) * np.tanh(normalized("cell", c))
         elif isinstance(cell, GRU):
-            r, z = sigmoid(u[0] + h @ own[0]), sigmoid(u[1] + h @ own[1])
-            h = z * h + (1 - z) * np.tanh(u[2] + (r * h) @ p["candidate_kernel"])
+            r, z = sigmoid(u[0] + own[0]), sigmoid(u[1] + own[1])
+            if cell.reset == "before":
+                into = product("candidate", r * h)
+            else:
+                into = r * (own[2] + p["candidate_bias"])
+            h = z * h + (1 - z) * np.tanh(u[2] + into)
         elif isinstance(cell, MinimalGatedUnit):
-            f = sigmoid(u[0] + h @ own[0])
-            h = (1 - f) * h + f * np.tanh(u[1] + (f * h) @ p["candidate_kernel"])
+            f = sigmoid(u[0] + own[0])
+            h = (1 - f) * h + f * np.tanh(u[1] + product("candidate", f * h))
         else:
-            h = u[0] + np.tanh(h) @ own[0]
+            h = u[0] + own[0]
+            h = np.tanh(h) if cell.applied == "after" else h
         found.append(h)
     return np.stack(found, axis=1)
 
@@ -252,14 +276,24 @@ def test_both_forms_of_a_plain_network_are_one() -> None:
         close(activation(h["forward"].outputs), g["forward"].outputs)
 
 
-def test_normalized_lstm_as_in_the_paper() -> None:
-    epsilon = 1e-3
+@pytest.mark.parametrize(
+    "cell",
+    [*ALL_CELLS[:-1], RNN(**STARTS), GRU(**STARTS), LSTM(**STARTS)],
+    ids=lambda cell: repr(cell).partition("(")[0],
+)
+def test_products_are_normalized_and_states_silenced(cell: Any) -> None:
+    """Each product by scales of its own, the LSTM's cell on its way out, as in the paper."""
+    epsilon, rate = 1e-3, 0.5
     layer = Recurrent(
-        cell=LSTM(**STARTS), units=UNITS, normalization=LayerNormalization(epsilon=epsilon)
+        cell=cell,
+        units=UNITS,
+        normalization=LayerNormalization(epsilon=epsilon),
+        recurrent_dropout=rate,
     )
     parameters = started(layer)
     scales = parameters["normalization"]
-    assert set(scales) == {"input", "recurrent", "cell"}
+    kernels = {name.removesuffix("_kernel") for name in parameters if name.endswith("_kernel")}
+    assert set(scales) == kernels | ({"cell"} if isinstance(cell, LSTM) else set())
     for position, own in enumerate(scales.values()):
         own["scale"] = own["scale"] + 0.1 * jnp.asarray(weights(own["scale"].shape))
         own["bias"] = 0.1 * (position + jnp.asarray(weights(own["bias"].shape)))
@@ -269,17 +303,13 @@ def test_normalized_lstm_as_in_the_paper() -> None:
         v = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + epsilon)
         return v * np.asarray(scales[name]["scale"]) + np.asarray(scales[name]["bias"])
 
-    p = {n: np.asarray(v) for n, v in parameters.items() if n != "normalization"}
-    h, c = np.zeros((BATCH, UNITS)), np.zeros((BATCH, UNITS))
-    found = []
-    for t in range(TIME):
-        z = normalized("input", X[:, t] @ p["input_kernel"]) + p["bias"]
-        z = z + normalized("recurrent", h @ p["recurrent_kernel"])
-        i, f, g, o = np.split(z, 4, axis=-1)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(normalized("cell", c))
-        found.append(h)
-    close(run(layer, parameters, X)[0], np.stack(found, axis=1))
+    close(run(layer, parameters, X, mode="evaluate")[0], loop(cell, parameters, X, normalized))
+    context = Context("train", key=jax.random.key(2))
+    kept, factor = drawn(context.within("recurrent_dropout").key, rate, (BATCH, UNITS))
+    mask = np.where(kept, factor, 0)
+    assert len(np.unique(mask)) == 2
+    silenced, _ = layer.apply(Variables(parameters, {}), jnp.asarray(X), context)
+    close(silenced, loop(cell, parameters, X, normalized, mask))
 
 
 # ------------------------------------------------------------------ backpropagation through time
@@ -467,30 +497,43 @@ def test_sampled_steps_are_fed_what_was_given_out() -> None:
 # ----------------------------------------------------------------------------------------- networks
 
 
-def test_stacked_layers_are_those_of_torch() -> None:
-    cell = LSTM(**STARTS)
+@pytest.mark.parametrize("residual", [False, True])
+def test_stacked_layers_are_those_of_torch(residual: bool) -> None:
     network = RecurrentNetwork(
-        cell=cell, hidden=(UNITS, UNITS), direction="both", returns="sequence", outputs=3
+        cell=LSTM(**STARTS),
+        hidden=(UNITS, UNITS),
+        direction="both",
+        returns="sequence",
+        residual=residual,
+        outputs=3,
     )
     variables = network.init(jax.random.key(3), jnp.asarray(X))
-    module = torch.nn.LSTM(
-        INPUTS, UNITS, 2, batch_first=True, bidirectional=True, dtype=torch.float64
-    )
+
+    def weighted(x: Any) -> Any:
+        context = Context("train", lengths=jnp.asarray(LENGTHS))
+        y, _ = network.apply(variables, x, context)
+        return jnp.where(REAL[..., None], y * weights(y.shape), 0).sum(), y
+
+    slopes, y = jax.jit(jax.grad(weighted, has_aux=True))(jnp.asarray(X))
+    held = jax.tree.map(np.asarray, variables.parameters)
+    x = torch.tensor(X, requires_grad=True)
+    expected = x
     for layer in (0, 1):
-        held = variables.parameters[f"recurrent_{layer}"]
-        for direction, suffix in (("forward", ""), ("backward", "_reverse")):
-            own = {name: np.array(value).T for name, value in held[direction].items()}
-            for name, value in {
-                "weight_ih": own["input_kernel"],
-                "weight_hh": own["recurrent_kernel"],
-                "bias_ih": own["bias"],
-                "bias_hh": 0 * own["bias"],
-            }.items():
-                getattr(module, f"{name}_l{layer}{suffix}").data = torch.tensor(value)
-    expected = module(torch.tensor(X))[0].detach().numpy()
-    last = {name: np.asarray(value) for name, value in variables.parameters["dense_0"].items()}
-    y, _ = network.apply(variables, jnp.asarray(X), Context("evaluate"))
-    close(y, expected @ last["kernel"] + last["bias"])
+        own = held[f"residual_{layer}"]["recurrent_0"] if residual else held[f"recurrent_{layer}"]
+        module = theirs(network.cell, own, True)
+        given = torch.nn.utils.rnn.pack_padded_sequence(
+            expected, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False
+        )
+        found, _ = torch.nn.utils.rnn.pad_packed_sequence(
+            module(given)[0], batch_first=True, total_length=TIME
+        )
+        expected = found + expected if residual else found
+    last = {name: torch.tensor(value) for name, value in held["dense_0"].items()}
+    expected = expected @ last["kernel"] + last["bias"]
+    real = torch.tensor(REAL)[..., None]
+    close(np.where(REAL[..., None], y, 0), torch.where(real, expected, 0).detach())
+    (expected * real * torch.tensor(weights(y.shape))).sum().backward()
+    close(slopes, x.grad)
 
 
 @pytest.mark.parametrize("order", ["side_by_side", "in_turn"])

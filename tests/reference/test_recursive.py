@@ -293,6 +293,24 @@ def test_trees_of_their_own(tree: Any) -> None:
             close(of_trees[number, node], h @ head["kernel"] + head["bias"])
 
 
+@pytest.mark.parametrize("tree", ["given", "balanced", "learned"])
+@pytest.mark.parametrize("mode", ["evaluate", "train"])
+def test_words_alone_are_trees(tree: Any, mode: Any) -> None:
+    composition = TreeLSTM(**STARTS)
+    made = network(composition, tree=tree)
+    x = np.array([[[3, -1, -1]], [[1, -1, -1]]])
+    with jax.enable_x64(True):
+        parameters = started(made, x)
+        given = jnp.asarray(x if tree == "given" else x[..., 0])
+        y, _ = made.apply(Variables(parameters, {}), given, Context(mode, jax.random.key(0)))
+    held, head = parameters["nodes"], parameters["dense_0"]
+    for row, own in zip(x, np.asarray(y), strict=True):
+        h, _ = recursive_state(
+            Numpy, composition, held, parameters["embedding_0"]["kernel"], row, 0
+        )
+        close(own.ravel(), h @ head["kernel"] + head["bias"])
+
+
 def test_choices_of_learned_trees_have_the_gradient_of_a_softmax() -> None:
     """The formula of the paper in torch, with the draws of this run."""
     composition = TreeLSTM(**STARTS)

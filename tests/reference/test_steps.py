@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from thalweg.catalogue.attention import HeadsAttention
 from thalweg.catalogue.cells import GRU, LSTM
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.decoders import Beam, Greedy, decode
@@ -50,6 +51,14 @@ TRANSLATORS = {
     "attention": EncoderDecoder(
         cell=GRU(kernel=BIG), units=3, context="attention", direction="both", **BOTH
     ),
+    "heads": EncoderDecoder(
+        cell=GRU(kernel=BIG),
+        decoder_cell=LSTM(kernel=BIG),
+        units=4,
+        context="attention",
+        attention=HeadsAttention(heads=2, kernel=BIG),
+        **BOTH,
+    ),
     "transformer": TransformerEncoderDecoder(width=4, heads=2, blocks=1, **BOTH),
 }
 
@@ -77,14 +86,17 @@ def whole(network: Any, variables: Any, tokens: list[int], source: Any) -> np.nd
         *[pytest.param(one, True, id=f"both-{name}") for name, one in TRANSLATORS.items()],
     ],
 )
-def test_sequences_are_worth_what_the_whole_of_them_is(network: Any, reads: bool) -> None:
+@pytest.mark.parametrize("time", [3, 1], ids=["prompts", "one token"])
+def test_sequences_are_worth_what_the_whole_of_them_is(
+    network: Any, reads: bool, time: int
+) -> None:
     variables = started(network, np.hstack([SOURCES, PROMPTS]) if reads else PROMPTS)
-    sources = SOURCES if reads else None
-    model = model_of(network, variables, jnp.asarray(PROMPTS), LENGTH, sources, end=0)
+    sources, prompts = SOURCES if reads else None, PROMPTS[:, :time]
+    model = model_of(network, variables, jnp.asarray(prompts), LENGTH, sources, end=0)
     found = decode(Beam(width=3), model, LENGTH)
     assert found.tokens.shape[:2] == (3, 3)
     for row, hypotheses in enumerate(np.asarray(found.tokens)):
-        prompt = PROMPTS[row][PROMPTS[row] >= 0].tolist()
+        prompt = prompts[row][prompts[row] >= 0].tolist()
         for hypothesis, total in zip(hypotheses, found.log_probabilities[row], strict=True):
             after = hypothesis[hypothesis >= 0].tolist()
             source = None if sources is None else sources[row].tolist()
@@ -128,3 +140,28 @@ def test_learned_positions_end() -> None:
     model_of(network, variables, jnp.asarray(PROMPTS), LENGTH)
     with pytest.raises(SpecError, match="LearnedPositions knows 6 steps, got 7"):
         model_of(network, variables, jnp.asarray(PROMPTS), LENGTH + 1)
+
+
+def test_a_model_tells_no_more_than_it_was_made_for() -> None:
+    network = LANGUAGE_MODELS["transformer"]
+    model = model_of(network, started(network, PROMPTS), PROMPTS, 2)
+    with pytest.raises(SpecError, match="length must be <= 2, for which the model was made, got 3"):
+        decode(Greedy(), model, 3)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "sources", "message"),
+    [
+        ([[1, 2], [-1, -1]], None, r"each of prompts must hold a token, got \[-1, -1\] in row 2"),
+        (np.zeros((1, 0), int), None, r"each of prompts must hold a token, got \[\] in row 1"),
+        ([[1, -1, 2]], None, r"prompts must be padded at its end, got \[1, -1, 2\] in row 1"),
+        ([1, 2], None, r"prompts must be whole numbers \[batch, time\], got int64 \[2\]"),
+        ([[0.5]], None, r"prompts must be whole numbers \[batch, time\], got float64 \[1, 1\]"),
+        ([[1]], [[-1] * 4], r"each of sources must hold a token, got \[-1, -1, -1, -1\] in row 1"),
+    ],
+)
+def test_what_is_no_sequence_is_refused(prompts: Any, sources: Any, message: str) -> None:
+    network = LANGUAGE_MODELS["recurrent"] if sources is None else TRANSLATORS["start"]
+    example = PROMPTS if sources is None else np.hstack([SOURCES, PROMPTS])
+    with pytest.raises(SpecError, match=message):
+        model_of(network, started(network, example), prompts, LENGTH, sources)

@@ -180,7 +180,7 @@ def span_f1(
 
     Raises:
         MissingExtra: seqeval is not installed.
-        ValueError: a row has not as many labels as its reference.
+        ValueError: there are no rows, or one has not as many labels as its reference.
 
     Source: Tjong Kim Sang & De Meulder, Introduction to the CoNLL-2003 Shared Task, 2003; as
     computed by seqeval (Nakayama, 2018), which agrees with the task's own script.
@@ -191,6 +191,8 @@ def span_f1(
         raise MissingExtra("F1 of spans needs seqeval: pip install 'thalweg[tagging]'") from error
     if [*map(len, predicted)] != [*map(len, references)]:
         raise ValueError("every row must have as many labels as its reference")
+    if not len(references):
+        raise ValueError("span_f1 needs a row at least, got none")
     # Where there is no span at all, none was found.
     options = {"zero_division": 0, **options}
     return float(seqeval.f1_score(list(references), list(predicted), **options))
@@ -202,9 +204,14 @@ def perplexity(log_probabilities: np.ndarray) -> float:
     Args:
         log_probabilities: natural logarithms of what was given to each token that came, any shape.
 
+    Raises:
+        ValueError: no token came.
+
     Source: Jelinek, Mercer, Bahl & Baker, Perplexity: A Measure of the Difficulty of Speech
     Recognition Tasks, 1977.
     """
+    if not np.size(log_probabilities):
+        raise ValueError("perplexity needs a token at least, got none")
     return float(np.exp(-np.mean(log_probabilities, dtype=np.float64)))
 
 
@@ -215,10 +222,15 @@ def bits_per_character(log_probabilities: np.ndarray, characters: int | None = N
         log_probabilities: natural logarithms of what was given to each token that came, any shape.
         characters: of the text; as many as tokens where not given.
 
+    Raises:
+        ValueError: there is no character.
+
     Source: Shannon, Prediction and Entropy of Printed English, 1951.
     """
-    total = -np.sum(log_probabilities, dtype=np.float64) / np.log(2)
-    return float(total / (np.size(log_probabilities) if characters is None else characters))
+    characters = np.size(log_probabilities) if characters is None else characters
+    if characters < 1:
+        raise ValueError(f"bits_per_character needs a character at least, got {characters}")
+    return float(-np.sum(log_probabilities, dtype=np.float64) / np.log(2) / characters)
 
 
 def reconstruction_errors(inputs: np.ndarray, reconstructed: np.ndarray) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["Attention", "weighed"]
+__all__ = ["Attention", "mean_of", "weighed"]
 
 
 @runtime_checkable
@@ -18,8 +18,9 @@ class Attention(Protocol):
 
     Laws: ``draw`` starts the parameters for queries and memories of these widths; ``keys`` is what
     can be made of the memory before there is a query, [batch, memory time, ...]; ``scores`` of
-    queries [batch, time, query] are [batch, time, memory time], and those of one query and one
-    vector depend on no other.
+    queries [batch, time, query] are [batch, time, memory time], or of several heads [batch, head,
+    time, memory time], and those of one query and one vector depend on no other. ``read`` is what
+    the weights that they become make of the memory, as wide as it.
     """
 
     def draw(self, key: Array, queries: int, memory: int) -> dict[str, Array]: ...
@@ -27,6 +28,17 @@ class Attention(Protocol):
     def keys(self, parameters: Mapping[str, Array], memory: Array) -> Array: ...
 
     def scores(self, parameters: Mapping[str, Array], queries: Array, keys: Array) -> Array: ...
+
+    def read(
+        self, parameters: Mapping[str, Array], weights: Array, memory: Array, keys: Array
+    ) -> Array: ...
+
+
+def mean_of(
+    attention: Any, parameters: Mapping[str, Array], weights: Array, memory: Array, keys: Array
+) -> Array:
+    """Σ_j α_tj m_j, [batch, time, memory]: ``Attention.read``, where there are no heads."""
+    return jnp.einsum("btj,bjf->btf", weights, memory)
 
 
 def weighed(scores: Array, allowed: Array | None) -> Array:

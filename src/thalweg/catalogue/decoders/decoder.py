@@ -35,12 +35,14 @@ class Model(NamedTuple):
             hands it to ``step`` as [batch, beam, ...].
         begin: the token before the first, [batch].
         end: the token after which a sequence is complete; None where there is no such token.
+        longest: most tokens that its state has room for; None where there is no such limit.
     """
 
     step: Step
     state: Any
     begin: Any
     end: Any = None
+    longest: int | None = None
 
 
 class Candidates(NamedTuple):
@@ -124,6 +126,10 @@ def decode(decoder: Decoder, model: Model, length: int, key: Array | None = None
     """
     if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 1:
         raise SpecError(f"decode: length must be a whole number >= 1, got {length!r}")
+    if model.longest is not None and length > model.longest:
+        raise SpecError(
+            f"decode: length must be <= {model.longest}, for which the model was made, got {length}"
+        )
     step = model.step if isinstance(model.step, Partial) else Partial(model.step)
     state = jax.tree.map(jnp.asarray, model.state)
     model = Model(step, state, jnp.asarray(model.begin), model.end)

@@ -335,6 +335,8 @@ def merged(
         key: for the draws.
     """
     rows, time, width = states.shape
+    if time == 1:  # a word alone has no neighbour
+        return states[:, 0]
     pair = jnp.arange(time - 1)
 
     def merge(states: Array, given: tuple[Array, Any]) -> tuple[Array, None]:
@@ -349,7 +351,7 @@ def merged(
         new = jnp.concatenate([moved + chosen * candidates, states[:, -1:]], axis=1)
         return jnp.where(valid.any(axis=1)[:, None, None], new, states), None
 
-    keys = None if key is None else jax.random.split(key, max(time - 1, 1))[: time - 1]
+    keys = None if key is None else jax.random.split(key, time - 1)
     states, _ = lax.scan(merge, states, (jnp.arange(time - 1), keys))
     return states[:, 0]
 

@@ -94,7 +94,7 @@ def unroll(
         seen = (new[given_out], {} if context.taps is None else taps)
         if live is not None:
             new = {name: jnp.where(live, held, state[name]) for name, held in new.items()}
-            seen = jax.tree.map(lambda held: jnp.where(live, held, 0), seen)
+            seen = jax.tree.map(lambda held: jnp.where(_as_rows(live, held), held, 0), seen)
         return new, seen
 
     start = {name: held.astype(projected.dtype) for name, held in start.items()}
@@ -104,6 +104,11 @@ def unroll(
     if context.taps is not None:
         context.taps |= {context.prefix + name: held for name, held in taps.items()}
     return Unrolled(outputs, state)
+
+
+def _as_rows(live: Array, held: Array) -> Array:
+    """[batch, 1] as a mask of values [batch, ...]."""
+    return live.reshape(-1, *(1,) * (held.ndim - 1))
 
 
 def _own_nudges(cell: Cell, context: Context, batch_and_time: tuple[int, int]) -> State:

@@ -61,6 +61,9 @@ class LinearChainLikelihood:
         taken = moves[rows, steps, labels[:, :-1], labels[:, 1:]]
         begun = log_sum(since[:, :1]) - after[:, :1]
         losses = jnp.concatenate([begun, from_there[:, :-1] - taken - after[:, 1:]], axis=1)
+        # A label that nothing leads to, or that leads nowhere, even where none does better.
+        moved = jnp.pad(taken, ((0, 0), (1, 0)))
+        losses = jnp.where((after == -jnp.inf) | (moved == -jnp.inf), jnp.inf, losses)
         return jnp.where(real, losses, 0)
 
     def outputs(self, targets: int) -> int:

@@ -10,6 +10,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from thalweg.catalogue.decoders.decoder import Model
+from thalweg.catalogue.markov.given import known
 from thalweg.catalogue.markov.recursion import Path, viterbi
 from thalweg.errors import SpecError
 
@@ -86,11 +87,11 @@ class MarkovChain(NamedTuple):
         Args:
             begin: the token before the first, [batch].
         """
-        return Model(Partial(_next, self.log_matrix), (), jnp.asarray(begin), end)
+        return Model(Partial(_next, self.log_matrix), (), self._known(begin), end)
 
     def log_probability(self, tokens: Any, begin: Any) -> Array:
         """Of whole sequences [batch, time] that end before the first -1, [batch]."""
-        tokens, begin = jnp.asarray(tokens), jnp.asarray(begin)
+        tokens, begin = self._known(tokens, padded=True), self._known(begin)
         before = jnp.concatenate([begin[:, None], tokens[:, :-1]], axis=1)
         return jnp.where(tokens >= 0, self.log_matrix[before, tokens], 0.0).sum(1)
 
@@ -105,9 +106,12 @@ class MarkovChain(NamedTuple):
         """
         if length < 1:
             raise SpecError(f"MarkovChain.most_likely: length must be >= 1, got {length}")
-        first = self.log_matrix[jnp.asarray(begin)]
+        first = self.log_matrix[self._known(begin)]
         rest = jnp.zeros((first.shape[0], length - 1, first.shape[1]), first.dtype)
         return viterbi(jnp.concatenate([first[:, None], rest], axis=1), self.log_matrix)
+
+    def _known(self, tokens: Any, padded: bool = False) -> Array:
+        return known("tokens", tokens, len(self.log_matrix), padded)
 
 
 def _next(log_matrix: Array, state: Any, token: Array) -> tuple[Any, Array]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from thalweg.catalogue.markov.given import check_steps, known
 from thalweg.catalogue.markov.recursion import (
     Path,
     Posterior,
@@ -57,11 +58,13 @@ class ConditionalRandomField(NamedTuple):
         lengths = self._lengths(scores, lengths)
         scores = self._whole(scores, lengths)
         within = jnp.arange(scores.shape[1]) < lengths[:, None]
-        labels = jnp.where(within, labels, 0)
+        labels = known("labels", jnp.where(within, labels, 0), scores.shape[2])
         own = jnp.take_along_axis(scores, labels[..., None], axis=-1)[..., 0]
         moves = self.transitions[labels[:, :-1], labels[:, 1:]]
         weight = jnp.where(within, own, 0.0).sum(1) + jnp.where(within[:, 1:], moves, 0.0).sum(1)
-        return weight - log_normalizer(scores, self.transitions, lengths)
+        # What is impossible stays so where everything is.
+        whole = log_normalizer(scores, self.transitions, lengths)
+        return jnp.where(weight == -jnp.inf, -jnp.inf, weight - whole)
 
     def posterior(self, scores: Array, lengths: Array | None = None) -> Posterior:
         """Probabilities of the labels at each time."""
@@ -80,4 +83,5 @@ class ConditionalRandomField(NamedTuple):
 
     @staticmethod
     def _lengths(scores: Array, lengths: Array | None) -> Array:
+        check_steps(scores.shape, lengths)
         return jnp.full(scores.shape[0], scores.shape[1]) if lengths is None else lengths

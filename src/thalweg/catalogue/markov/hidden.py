@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from thalweg.catalogue.markov.chain import log_distributions
+from thalweg.catalogue.markov.given import check_padding, check_steps, known
 from thalweg.catalogue.markov.recursion import (
     Path,
     Posterior,
@@ -33,6 +34,7 @@ class Categorical(NamedTuple):
 
     def scores(self, observed: Array) -> Array:
         """Log-probabilities of symbols [batch, time], [batch, time, state]; 0 for -1."""
+        observed = known("symbols", observed, self.log_probabilities.shape[1], padded=True)
         seen = jnp.moveaxis(self.log_probabilities[:, observed], 0, -1)
         return jnp.where((observed >= 0)[..., None], seen, 0.0)
 
@@ -165,8 +167,10 @@ class HiddenMarkovModel(NamedTuple):
 
     def _chain(self, observed: Any, lengths: Any) -> tuple[Array, Array, Array | None]:
         observed = jnp.asarray(observed)
+        check_steps(observed.shape, lengths)
         if lengths is None and isinstance(self.emissions, Categorical):
             lengths = (observed >= 0).sum(1)
+            check_padding(observed, lengths)
         scores = self.emissions.scores(observed)
         return scores.at[:, 0].add(self.log_start), self.log_matrix, lengths
 

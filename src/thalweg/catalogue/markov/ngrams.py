@@ -7,6 +7,7 @@ for N tokens, made for characters and small vocabularies.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from jax.tree_util import Partial
 
 from thalweg.catalogue.decoders.decoder import Model
 from thalweg.catalogue.markov.chain import MarkovChain
+from thalweg.catalogue.markov.given import known, share
 from thalweg.catalogue.markov.recursion import Path
 from thalweg.errors import DataError, SpecError
 from thalweg.part import Number
@@ -62,12 +64,13 @@ class NGram(NamedTuple):
             context: the n − 1 tokens before the first, [batch, n − 1]; for n = 1, the one before
                 it, which is not looked at.
         """
-        context = jnp.asarray(context)
+        context = known("tokens", context, self.tokens)
         return Model(Partial(_next, self.log_probabilities), context[:, :-1], context[:, -1], end)
 
     def log_probability(self, tokens: Any, context: Any) -> Array:
         """Of whole sequences [batch, time] that end before the first -1, [batch]."""
-        tokens, context = jnp.asarray(tokens), jnp.asarray(context)
+        tokens = known("tokens", tokens, self.tokens, padded=True)
+        context = known("tokens", context, self.tokens)
         both = jnp.concatenate([context, tokens], axis=1)
         begin = context.shape[1] - (self.order - 1)
         ends = [both[:, begin + i :][:, : tokens.shape[1]] for i in range(self.order)]
@@ -96,7 +99,7 @@ class NGram(NamedTuple):
         Args:
             context: the n − 1 tokens before the first, [batch, n − 1].
         """
-        context = jnp.asarray(context)
+        context = known("tokens", context, self.tokens)
         place = jnp.zeros(context.shape[0], int)
         for i in range(context.shape[1]):
             place = place * self.tokens + context[:, i]
@@ -165,10 +168,15 @@ Counts = Sequence[Any]
 def add_k(counts: Counts, k: Number = 1.0) -> NGram:
     """(c + k) / (C + k N): every continuation was seen k times more (Laplace for k = 1).
 
-    A context that was never seen has the uniform distribution for k > 0.
+    A context that was never seen has the uniform distribution for k > 0, and leads nowhere for
+    k = 0.
+
+    Raises:
+        SpecError: k is negative.
     """
-    seen = jnp.asarray(counts[-1], float) + k
-    return _model(seen / seen.sum(-1, keepdims=True))
+    seen = jnp.asarray(counts[-1], float) + share("add_k: k", k, math.inf)
+    total = seen.sum(-1, keepdims=True)
+    return _model(seen / jnp.where(total > 0, total, 1.0))
 
 
 def interpolated(counts: Counts, weights: Any) -> NGram:
@@ -177,7 +185,10 @@ def interpolated(counts: Counts, weights: Any) -> NGram:
     A context that was never seen has the shorter one's distribution.
 
     Args:
-        weights: λ, unigrams first: one for each order, or one for all.
+        weights: λ in [0, 1], unigrams first: one for each order, or one for all.
+
+    Raises:
+        SpecError: a weight is beyond that.
 
     Source: Jelinek & Mercer, Interpolated Estimation of Markov Source Parameters from Sparse Data,
         1980.
@@ -186,6 +197,7 @@ def interpolated(counts: Counts, weights: Any) -> NGram:
     def mixed(seen: Array, weight: Array) -> tuple[Array, Array]:
         return weight * seen, (1 - weight) * seen.sum(-1, keepdims=True)
 
+    weights = share("interpolated: weights", weights)
     return _model(_from_lower([jnp.asarray(c, float) for c in counts], weights, mixed))
 
 
@@ -195,9 +207,13 @@ def absolute_discounting(counts: Counts, discounts: Any = 0.75) -> NGram:
     Args:
         discounts: d in [0, 1], unigrams first: one for each order, or one for all.
 
+    Raises:
+        SpecError: a discount is beyond that.
+
     Source: Ney, Essen & Kneser, On Structuring Probabilistic Dependences in Stochastic Language
         Modelling, 1994.
     """
+    discounts = share("absolute_discounting: discounts", discounts)
     return _model(_from_lower([jnp.asarray(c, float) for c in counts], discounts, _discounted))
 
 
@@ -210,10 +226,14 @@ def kneser_ney(counts: Counts, discounts: Any = 0.75) -> NGram:
     Args:
         discounts: d in [0, 1], unigrams first: one for each order, or one for all.
 
+    Raises:
+        SpecError: a discount is beyond that.
+
     Source: Kneser & Ney, Improved Backing-Off for M-Gram Language Modeling, 1995; Chen & Goodman,
         An Empirical Study of Smoothing Techniques for Language Modeling, 1999, section 2.7
         (interpolated).
     """
+    discounts = share("kneser_ney: discounts", discounts)
     kinds = [jnp.asarray(longer > 0, float).sum(0) for longer in counts[1:]]
     return _model(_from_lower([*kinds, jnp.asarray(counts[-1], float)], discounts, _discounted))
 

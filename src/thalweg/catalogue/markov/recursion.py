@@ -7,7 +7,8 @@ with the sum over flipped sequences the backward one.
 
 Scores are [batch, time, state], transitions [state, state] from row to column, or such a matrix
 for every move, [batch, time − 1, state, state]; lengths are [batch].
-What is impossible has score -inf. All are compiled, once for each shape. Read ``_ahead`` first.
+What is impossible has score -inf. A sequence without steps has one path, of weight 1. All are
+compiled, once for each shape. Read ``_ahead`` first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+
+from thalweg.catalogue.markov.given import compiled
 
 __all__ = [
     "Path",
@@ -135,7 +138,7 @@ def _all_of(scores: Array, lengths: Array | None) -> Array:
     return jnp.full(batch, time) if lengths is None else jnp.asarray(lengths)
 
 
-@jax.jit
+@compiled
 def viterbi(scores: Array, transitions: Array, lengths: Array | None = None) -> Path:
     """The best path, in T·N² steps for T steps of N states; the first of equals.
 
@@ -144,7 +147,8 @@ def viterbi(scores: Array, transitions: Array, lengths: Array | None = None) -> 
     """
     lengths = _all_of(scores, lengths)
     trellis = _ahead(scores, transitions, lengths, lambda x: x.max(-2))
-    last, log_weight = jnp.argmax(trellis[:, -1], axis=-1), trellis[:, -1].max(-1)
+    last = jnp.argmax(trellis[:, -1], axis=-1)
+    log_weight = jnp.where(lengths > 0, trellis[:, -1].max(-1), 0.0)
     rows, into = jnp.arange(len(scores)), transitions.swapaxes(-1, -2)
 
     # Only the column of the state that follows is asked for, so the way back costs T·N.
@@ -167,20 +171,24 @@ def back_pointers(trellis: Array, transitions: Array) -> Array:
     return jnp.argmax(trellis[:, :-1, None, :] + transitions.T, axis=-1).astype(jnp.int32)
 
 
-@jax.jit
+@compiled
 def log_normalizer(scores: Array, transitions: Array, lengths: Array | None = None) -> Array:
     """log of the sum of the weights of all paths, [batch]: the forward algorithm."""
     lengths = _all_of(scores, lengths)
-    return log_sum(_ahead(scores, transitions, lengths, _summed)[:, -1])
+    return _over_all(_ahead(scores, transitions, lengths, _summed), lengths)
 
 
-@jax.jit
+def _over_all(until: Array, lengths: Array) -> Array:
+    return jnp.where(lengths > 0, log_sum(until[:, -1]), 0.0)
+
+
+@compiled
 def forward_backward(scores: Array, transitions: Array, lengths: Array | None = None) -> Posterior:
     """Probabilities of states given everything, by the forward-backward algorithm."""
     lengths = _all_of(scores, lengths)
     until = _ahead(scores, transitions, lengths, _summed)
     since = backward(scores, transitions, lengths)
-    normalizer = log_sum(until[:, -1])
+    normalizer = _over_all(until, lengths)
     # Both hold the state's own score; where that is -inf, so are they.
     own = jnp.where(scores == -jnp.inf, 0.0, scores)
     possible = jnp.where(normalizer == -jnp.inf, 0.0, normalizer)[:, None, None]
@@ -189,7 +197,7 @@ def forward_backward(scores: Array, transitions: Array, lengths: Array | None = 
     return Posterior(normalizer, states, until, since)
 
 
-@jax.jit
+@compiled
 def backward(scores: Array, transitions: Array, lengths: Array | None = None) -> Array:
     """log of the sum over paths from each state on, with its own score, [batch, time, state]."""
     lengths = _all_of(scores, lengths)

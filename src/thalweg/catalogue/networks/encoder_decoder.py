@@ -57,7 +57,7 @@ class Attending(NamedTuple):
         attention: how well the memory fits the last state.
         memory: [batch, memory time, feature].
         keys: of the memory.
-        allowed: which of it may be read, [batch, 1, memory time].
+        allowed: which of it may be read, [batch, memory time].
     """
 
     cell: Cell
@@ -85,9 +85,11 @@ class Attending(NamedTuple):
         names = self.cell.states(1)
         last = state[next(iter(names))][:, None]
         held: Any = step.parameters["attention"]
-        weights = weighed(self.attention.scores(held, last, self.keys), self.allowed)
-        weights = step.tap("weights", weights[:, 0])
-        read = jnp.einsum("bt,btf->bf", weights, self.memory)
+        scores = self.attention.scores(held, last, self.keys)
+        allowed = self.allowed.reshape(len(scores), *(1,) * (scores.ndim - 2), -1)
+        weights = weighed(scores, allowed)
+        step.tap("weights", weights[..., 0, :])
+        read = self.attention.read(held, weights, self.memory, self.keys)[:, 0]
         kernel = step.parameters["input_kernel"]
         projected = projected + read @ kernel[len(kernel) - read.shape[-1] :]
         new = self.cell.step(step, projected, {name: state[name] for name in names})
@@ -104,18 +106,20 @@ class EncoderDecoder:
         [s_t, c_t] W + b with attention
     Numbers: sampling: rate at which, while training, the decoder is fed a token drawn from what it
         said at the step before, in the place of the target; always the target without
-    Choices: cell: what a step does in both; units: of the encoder; decoder_units: of the decoder,
-        as many where not given; direction: of the encoder, ``forward`` or ``both``; context: C as
-        ``start``, at all ``steps``, ``both``, or ``attention``, whose start is C too; attention:
-        score of ``attention``, not used otherwise; features: length of the vectors of tokens;
+    Choices: cell: what a step does; decoder_cell: what one of the decoder does, the same where not
+        given; units: of the encoder; decoder_units: of the decoder, as many where not given;
+        direction: of the encoder, ``forward`` or ``both``; context: C as ``start``, at all
+        ``steps``, ``both``, or ``attention``, whose start is C too; attention: score of
+        ``attention``, not used otherwise; features: length of the vectors of tokens;
         symbols: number of source tokens, taken from data where not given; source_time: number of
         steps of the source, taken from data where not given; kernel: where W starts; outputs:
         number of target tokens, taken from the task where not given
     Shapes: [batch, source time + target time] → [batch, target time, output]
     Watch for: inputs are the source, then the target one step late (teacher forcing), each padded
-        at its own end with −1, each counted from 0 in its own vocabulary. Where s_0 is wider or
-        narrower than C it is tanh(C W + b). A fixed C must hold all of a long source: hence
-        attention. Sampling wants a schedule, from near 0 up; no gradient goes through a draw.
+        at its own end with −1, each counted from 0 in its own vocabulary. Where s_0 and the last
+        state of the encoder differ in kind or width it is tanh(C W + b). A fixed C must hold all of
+        a long source: hence attention. Sampling wants a schedule, from near 0 up; no gradient goes
+        through a draw.
     Source: Sutskever, Vinyals & Le, Sequence to Sequence Learning, 2014 (start); Cho et al.,
         Learning Phrase Representations using RNN Encoder-Decoder, 2014 (both); Bahdanau, Cho &
         Bengio, 2015 (attention); Bengio, Vinyals, Jaitly & Shazeer, Scheduled Sampling for
@@ -129,6 +133,7 @@ class EncoderDecoder:
     """
 
     cell: Cell = choice(default=GRU())
+    decoder_cell: Cell | None = choice(default=None)
     units: int = choice(default=32, low=1)
     decoder_units: int | None = choice(default=None, low=1)
     direction: Literal["forward", "both"] = choice(default="forward")
@@ -207,10 +212,10 @@ class Writer(NamedTuple):
     def init(self, key: Array, example: tuple[Any, Memory]) -> Variables:
         vectors, memory = example
         network, width = self.network, memory.last.shape[-1]
-        states = network.cell.states(self.units)
+        states = self.cell.states(self.units)
         for_cell, for_attention, for_bridge = jax.random.split(key, 3)
         fed = vectors.shape[-1] + (width if network.context != "start" else 0)
-        drawn: dict[str, Any] = network.cell.draw(for_cell, fed, self.units)
+        drawn: dict[str, Any] = self.cell.draw(for_cell, fed, self.units)
         if network.context == "attention":
             first = next(iter(states.values()))
             drawn["attention"] = network.attention.draw(for_attention, first, width)
@@ -226,11 +231,11 @@ class Writer(NamedTuple):
     ) -> tuple[Array, Any]:
         vectors, memory, *fed = given
         targets = vectors
-        cell, parameters = self.network.cell, variables.parameters
+        cell, parameters = self.cell, variables.parameters
         start = context.remembered(self._start(parameters, memory))
         if self.network.context == "attention":
             keys = self.network.attention.keys(parameters["attention"], memory.outputs)
-            real = counted_steps(memory.lengths, keys.shape[1])[:, None]
+            real = counted_steps(memory.lengths, keys.shape[1])
             cell = Attending(cell, self.network.attention, memory.outputs, keys, real)
             read = cell.states(self.units)["read"]
             start = {"read": jnp.zeros((len(vectors), read)), **start}
@@ -244,7 +249,11 @@ class Writer(NamedTuple):
             nothing = jnp.zeros((len(vectors), 1))
             start = {**start, "said": nothing, "count": nothing}
         found = unroll(cell, parameters, vectors, context, start)
-        own = self.network.cell.states(1)
+        if context.taps is not None and self.network.context == "attention":
+            # Where there are heads they come first, as everywhere.
+            name = f"{context.prefix}weights"
+            context.taps[name] = jnp.moveaxis(context.taps[name], 1, -2)
+        own = self.cell.states(1)
         context.remember({name: found.state[name] for name in own})
         return context.tap("a", found.outputs), {}
 
@@ -265,7 +274,7 @@ class Writer(NamedTuple):
         return Feeding(cell, vectors, table, readout, itself, for_tokens)
 
     def _start(self, parameters: Mapping[str, Array], memory: Memory) -> State:
-        states = self.network.cell.states(self.units)
+        states = self.cell.states(self.units)
         if self.network.context == "steps":
             return {name: jnp.zeros((len(memory.last), width)) for name, width in states.items()}
         if not self._is_bridged:
@@ -276,11 +285,17 @@ class Writer(NamedTuple):
         }
 
     @property
+    def cell(self) -> Cell:
+        """What a step of it does."""
+        return self.network.decoder_cell or self.network.cell
+
+    @property
     def units(self) -> int:
         """Width of its state."""
         return self.network.decoder_units or self.network.units
 
     @property
     def _is_bridged(self) -> bool:
-        alike = self.units == self.network.units and self.network.direction == "forward"
+        handed = self.network.cell.states(self.network.units)
+        alike = self.cell.states(self.units) == handed and self.network.direction == "forward"
         return self.network.context != "steps" and not alike

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.tree_util import Partial
 
@@ -75,17 +76,38 @@ def model_of(
         end: the token after which a sequence is complete; None where there is no such token.
 
     Raises:
-        SpecError: the network has no outputs at every step, or looks along time in other ways.
+        SpecError: the network has no outputs at every step, or looks along time in other ways; or
+            prompts or sources are no sequences of tokens.
     """
-    prompts = jnp.asarray(prompts, jnp.int32)
+    prompts = _tokens("prompts", prompts)
     counts = lengths_of(prompts)
     if translates(network) != (sources is not None):
         wanted = "sources to read" if translates(network) else "no sources: it has no encoder"
         raise SpecError(f"{type(network).__name__} needs {wanted}")
-    sources = None if sources is None else jnp.asarray(sources, jnp.int32)
+    sources = None if sources is None else _tokens("sources", sources)
     memory, state = _begun(network, variables, prompts, sources, length + prompts.shape[1] - 1)
     begin = jnp.take_along_axis(prompts, counts[:, None] - 1, axis=1)[:, 0]
-    return Model(Partial(_step, network, variables, memory), state, begin, end)
+    return Model(Partial(_step, network, variables, memory), state, begin, end, longest=length)
+
+
+def _tokens(name: str, given: Any) -> Array:
+    """Sequences of tokens, int32 [batch, time]."""
+    tokens = np.asarray(given)
+    if tokens.ndim != 2 or not np.issubdtype(tokens.dtype, np.integer):
+        raise SpecError(
+            f"model_of: {name} must be whole numbers [batch, time], got {tokens.dtype} "
+            f"{list(tokens.shape)}"
+        )
+    held = (tokens >= 0).sum(axis=1)
+    ends = np.where(tokens >= 0, np.arange(1, tokens.shape[1] + 1), 0).max(axis=1, initial=0)
+    for fault, sentence in ((held == 0, "hold a token"), (ends > held, "be padded at its end")):
+        if fault.any():
+            row = int(fault.argmax())
+            raise SpecError(
+                f"model_of: each of {name} must {sentence}, got {tokens[row].tolist()} in row "
+                f"{row + 1}"
+            )
+    return jnp.asarray(tokens, jnp.int32)
 
 
 @partial(jax.jit, static_argnames="room")
@@ -97,7 +119,9 @@ def _begun(
     if sources is not None:
         memory = network.read(variables, sources, Context("evaluate"))
     last = lengths_of(prompts)[:, None] - 1
-    before = jnp.where(jnp.arange(prompts.shape[1]) < last, prompts, -1)[:, :-1]
+    # A step of padding where there is nothing before: not all layers take sequences without steps.
+    until = max(prompts.shape[1] - 1, 1)
+    before = jnp.where(jnp.arange(prompts.shape[1]) < last, prompts, -1)[:, :until]
     past, visits = Past({}, {}, room), []
     outputs = _written(network, variables, memory, before, past, visits)
     _check(network, outputs, visits)
