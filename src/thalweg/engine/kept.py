@@ -60,11 +60,14 @@ def decided(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
 
     Returns:
         Int32 [row], of tokens [row, time], where what stands on padding means nothing.
+
+    Raises:
+        SpecError: its data have no classes.
     """
-    if job.dataset.facts.has_numbers:
-        raise SpecError(
-            f"{type(job.recipe.data).__name__} has no classes to decide for; see what is predicted"
-        )
+    if not job.dataset.facts.has_classes:
+        remedy = "generate" if job.dataset.facts.makes_samples else "predict"
+        owner = type(job.recipe.data).__name__
+        raise SpecError(f"{owner} has no classes to decide for; use {remedy}")
     found = _in_portions(lane_functions.decide, job, kept, inputs)
     steps = job.dataset.targets.shape[1:]
     return np.zeros((0, *steps), np.int32) if found is None else found
