@@ -67,6 +67,8 @@ class Dataset:
             itself, for every seed alike.
         groups: of every row a number, rows of one number staying in one part, int32 [rows]; None
             where each may be anywhere.
+        running: whether every row goes on where the one before it ended; its ``parts`` are
+            stretches then.
         cut: from a text to tokens of the vocabulary; None where they are what the eye sees, letters
             or words between spaces.
 
@@ -86,6 +88,7 @@ class Dataset:
     source_time: int = 0
     parts: tuple[int, int, int] | None = None
     groups: np.ndarray | None = None
+    running: bool = False
     cut: Callable[[str], list[str]] | None = None
 
     def __post_init__(self) -> None:
@@ -181,6 +184,8 @@ class Dataset:
             )
         if self.parts is not None and (sum(self.parts) != self.rows or self.parts[0] < 1):
             raise DataError(f"parts must divide the {self.rows} rows, got {self.parts}")
+        if self.running and self.parts is None:
+            raise DataError("rows that go on from one another must be divided into parts")
         if self.vocabulary:
             self._check_sequences()
             return

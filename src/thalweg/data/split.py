@@ -16,7 +16,14 @@ import numpy as np
 from thalweg.data.dataset import Dataset, Shares, Source
 from thalweg.errors import DataError, SpecError
 
-__all__ = ["Split", "bootstrapped", "check_shares", "part_sizes", "split_groups", "split_rows"]
+__all__ = [
+    "Split",
+    "bootstrapped",
+    "check_shares",
+    "part_sizes",
+    "split_groups",
+    "split_rows",
+]
 
 PARTS = ("training", "validation", "test")
 

@@ -25,10 +25,11 @@ from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
 from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
+from thalweg.engine.carrying import check_carries
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.memory import recalls
 from thalweg.engine.program import stacked
-from thalweg.engine.refusals import check_activations, check_inputs, check_layers
+from thalweg.engine.refusals import check_activations, check_inputs, check_layers, check_streams
 from thalweg.engine.streams import order_words
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
@@ -74,6 +75,11 @@ class Job:
         """Rows in the training, validation and test splits; the same for every seed."""
         split = _split(self.dataset, self.recipe.data.split, 0)
         return len(split.train), len(split.validation), len(split.test)
+
+    @property
+    def in_streams(self) -> bool:
+        """Whether its rows stay in order, and go on from one step to the next."""
+        return self.recipe.training.order == "streams"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -235,6 +241,7 @@ def _key(job: Job) -> Any:
         recipe.target_preprocessing is not None,
         training.batch_size,
         training.epochs,
+        training.order,
         training.evaluate_every,
         training.probes,
         training.probe_also,
@@ -264,9 +271,8 @@ def _group(jobs: list[Job]) -> Group:
     first = jobs[0]
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
     adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
-    shape = Shape(
-        first.batch_size, first.sizes[0], first.steps, first.dataset.task, patiences, adjustable
-    )
+    sizes = first.batch_size, first.sizes[0], first.steps
+    shape = Shape(*sizes, first.dataset.task, patiences, adjustable, in_streams=first.in_streams)
     return Group(shape, tuple(jobs), *_cost(first.recipe, first.example(), first.batch_size))
 
 
@@ -329,6 +335,9 @@ def check_network(job: Job) -> None:
             "no recurrent layer that runs forwards"
         )
     check_layers(recipe, parameters, taps)
+    if job.in_streams:
+        check_streams(job.sizes[0], job.batch_size)
+        check_carries(recipe.network, job.example(job.batch_size))
     rest = job.sizes[0] % job.batch_size
     if rest:
         _outputs_for(recipe, job.example(rest))
