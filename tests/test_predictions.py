@@ -14,8 +14,11 @@ from thalweg.catalogue.layers import BatchNormalization
 from thalweg.catalogue.networks import MLP
 from thalweg.catalogue.optimizers import Adam, GradientDescent, ScheduleFree
 from thalweg.catalogue.preprocessing import MinMax, SparseCode, Standardize, Whiten
-from thalweg.data import CSV, BreastCancer, Diabetes, Digits, Wine
-from thalweg.errors import DataError, RecordError
+from thalweg.data import CSV, BreastCancer, Diabetes, Digits, Moons, Unlabelled, Wine
+from thalweg.engine.kept import decided
+from thalweg.engine.plan import Job
+from thalweg.errors import DataError, RecordError, SpecError
+from thalweg.spec.experiment import Recipe
 
 TRAINING = Training(epochs=4, batch_size=16, probes=0)
 
@@ -133,6 +136,18 @@ def test_what_cannot_be_predicted_is_refused(tmp_path: Path) -> None:
         longer.predict(runs=[waiting])
     assert longer.predict() == {}
     training.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"), [(Diabetes(), "predict"), (Unlabelled(of=Moons(samples=60)), "generate")]
+)
+def test_where_nothing_is_decided_for_decisions_are_refused(data: Any, remedy: str) -> None:
+    # Before anything is read that a run has left, so no run is needed.
+    job = Job("a run", {}, Recipe(data=data), data.load(), seed=0)
+    with pytest.raises(SpecError) as refused:
+        decided(job, {}, "test")
+    owner = type(data).__name__
+    assert str(refused.value) == f"{owner} has no classes to decide for; use {remedy}"
 
 
 def test_a_diverged_run_speaks_as_it_last_did(tmp_path: Path) -> None:

@@ -233,6 +233,9 @@ def test_the_sentences_that_are_shared() -> None:
     assert translations(data)[0] == (["go", "."], ["va", "!"])
     split = split_rows(data, Pairs().split, seed=0)
     assert [len(split.train), len(split.validation), len(split.test)] == [4000, 500, 500]
+    parts = (split.train, split.validation, split.test)
+    heard = [{tuple(row) for row in data.inputs[part, : data.source_time]} for part in parts]
+    assert sum(map(len, heard)) == len(set.union(*heard)) < data.rows
 
 
 @pytest.mark.parametrize(

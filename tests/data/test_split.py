@@ -155,3 +155,62 @@ def test_whole_numbers_and_thirds_are_shares():
     assert Moons(split=(1, 0, 0)).split == (1.0, 0.0, 0.0)
     Moons(split=(1 / 3, 1 / 3, 1 / 3))
     Moons(split=(0.7, 0.2, 0.1))  # sums to 1 − 1.1e-16 in floating point
+
+
+def grouped(groups):
+    rows = np.arange(len(groups))[:, None]
+    return Dataset(rows, rows, "regression", groups=np.asarray(groups))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 6), min_size=20, max_size=80),
+    singles=st.integers(10, 60),
+    seed=st.integers(0, 2**31),
+)
+def test_groups_stay_together_and_sizes_follow_the_shares(counts, singles, seed):
+    numbers = np.repeat(np.arange(len(counts) + singles), [*counts, *[1] * singles])
+    data = grouped(np.random.default_rng(seed).permutation(numbers))
+    shares = (0.7, 0.1, 0.2)
+    split = split_rows(data, shares, seed)
+    parts = (split.train, split.validation, split.test)
+    assert sorted(np.concatenate(parts)) == list(range(data.rows))
+    held = [set(data.groups[part]) for part in parts]
+    assert sum(map(len, held)) == len(set.union(*held))
+    for part, share in zip(parts, shares, strict=True):
+        assert part.dtype == np.int32
+        assert (np.diff(part) > 0).all()
+        # Half a group of every size too many, or too few, before the single rows make up for it.
+        assert abs(len(part) - share * data.rows) <= 6
+    again = split_rows(data, shares, seed + 1)
+    assert [len(p) for p in parts] == [len(again.train), len(again.validation), len(again.test)]
+
+
+def test_groups_are_as_likely_as_others_to_be_drawn_and_differ_by_seed():
+    data, seeds = grouped(np.repeat(np.arange(30), [1, 2, 3] * 10)), 300
+    drawn = np.zeros(30)
+    for seed in range(seeds):
+        test = data.groups[split_rows(data, (0.8, 0.0, 0.2), seed).test]
+        drawn[np.unique(test)] += 1
+    expected = np.repeat(drawn.reshape(10, 3).mean(0)[None], 10, axis=0).ravel()
+    surprise = ((drawn - expected) ** 2 / (expected * (1 - expected / seeds))).sum()
+    assert 0.001 < stats.chi2(27).cdf(surprise) < 0.999
+    assert (drawn.reshape(10, 3).mean(0) > 0).all()
+
+
+def test_without_groups_of_many_rows_nothing_changes():
+    alone = grouped(np.arange(50))
+    plain = Dataset(alone.inputs, alone.targets, "regression")
+    for part in ("train", "validation", "test"):
+        ours, theirs = (getattr(split_rows(d, (0.6, 0.2, 0.2), 3), part) for d in (alone, plain))
+        assert (ours == theirs).all()
+    assert alone.fingerprint != plain.fingerprint
+
+
+def test_groups_that_cannot_be_kept_together_are_refused():
+    with pytest.raises(DataError, match="6 rows in 2 groups leaves none for test: no group is"):
+        split_rows(grouped([0, 0, 0, 1, 1, 1]), (0.7, 0.0, 0.3), seed=0)
+    with pytest.raises(DataError, match=r"a whole number for each of the 2 rows, got shape \(3,\)"):
+        Dataset([[0.0], [1.0]], [[0.0], [1.0]], "regression", groups=np.arange(3))
+    with pytest.raises(DataError, match="groups are for rows that are divided by lot"):
+        Dataset([[0.0], [1.0]], [[0.0], [1.0]], "regression", fixed_test=1, groups=np.arange(2))

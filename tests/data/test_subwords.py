@@ -71,14 +71,24 @@ def test_only_training_rows_are_learned_from(tmp_path: Path) -> None:
     other = [
         line
         if " ".join(re.findall(r"\w+|\.", line.split("\t")[0].lower())) not in held
-        else "qqqq qqqq\tqqqq qqqq"
-        for line in LINES
+        else f"{'q' * (5 + number)} qqqq\tqqqq qqqq"
+        for number, line in enumerate(LINES)
     ]
     again = pairs(tmp_path, other, split=(0.5, 0.25, 0.25), subwords=80).load()
     assert other != LINES
     assert (again.vocabulary, again.class_names) == (data.vocabulary, data.class_names)
     np.testing.assert_array_equal(again.inputs[:18, 0], data.inputs[:18, 0])
     assert "<unknown>" in [again.vocabulary[x] for x in again.inputs[20]]
+
+
+def test_pairs_of_one_sentence_stay_together(tmp_path: Path) -> None:
+    lines = [f"{line}\n{line} !" for line in LINES]  # two translations of each
+    data = pairs(tmp_path, lines, split=(0.5, 0.25, 0.25), subwords=80).load()
+    assert data.parts == (36, 18, 18)
+    sources = [row.tobytes() for row in data.inputs[:, : data.source_time]]
+    assert len(set(sources)) == 36
+    held = [set(sources[:36]), set(sources[36:54]), set(sources[54:])]
+    assert [len(own) for own in held] == [18, 9, 9]
 
 
 def test_text_is_divided_by_its_order(tmp_path: Path) -> None:

@@ -329,3 +329,5 @@ def test_samples_that_cannot_be_had_are_refused(tmp_path: Path) -> None:
         whitened.generate(3)
     with pytest.raises(DataError, match="the number of samples must be >= 1, got 0"):
         whitened.generate(0)
+    with pytest.raises(SpecError, match="Unlabelled has no classes to decide for; use generate"):
+        whitened.decide()

@@ -17,6 +17,7 @@ from copy import copy
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 __all__ = ["Context", "Past", "Variables", "Visit"]
@@ -76,11 +77,14 @@ class Past(NamedTuple):
         held: from before, [batch, ...]; empty before the first step.
         after: a dictionary to fill with what is remembered now.
         room: steps there will be at most; asked for before the first step alone.
+        begins: whether what is held does not count, as there were no steps before, bool []; None
+            where it does.
     """
 
     held: Mapping[str, Any]
     after: dict[str, Any]
     room: int = 0
+    begins: Array | None = None
 
 
 class Context:
@@ -146,7 +150,12 @@ class Context:
 
     def remembered(self, start: Any) -> Any:
         """What this layer remembers of earlier steps; the start where there are none."""
-        return start if self.past is None else self.past.held.get(self.prefix, start)
+        if self.past is None:
+            return start
+        held, begins = self.past.held.get(self.prefix, start), self.past.begins
+        if begins is None:
+            return held
+        return jax.tree.map(lambda first, own: jnp.where(begins, first, own), start, held)
 
     def remember(self, held: Any) -> None:
         """Hand on what this layer knows now, where steps may follow."""

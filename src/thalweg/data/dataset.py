@@ -65,6 +65,10 @@ class Dataset:
             others lead to the targets, and are positions in ``class_names``.
         parts: rows for training, validation and test, in this order, where the source divides them
             itself, for every seed alike.
+        groups: of every row a number, rows of one number staying in one part, int32 [rows]; None
+            where each may be anywhere.
+        running: whether every row goes on where the one before it ended; its ``parts`` are
+            stretches then.
         cut: from a text to tokens of the vocabulary; None where they are what the eye sees, letters
             or words between spaces.
 
@@ -83,6 +87,8 @@ class Dataset:
     vocabulary: tuple[str, ...] = ()
     source_time: int = 0
     parts: tuple[int, int, int] | None = None
+    groups: np.ndarray | None = None
+    running: bool = False
     cut: Callable[[str], list[str]] | None = None
 
     def __post_init__(self) -> None:
@@ -99,6 +105,7 @@ class Dataset:
         object.__setattr__(self, "targets", _read_only(self.targets, target_type))
         self._check_inputs()
         self._check_targets()
+        self._check_groups()
 
     @property
     def rows(self) -> int:
@@ -134,6 +141,8 @@ class Dataset:
             digest.update(json.dumps([self.vocabulary, self.source_time]).encode())
         if self.parts is not None:
             digest.update(json.dumps(self.parts).encode())
+        if self.groups is not None:
+            digest.update(self.groups.data)
         return digest.hexdigest()
 
     def checked(self, inputs: np.ndarray) -> np.ndarray:
@@ -175,6 +184,8 @@ class Dataset:
             )
         if self.parts is not None and (sum(self.parts) != self.rows or self.parts[0] < 1):
             raise DataError(f"parts must divide the {self.rows} rows, got {self.parts}")
+        if self.running and self.parts is None:
+            raise DataError("rows that go on from one another must be divided into parts")
         if self.vocabulary:
             self._check_sequences()
             return
@@ -253,6 +264,21 @@ class Dataset:
         absent = np.flatnonzero(np.bincount(self.targets, minlength=classes) == 0)
         if len(absent):
             raise DataError(f"class {self.class_names[absent[0]]!r} has no rows")
+
+    def _check_groups(self) -> None:
+        if self.groups is None:
+            return
+        if np.shape(self.groups) != (self.rows,) or np.asarray(self.groups).dtype.kind not in "iu":
+            raise DataError(
+                f"groups must be a whole number for each of the {self.rows} rows, got shape "
+                f"{np.shape(self.groups)} of {np.asarray(self.groups).dtype}"
+            )
+        if self.parts is not None or self.fixed_test or self.facts.labels_rows:
+            raise DataError(
+                "groups are for rows that are divided by lot and have no class whose share is "
+                "kept; leave parts, fixed_test and groups of classes out"
+            )
+        object.__setattr__(self, "groups", _read_only(self.groups, np.int32))
 
 
 def _read_only(array: np.ndarray, dtype: type) -> np.ndarray:

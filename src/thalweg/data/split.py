@@ -3,7 +3,8 @@
 Sizes depend on the number of rows and the shares alone; the seed decides which rows. The test rows
 are drawn first, so they stay the same when the share for validation changes.
 
-``bootstrapped`` draws the training rows of a split anew, with replacement.
+``bootstrapped`` draws the training rows of a split anew, with replacement; ``split_groups`` keeps
+rows together that belong together.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ import numpy as np
 from thalweg.data.dataset import Dataset, Shares, Source
 from thalweg.errors import DataError, SpecError
 
-__all__ = ["Split", "bootstrapped", "check_shares", "part_sizes", "split_rows"]
+__all__ = [
+    "Split",
+    "bootstrapped",
+    "check_shares",
+    "part_sizes",
+    "split_groups",
+    "split_rows",
+]
 
 PARTS = ("training", "validation", "test")
 
@@ -60,6 +68,8 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
     if dataset.parts is not None:
         rows = np.arange(dataset.rows, dtype=np.int32)
         return Split(*np.split(rows, np.cumsum(dataset.parts[:2])))
+    if dataset.groups is not None:
+        return split_groups(dataset.groups, fractions, seed)
     if dataset.fixed_test and fractions[2]:
         raise SpecError(
             f"split must give 0 to the test set, got {fractions}; the data come with an official "
@@ -83,6 +93,47 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
             if len(rows) and len(np.unique(labels[rows])) < dataset.outputs:
                 raise _too_small(dataset, fractions)
     return Split(train, validation, test)
+
+
+def split_groups(groups: np.ndarray, fractions: Shares, seed: int) -> Split:
+    """Divide rows so that those of one group stay in one part.
+
+    Of the groups of every size each part has its share, so that its number of rows is the same for
+    every seed; where groups do not fit it is smaller than the share.
+
+    Args:
+        groups: of every row a whole number.
+        fractions: shares for training, validation and test.
+        seed: decides which groups.
+
+    Raises:
+        DataError: a part would be without rows.
+    """
+    randoms = np.random.SeedSequence((seed, STREAM)).generate_state(2)
+    sizes = part_sizes(len(groups), fractions)[:0:-1]
+    _, of_rows, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    left, drawn = np.arange(len(counts)), []
+    for size, random in zip(sizes, randoms, strict=True):
+        share, chosen = size / max(counts[left].sum(), 1), []
+        for count in np.unique(counts[left])[::-1]:
+            alike = left[counts[left] == count]
+            # Of groups of the last size as many as there is room for, so that rounding adds up.
+            wanted = size if count == counts[left].min() else int(share * len(alike) + 0.5)
+            many = min(wanted, size // count, len(alike))
+            size -= many * count
+            chosen.append(_draw(alike, many, None, int(random))[1])
+        chosen = np.concatenate(chosen)
+        drawn.append(chosen)
+        left = np.setdiff1d(left, chosen)
+    parts = (left, *drawn[::-1])
+    found = [np.flatnonzero(np.isin(of_rows, part)).astype(np.int32) for part in parts]
+    for name, share, rows in zip(PARTS, fractions, found, strict=True):
+        if share and not len(rows):
+            raise DataError(
+                f"split {fractions} of {len(groups)} rows in {len(counts)} groups leaves none for "
+                f"{name}: no group is small enough"
+            )
+    return Split(*found)
 
 
 def part_sizes(rows: int, fractions: Shares) -> tuple[int, int, int]:
@@ -121,8 +172,8 @@ def _draw(
     """The rows that stay, and ``size`` rows drawn from them."""
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-    if size == 0:
-        return rows, rows[:0]
+    if size in (0, len(rows)):
+        return rows[size:], rows[:size]
     kind = ShuffleSplit if labels is None else StratifiedShuffleSplit
     divide = kind(1, test_size=size, random_state=random)
     stay, drawn = next(divide.split(rows, None if labels is None else labels[rows]))

@@ -17,6 +17,7 @@ from thalweg.catalogue.networks.generation import generate
 from thalweg.catalogue.preprocessing.scaling import Affine
 from thalweg.engine import devices
 from thalweg.engine import lanes as lane_functions
+from thalweg.engine.carrying import beginning, past_of, with_past
 from thalweg.engine.lanes import EVALUATION_ROWS, Lane, State
 from thalweg.engine.plan import Job, is_scaled
 from thalweg.engine.program import stacked
@@ -60,14 +61,39 @@ def decided(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
 
     Returns:
         Int32 [row], of tokens [row, time], where what stands on padding means nothing.
+
+    Raises:
+        SpecError: its data have no classes.
     """
-    if job.dataset.facts.has_numbers:
-        raise SpecError(
-            f"{type(job.recipe.data).__name__} has no classes to decide for; see what is predicted"
-        )
+    if not job.dataset.facts.has_classes:
+        remedy = "generate" if job.dataset.facts.makes_samples else "predict"
+        owner = type(job.recipe.data).__name__
+        raise SpecError(f"{owner} has no classes to decide for; use {remedy}")
     found = _in_portions(lane_functions.decide, job, kept, inputs)
     steps = job.dataset.targets.shape[1:]
     return np.zeros((0, *steps), np.int32) if found is None else found
+
+
+def _in_streams(function: Any, job: Job, kept: Arrays) -> np.ndarray:
+    """A function of a lane on the rows of a whole text, each going on from the one before it."""
+    lane, state = restored(job, kept)
+    held = Variables(state.parameters, state.network_state)
+    held = beginning(job.recipe.network, held, job.example(job.batch_size))
+
+    def further(lane: Lane, held: Variables, rows: Any, begins: Any) -> tuple[Variables, Any]:
+        past = past_of(held.state, begins)
+        made = function(lane, State(*held, ()), rows, past)
+        return held._replace(state=with_past(held.state, past)), made
+
+    compiled = jax.jit(further, compiler_options=devices.brief_options())
+    length, found = -(-job.dataset.rows // job.batch_size), []
+    # Each stream is a stretch of the text; the last may end early, and is filled with any rows.
+    rows = np.minimum(np.arange(job.batch_size * length), job.dataset.rows - 1)
+    for number, together in enumerate(rows.reshape(job.batch_size, length).T):
+        held, made = compiled(lane, held, job.dataset.inputs[together], number == 0)
+        found.append(np.asarray(made))
+    made = np.stack(found, axis=1)
+    return made.reshape(-1, *made.shape[2:])[: job.dataset.rows]
 
 
 def _in_portions(
@@ -77,9 +103,12 @@ def _in_portions(
     if isinstance(inputs, str):
         if inputs not in SPLITS:
             raise DataError(f"a split is one of {', '.join(SPLITS)}, got {inputs!r}")
-        inputs = job.dataset.inputs[getattr(job.split, inputs)]
-        if not len(inputs):
+        rows = getattr(job.split, inputs)
+        if not len(rows):
             return None
+        if job.in_streams:
+            return _in_streams(function, job, kept)[rows]
+        inputs = job.dataset.inputs[rows]
     shape = job.dataset.inputs.shape[1:]
     if np.shape(inputs)[1:] != shape or not np.size(inputs):
         wanted = ", ".join(map(str, ("row", *shape)))

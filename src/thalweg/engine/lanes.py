@@ -18,7 +18,7 @@ from jax import Array, lax
 
 from thalweg.catalogue.augmentations.augmentation import Augmentation, Batch
 from thalweg.catalogue.clipping import Clipping
-from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.context import Context, Past, Variables
 from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.networks.summary import cost
@@ -28,7 +28,7 @@ from thalweg.catalogue.preprocessing.fitting import Fitted
 from thalweg.catalogue.preprocessing.scaling import Affine
 from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
-from thalweg.engine import measures, penalties, streams
+from thalweg.engine import carrying, measures, penalties, streams
 from thalweg.engine.order import WINDOWS, Cut, shortest
 from thalweg.engine.shuffle import position_after_shuffle
 from thalweg.tasks import Task
@@ -48,6 +48,7 @@ class Shape:
         patiences: patiences of the plateau schedules in use.
         adjustable: names of the manual schedules in use.
         cuts: to which mini-batches are cut, where they are of rows of like length.
+        in_streams: whether rows are not shuffled, and go on from one step to the next.
     """
 
     batch_size: int
@@ -57,6 +58,7 @@ class Shape:
     patiences: tuple[int, ...] = ()
     adjustable: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] = ()
+    in_streams: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -163,6 +165,9 @@ def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
     """
     if shape.batch_size == shape.training_rows:
         return lane.rows.train
+    if shape.in_streams:
+        within = step % shape.steps_per_epoch
+        return lane.rows.train[carrying.next_rows(shape.training_rows, shape.batch_size, within)]
     epoch, position = step // shape.steps_per_epoch, _positions(lane, shape, step)
     position = jnp.minimum(position, shape.training_rows - 1)
     if not shape.cuts:
@@ -190,6 +195,11 @@ def weights_at(lane: Lane, shape: Shape, step: Array, dtype: Any) -> Array | Non
     if shape.training_rows % shape.batch_size == 0:
         return None
     return (_positions(lane, shape, step) < shape.training_rows).astype(dtype)
+
+
+def past_at(shape: Shape, network_state: Any, step: Array) -> Past | None:
+    """What a network remembers before a step; None where nothing is carried from step to step."""
+    return carrying.past_of(network_state, step % shape.steps_per_epoch == 0)
 
 
 def progress_at(shape: Shape, step: Array, told: Array) -> Progress:
@@ -230,10 +240,11 @@ def objective_at(
 
     def outputs_of(parameters: Any) -> tuple[Array, Any]:
         seen = {} if taps is None and collects else taps
-        context = Context("train", key, seen, weights=weights)
+        past = past_at(shape, network_state, step)
+        context = Context("train", key, seen, weights=weights, past=past)
         variables = Variables(parameters, network_state)
         outputs, new_state = network.apply(variables, batch.inputs, context)
-        return outputs, (new_state, seen)
+        return outputs, (carrying.with_past(new_state, past), seen)
 
     def loss_of(outputs: Array) -> Array:
         return mean(partial(loss, outputs))
@@ -327,21 +338,22 @@ def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
 def evaluate(lane: Lane, pool: Pool, task: Task, cuts: tuple[Cut, ...], state: State) -> Array:
     """Sums over the rows of each split of what ``measures.of_rows`` measures, [split, quantity]."""
     sizes = [rows.shape[0] for rows in lane.rows]
-    size = min(evaluation_rows(lane, pool, state), sum(sizes))
+    streams = carrying.count_of(state.network_state)
+    size = streams or min(evaluation_rows(lane, pool, state), sum(sizes))
     count = -(-sum(sizes) // size)
     padding = count * size - sum(sizes)
-    rows = jnp.pad(jnp.concatenate(lane.rows), (0, padding)).reshape(count, size)
+    rows = jnp.pad(jnp.concatenate(lane.rows), (0, padding))
     # Which split a row belongs to; a row of padding belongs to none.
-    split = np.repeat(np.arange(len(sizes) + 1), [*sizes, padding]).reshape(count, size)
+    split = np.repeat(np.arange(len(sizes) + 1), [*sizes, padding])
 
-    def portion(given: tuple[Array, Array]) -> Array:
+    def portion(given: tuple[Array, Array], past: Past | None = None) -> Array:
         chosen, split = given
         variables = Variables(state.parameters, state.network_state)
 
         def measured(cut: Cut | None) -> Array:
             inputs, targets = _rows_of(lane, pool, chosen, cut)
             network = lane.network if cut is None else cut.network(lane.network)
-            outputs, _ = network.apply(variables, inputs, Context("evaluate"))
+            outputs, _ = network.apply(variables, inputs, Context("evaluate", past=past))
             return measures.of_rows(task, lane.loss, outputs, targets, lane.target_scaling)
 
         both = shortest(cuts, pool.inputs[chosen], measured) if cuts else measured(None)
@@ -349,6 +361,17 @@ def evaluate(lane: Lane, pool: Pool, task: Task, cuts: tuple[Cut, ...], state: S
         # Not a product with a mask: a loss that is infinite in one split must not reach another.
         return jnp.where(own[:, :, None], both[:, None, :], 0).sum(axis=0)
 
+    if streams:
+        # Each stream is a stretch of the whole text, and goes on from portion to portion.
+        def further(held: Any, given: Any) -> tuple[Any, Array]:
+            past = carrying.past_of(held, given[2])
+            sums = portion(given[:2], past)
+            return carrying.with_past(held, past), sums
+
+        portions = rows.reshape(size, count).T, split.reshape(size, count).T
+        begins = np.arange(count) == 0
+        return lax.scan(further, state.network_state, (*portions, begins))[1].sum(axis=0)
+    rows, split = rows.reshape(count, size), split.reshape(count, size)
     if count == 1:
         return portion((rows[0], jnp.asarray(split[0])))
     return lax.map(portion, (rows, jnp.asarray(split))).sum(axis=0)
@@ -359,22 +382,25 @@ def calibrate(lane: Lane, pool: Pool, state: State) -> State:
     inputs, _ = _rows_of(lane, pool, lane.rows.train)
     variables = Variables(state.parameters, state.network_state)
     _, network_state = lane.network.apply(variables, inputs, Context("calibrate"))
-    return state._replace(network_state=network_state)
+    # What is carried from step to step stays as it is.
+    return state._replace(network_state={**state.network_state, **network_state})
 
 
-def predict(lane: Lane, state: State, inputs: Array) -> Array:
-    """Probabilities (or values) for inputs [row, feature, ...] as they come from the data."""
+def _outputs(lane: Lane, state: State, inputs: Array, past: Past | None) -> Array:
     variables = Variables(state.parameters, state.network_state)
     inputs = scaled(lane.scaling, inputs)
-    outputs, _ = lane.network.apply(variables, inputs, Context("evaluate"))
+    return lane.network.apply(variables, inputs, Context("evaluate", past=past))[0]
+
+
+def predict(lane: Lane, state: State, inputs: Array, past: Past | None = None) -> Array:
+    """Probabilities (or values) for inputs [row, feature, ...] as they come from the data."""
+    outputs = _outputs(lane, state, inputs, past)
     predicted = lane.loss.probabilities(outputs)
     if lane.target_scaling is not None:
         predicted = predicted / lane.target_scaling.scale + lane.target_scaling.shift
     return predicted
 
 
-def decide(lane: Lane, state: State, inputs: Array) -> Array:
+def decide(lane: Lane, state: State, inputs: Array, past: Past | None = None) -> Array:
     """Classes decided for, from inputs [row, feature, ...] as they come from the data."""
-    variables = Variables(state.parameters, state.network_state)
-    outputs, _ = lane.network.apply(variables, scaled(lane.scaling, inputs), Context("evaluate"))
-    return measures.classes(lane.loss, outputs)
+    return measures.classes(lane.loss, _outputs(lane, state, inputs, past))

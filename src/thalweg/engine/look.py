@@ -26,6 +26,7 @@ from thalweg.engine.lanes import (
     Shape,
     State,
     objective_at,
+    past_at,
     progress_at,
     rows_at,
     training_batch,
@@ -91,7 +92,8 @@ def shift(
 
     def moments_of(parameters: Any) -> dict[str, tuple[Array, Array]]:
         visits: list[Visit] = []
-        context = Context("train", key, weights=weights, visits=visits)
+        past = past_at(shape, state.network_state, step)
+        context = Context("train", key, weights=weights, visits=visits, past=past)
         variables = Variables(parameters, state.network_state)
         outputs, _ = network.apply(variables, batch.inputs, context)
         moved = [visit for visit in visits if _is_moved_and_acts(visit, batch.inputs)]

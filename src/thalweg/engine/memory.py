@@ -1,6 +1,6 @@
 """Probes of recurrent layers: what of earlier steps reaches the last, which gates are stuck.
 
-Taken on a few sequences of the mini-batch of the step that is about to be taken, as in evaluation,
+Taken on a few sequences of the mini-batch of the step that is about to be taken, each by itself,
 forwards only.
 """
 

@@ -25,11 +25,12 @@ from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
 from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
+from thalweg.engine.carrying import check_carries
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.memory import recalls
 from thalweg.engine.order import Cut, cuts_of
 from thalweg.engine.program import stacked
-from thalweg.engine.refusals import check_activations, check_inputs, check_layers
+from thalweg.engine.refusals import check_activations, check_inputs, check_layers, check_streams
 from thalweg.engine.streams import order_words
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
@@ -77,6 +78,11 @@ class Job:
         return len(split.train), len(split.validation), len(split.test)
 
     @property
+    def in_streams(self) -> bool:
+        """Whether its rows stay in order, and go on from one step to the next."""
+        return self.recipe.training.order == "streams"
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one example as the network sees it."""
         return shape_after(self.recipe.preprocessing, self.dataset.inputs.shape[1:])
@@ -94,7 +100,7 @@ class Job:
     @property
     def cuts(self) -> tuple[Cut, ...]:
         """To which its mini-batches are cut, where they are of rows of like length."""
-        return () if self.recipe.training.order is None else _cuts(self.dataset)
+        return _cuts(self.dataset) if self.recipe.training.order == "by_length" else ()
 
     @property
     def steps(self) -> int:
@@ -247,6 +253,7 @@ def _key(job: Job) -> Any:
         training.batch_size,
         training.epochs,
         job.cuts,
+        training.order,
         training.evaluate_every,
         training.probes,
         training.probe_also,
@@ -277,7 +284,9 @@ def _group(jobs: list[Job]) -> Group:
     patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
     adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
     sizes = first.batch_size, first.sizes[0], first.steps
-    shape = Shape(*sizes, first.dataset.task, patiences, adjustable, first.cuts)
+    shape = Shape(
+        *sizes, first.dataset.task, patiences, adjustable, first.cuts, in_streams=first.in_streams
+    )
     return Group(shape, tuple(jobs), *_cost(first.recipe, first.example(), first.batch_size))
 
 
@@ -342,6 +351,9 @@ def check_network(job: Job) -> None:
     check_layers(recipe, parameters, taps)
     for cut in job.cuts:
         _check_cut(job, cut)
+    if job.in_streams:
+        check_streams(job.sizes[0], job.batch_size)
+        check_carries(recipe.network, job.example(job.batch_size))
     rest = job.sizes[0] % job.batch_size
     if rest:
         _outputs_for(recipe, job.example(rest))

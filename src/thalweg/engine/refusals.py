@@ -23,18 +23,22 @@ from thalweg.engine import penalties
 from thalweg.errors import SpecError
 from thalweg.spec.experiment import Recipe
 
-__all__ = ["check_activations", "check_inputs", "check_layers"]
+__all__ = ["check_activations", "check_inputs", "check_layers", "check_streams"]
 
 
 def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse preprocessing and augmentation that the data or targets do not admit."""
     if dataset.vocabulary:
         _check_tokens(recipe, dataset)
-    if recipe.training.order is not None and (not dataset.vocabulary or dataset.inputs.ndim != 2):
+    if recipe.training.order == "by_length" and (
+        not dataset.vocabulary or dataset.inputs.ndim != 2
+    ):
         raise SpecError(
-            f"Training.order = {recipe.training.order!r} needs sequences of tokens, but the data "
-            f"of {type(recipe.data).__name__} are none; leave it out"
+            f'Training.order = "by_length" needs sequences of tokens, but the data of '
+            f"{type(recipe.data).__name__} are none; leave it out"
         )
+    if recipe.training.order == "streams":
+        _check_running(recipe, dataset)
     if getattr(recipe.loss, "labels_whole_sequences", False):
         _check_labels(recipe, dataset)
     if dataset.facts.makes_samples and not hasattr(type(recipe.network), "samples"):
@@ -86,6 +90,30 @@ def _check_tokens(recipe: Recipe, dataset: Dataset) -> None:
                 f"{owner} would penalize activations on padding, which {data} has; leave it "
                 "out, or use sequences of one length"
             )
+
+
+def _check_running(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse to read in streams what is no running text, or would no longer be in order."""
+    if not dataset.running:
+        raise SpecError(
+            'Training.order = "streams" needs stretches of running text, such as those of Text '
+            f"with stretches = true, but the rows of {type(recipe.data).__name__} do not go on "
+            "from one another; leave it out"
+        )
+    if recipe.training.resample is not None:
+        raise SpecError(
+            'Training.order = "streams" reads rows in their order, and Training.resample draws '
+            "them anew; leave one of the two out"
+        )
+
+
+def check_streams(rows: int, streams: int) -> None:
+    """Refuse streams that end before anything can be carried on."""
+    if streams > rows // 2:
+        raise SpecError(
+            "Training.batch_size must be <= half of the rows for training where Training.order is "
+            f'"streams", or a stream is one row and nothing goes on, got {streams} of {rows} rows'
+        )
 
 
 def _check_labels(recipe: Recipe, dataset: Dataset) -> None:

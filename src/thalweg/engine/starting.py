@@ -8,6 +8,7 @@ import numpy as np
 
 from thalweg.catalogue.context import Variables
 from thalweg.catalogue.starts import Beginning, FromRun
+from thalweg.engine.carrying import beginning
 from thalweg.engine.lanes import scaled
 from thalweg.engine.plan import Job, scalings
 
@@ -15,7 +16,16 @@ __all__ = ["adapted", "check_recorded"]
 
 
 def adapted(job: Job, drawn: Variables) -> Variables:
-    """What a run starts from: what was drawn, changed by the starts of its recipe in turn."""
+    """What a run starts from: what was drawn, changed by the starts of its recipe in turn; with
+    room for what is carried from step to step.
+    """
+    drawn = _started(job, drawn)
+    if not job.in_streams:
+        return drawn
+    return beginning(job.recipe.network, drawn, job.example(job.batch_size))
+
+
+def _started(job: Job, drawn: Variables) -> Variables:
     if not job.recipe.start:
         return drawn
     assert job.recipe.loss is not None

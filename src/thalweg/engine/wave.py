@@ -20,6 +20,7 @@ import numpy as np
 from thalweg.catalogue.context import Variables
 from thalweg.engine import program
 from thalweg.engine.adjusting import Adjusting
+from thalweg.engine.carrying import without_past
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
 from thalweg.engine.kept import named_fitted
@@ -355,7 +356,7 @@ class Wave:
         ]
         used = program.in_use(self.lane, final)
         arrays = {
-            **Variables(used.parameters, used.network_state).named(),
+            **Variables(used.parameters, without_past(used.network_state)).named(),
             **named_fitted("preprocessing", self.lane.scaling),
             **named_fitted("target_preprocessing", self.lane.target_scaling),
         }

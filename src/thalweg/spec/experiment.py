@@ -60,25 +60,31 @@ class Training:
 
     Numbers: diverged_above: a run has diverged when a mini-batch objective exceeds this many times
         its first one, or this number if the first is below 1
-    Choices: epochs: passes over the training data; batch_size: examples a step, ``"full"`` for
-        all of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when
-        to end early; resample: ``"bootstrap"`` trains every run on as many rows, drawn from its
-        training rows with replacement by its seed, and takes training metrics on these (bagging,
-        where an ensemble averages the runs); evaluate_every: epochs between evaluations on the
-        whole data; where not given, at most 20 evaluations that cost about a fifth of the
+    Choices: epochs: passes over the training data; batch_size: examples a step, ``"full"`` for all
+        of them, 1 for stochastic descent; clipping: limit on gradients; early_stopping: when to end
+        early; order: of the training rows, shuffled where not given; ``"by_length"`` makes mini-
+        batches of sequences of like length, in random order, and cuts off what all of a mini-batch
+        is padded with, which saves time where lengths differ; ``"streams"`` reads stretches of
+        running text on and on: the training rows are cut into as many stretches as batch_size, a
+        step takes the next row of each, and recurrent layers go on from where the step before left
+        them, over which no gradient goes back (truncated backpropagation through time); rows are
+        evaluated in streams too; resample: ``"bootstrap"`` trains every run on as many rows, drawn
+        from its training rows with replacement by its seed, and takes training metrics on these
+        (bagging, where an ensemble averages the runs); evaluate_every: epochs between evaluations
+        on the whole data; where not given, at most 20 evaluations that cost about a fifth of the
         training; probes: how many times per run, at steps spaced by ratios, gradients and
-        activations are looked at (0: never); probe_also: what else is looked at then, at more
-        cost: ``input_shift``, how far a step moves the means and deviations of the inputs of every
-        layer, takes one more step and two more forward passes; ``state_gradient``, how far the
-        state of a recurrent layer at the end of a sequence depends on that so many steps before,
-        and how many outputs of its gates are saturated
+        activations are looked at (0: never); probe_also: what else is looked at then, at more cost:
+        ``input_shift``, how far a step moves the means and deviations of the inputs of every layer,
+        takes one more step and two more forward passes; ``state_gradient``, how far the state of a
+        recurrent layer at the end of a sequence depends on that so many steps before, and how many
+        outputs of its gates are saturated
     """
 
     epochs: int = choice(default=20, low=1)
     batch_size: int | Literal["full"] = choice(default=32, low=1)
     clipping: Clipping | None = choice(default=None)
     early_stopping: EarlyStopping | None = choice(default=None)
-    order: Literal["by_length"] | None = choice(default=None)
+    order: Literal["by_length", "streams"] | None = choice(default=None)
     resample: Literal["bootstrap"] | None = choice(default=None)
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)

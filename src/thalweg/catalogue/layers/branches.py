@@ -13,6 +13,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers.contract import Network
 from thalweg.catalogue.layers.convolution import Convolution
 from thalweg.catalogue.layers.dense import Dense
+from thalweg.catalogue.layers.lengths import lengths_behind
 from thalweg.catalogue.layers.sequence import (
     apply_layer,
     apply_sequence,
@@ -78,6 +79,10 @@ class Residual:
             x, own = apply_layer("projection", projection, variables, x, context)
             state |= filled({"projection": own})
         return x + y, state
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        return lengths_behind(self.layers, lengths)
 
     def _projection(self, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
         """What brings inputs of one shape to another."""
@@ -154,3 +159,8 @@ class Parallel:
             jnp.concatenate(found, -1) if self.join == "concatenate" else reduce(jnp.add, found)
         )
         return joined, filled(state)
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        found = [lengths_behind((branch,), lengths) for branch in self.branches]
+        return reduce(jnp.minimum, found)

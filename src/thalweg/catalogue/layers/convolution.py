@@ -33,7 +33,8 @@ class Convolution:
     Shapes: [batch, height, width, channel] → [batch, row, column, filter], or [batch, time,
         channel] → [batch, time, filter]; w [size ..., channel / groups, filter], b [filter]
     Watch for: windows that do not fit at the end are left out (the floor, which some texts omit).
-        This is correlation: the kernel is not flipped, as in all neural network libraries.
+        This is correlation: the kernel is not flipped, as in all neural network libraries. Padded
+        sequences have the outputs they have alone: the steps that do not count are cells of zeros.
     Source: Goodfellow, Bengio & Courville, Deep Learning, 2016, section 9.1; output sizes: Dumoulin
         & Visin, A Guide to Convolution Arithmetic, 2016, relationship 15
     Example:
@@ -83,17 +84,22 @@ class Convolution:
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         self._windows.check("Convolution", x.shape)
-        z = self._map(x, variables.parameters["kernel"])
+        windows, x = self._windows.along(context, x)
+        z = self._map(x, variables.parameters["kernel"], windows)
         if self.bias is not None:
             rows = math.prod(z.shape[:-1])
             z = z + for_each_row(variables.parameters["bias"], rows).reshape(z.shape)
         return context.tap("z", z), {}
 
-    def _map(self, x: Array, kernel: Array) -> Array:
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        return self._windows.lengths_after(lengths)
+
+    def _map(self, x: Array, kernel: Array, windows: Windows) -> Array:
         """Every window as a row, and one matrix product (per group) for all of them."""
         # Or XLA computes what came before once for every position within a window.
         x = jax.lax.optimization_barrier(x)
-        slices = list(self._windows.slices(x))
+        slices = list(windows.slices(x))
         places, cells, each = slices[0].shape[:-1], len(slices), kernel.shape[-2]
         if self.groups == 1:
             # A matrix times a matrix: XLA would copy the gradient to turn it where there are more

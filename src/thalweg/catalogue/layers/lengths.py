@@ -2,11 +2,14 @@
 
 A batch of token sequences is int32 [batch, time], padded at the end with ``PADDING``. A network
 that is given one tells its layers by ``context.lengths`` how many steps count; layers that treat
-every step alike need not ask. A layer that makes sequences longer says how long they are then by
-``lengths_after``, which those behind it are told.
+every step alike need not ask. A layer that makes sequences longer or shorter says how long they are
+then by ``lengths_after``, which those behind it are told.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -17,6 +20,7 @@ __all__ = [
     "PADDING",
     "aware_of_padding",
     "counted_steps",
+    "lengths_behind",
     "lengths_of",
     "places_of",
     "without_padding",
@@ -35,6 +39,14 @@ def lengths_of(tokens: Array) -> Array:
 def counted_steps(lengths: Array, time: int) -> Array:
     """Which of so many steps of each sequence count, bool [batch, time]."""
     return jnp.arange(time) < lengths[:, None]
+
+
+def lengths_behind(layers: Iterable[Any], lengths: Array) -> Array:
+    """How many steps count behind layers, one after the other, that say so by ``lengths_after``."""
+    for layer in layers:
+        asked = getattr(layer, "lengths_after", None)
+        lengths = lengths if asked is None else asked(lengths)
+    return lengths
 
 
 def without_padding(context: Context, x: Array) -> Array:

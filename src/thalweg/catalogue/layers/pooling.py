@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.layers.lengths import counted_steps
+from thalweg.catalogue.layers.lengths import counted_steps, without_padding
 from thalweg.catalogue.layers.windows import Padding, Windows, described
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
@@ -53,11 +53,21 @@ class MaxPooling:
         return Variables({}, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        windows = Windows(self.size, self.stride or self.size[0], self.padding)
-        windows.check("MaxPooling", x.shape)
-        if windows.are_tiles:
-            return _largest_of_tiles(x, windows), {}
-        return _largest(x, windows)[0], {}
+        self._windows.check("MaxPooling", x.shape)
+        windows, x = self._windows.along(context, x, -jnp.inf)
+        y = _largest_of_tiles(x, windows) if windows.are_tiles else _largest(x, windows)[0]
+        if context.lengths is None:
+            return y, {}
+        # Windows of padding alone have no largest value, and infinity spoils the gradients behind.
+        return without_padding(context.of_lengths(self.lengths_after(context.lengths)), y), {}
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        return self._windows.lengths_after(lengths)
+
+    @property
+    def _windows(self) -> Windows:
+        return Windows(self.size, self.stride or self.size[0], self.padding)
 
 
 def _largest(x: Array, windows: Windows) -> tuple[Array, Array]:
@@ -124,10 +134,18 @@ class AveragePooling:
         return Variables({}, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        windows = Windows(self.size, self.stride or self.size[0])
-        windows.check("AveragePooling", x.shape)
+        self._windows.check("AveragePooling", x.shape)
+        windows, x = self._windows.along(context, x)
         slices = list(windows.slices(x))
         return sum(slices[1:], slices[0]) / len(slices), {}
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        return self._windows.lengths_after(lengths)
+
+    @property
+    def _windows(self) -> Windows:
+        return Windows(self.size, self.stride or self.size[0])
 
 
 @part

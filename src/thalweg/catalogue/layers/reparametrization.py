@@ -13,6 +13,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers.contract import Network
+from thalweg.catalogue.layers.lengths import lengths_behind
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -61,6 +62,10 @@ class WeightNormalization:
         direction = parameters["kernel"]
         parameters["kernel"] = parameters.pop("scale") * direction / _lengths(direction)
         return self.layer.apply(Variables(parameters, {}), x, context)
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        return lengths_behind((self.layer,), lengths)
 
 
 def _lengths(kernel: Array) -> Array:
@@ -111,6 +116,10 @@ class SpectralNormalization:
         parameters["kernel"] = kernel / (left @ matrix @ right)
         y, _ = self.layer.apply(Variables(parameters, {}), x, context)
         return y, {"left": left, "right": right}
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out, where so many count of what goes in."""
+        return lengths_behind((self.layer,), lengths)
 
 
 def _power(matrix: Array, left: Array, iterations: int) -> tuple[Array, Array]:

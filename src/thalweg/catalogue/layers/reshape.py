@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.layers.lengths import without_padding
 from thalweg.catalogue.layers.windows import described
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
@@ -22,7 +23,8 @@ class Flatten:
 
     Formula: y = vec(x)
     Shapes: [batch, ...] → [batch, feature]
-    Watch for: channels vary fastest, which differs from libraries that put channels first.
+    Watch for: channels vary fastest, which differs from libraries that put channels first. Of
+        padded sequences the steps that do not count are 0.
     Source: standard
     Example:
         >>> import jax.numpy as jnp
@@ -34,6 +36,7 @@ class Flatten:
         return Variables({}, {})
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
+        x = without_padding(context, x)
         return x.reshape(x.shape[0], math.prod(x.shape[1:])), {}
 
 
@@ -60,6 +63,10 @@ class Repeat:
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         return jnp.broadcast_to(x[:, None], (len(x), self.steps, *x.shape[1:])), {}
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """How many steps count of what is given out: all of them."""
+        return jnp.full_like(lengths, self.steps)
 
 
 @part

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.context import Context, Variables, Visit
+from thalweg.catalogue.layers.lengths import lengths_behind
 from thalweg.errors import SpecError
 from thalweg.part import part_name
 
@@ -99,16 +101,17 @@ def apply_sequence(
     state = {}
     for name, layer in layers:
         x, state[name] = apply_layer(name, layer, variables, x, context)
-        context = _after(layer, context)
+        context = _after(layer, x, context)
     return x, filled(state)
 
 
-def _after(layer: Any, context: Context) -> Context:
-    """The context behind a layer, which may have made sequences longer: its ``lengths_after``."""
-    asked = getattr(layer, "lengths_after", None)
-    if asked is None or context.lengths is None:
+def _after(layer: Any, y: Array, context: Context) -> Context:
+    """The context behind a layer that gave y, which may have changed how long sequences are."""
+    if context.lengths is None:
         return context
-    return context.of_lengths(asked(context.lengths))
+    if y.ndim == 2 and jnp.issubdtype(y.dtype, jnp.floating):
+        return context.of_lengths(None)  # there is no time any more
+    return context.of_lengths(lengths_behind((layer,), context.lengths))
 
 
 def init_named(network: Any, key: Array, example: Any) -> Variables:

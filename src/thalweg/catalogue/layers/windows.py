@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import jax.numpy as jnp
 from jax import Array, lax
 
+from thalweg.catalogue.context import Context
+from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.errors import SpecError
 
 __all__ = ["Padding", "Windows"]
@@ -63,6 +65,33 @@ class Windows(NamedTuple):
                 space, self.margins(space), self.extents, strict=True
             )
         )
+
+    def lengths_after(self, lengths: Array) -> Array:
+        """Windows along time of sequences of so many steps, int32 [batch]; none of no steps."""
+        if self.padding == "same":
+            return -(-lengths // self.stride)
+        added = 0 if self.padding == "valid" else 2 * self.padding
+        found = (lengths + added - self.extents[0]) // self.stride + 1
+        return jnp.where(lengths > 0, jnp.maximum(found, 0), 0)
+
+    def along(self, context: Context, x: Array, fill: Any = 0.0) -> tuple[Windows, Array]:
+        """Windows and inputs for which padded steps are like the cells that windows add.
+
+        Each sequence gets the windows it has alone, in front; those behind them are of no meaning.
+        """
+        lengths = context.lengths
+        if lengths is None or x.ndim != 3:
+            return self, x
+        if self.padding != "same" or self.stride == 1:
+            real = counted_steps(lengths, x.shape[1])
+            return self, jnp.where(real[..., None], x, fill)
+        # How many cells are added before the first depends on the length: each has its own shift.
+        extent, outputs = self.extents[0], self.output(x.shape[1:-1])[0]
+        added = jnp.maximum((-(-lengths // self.stride) - 1) * self.stride + extent - lengths, 0)
+        places = jnp.arange((outputs - 1) * self.stride + extent) - (added // 2)[:, None]
+        moved = jnp.take_along_axis(x, jnp.clip(places, 0, x.shape[1] - 1)[..., None], axis=1)
+        real = (places >= 0) & (places < lengths[:, None])
+        return self._replace(padding="valid"), jnp.where(real[..., None], moved, fill)
 
     @property
     def are_tiles(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
-from thalweg.catalogue.layers.lengths import aware_of_padding
+from thalweg.catalogue.layers.lengths import aware_of_padding, lengths_behind
 from thalweg.catalogue.layers.sequence import apply_named, init_named, numbered
 from thalweg.catalogue.networks.network import Network
 from thalweg.part import choice, part
@@ -44,10 +44,7 @@ class Sequential:
 
     def lengths_after(self, lengths: Array) -> Array:
         """How many steps count of what is given out, where so many count of what goes in."""
-        for layer in self.layers:
-            asked: Any = getattr(layer, "lengths_after", None)
-            lengths = lengths if asked is None else asked(lengths)
-        return lengths
+        return lengths_behind(self.layers, lengths)
 
     def named_layers(self) -> tuple[tuple[str, Any], ...]:
         """Names and layers, in order."""

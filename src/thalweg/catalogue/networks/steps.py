@@ -8,6 +8,7 @@ are refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,7 @@ from thalweg.catalogue.layers.lengths import lengths_of
 from thalweg.catalogue.networks import encoder_decoder, transformer
 from thalweg.errors import SpecError
 
-__all__ = ["model_of", "translates"]
+__all__ = ["looks_elsewhere", "model_of", "translates"]
 
 #: Layers that treat every step alike, or that remember those before it.
 STEPWISE = (
@@ -164,17 +165,21 @@ def _check(network: Any, outputs: Array, visits: list[Visit]) -> None:
     """Refuse what does not tell the next token from those before it."""
     owner = type(network).__name__
     outer = {visit.name.rpartition(".")[0] for visit in visits}
-    for visit in visits:
-        if visit.name not in outer and not _is_stepwise(visit.layer):
-            raise SpecError(
-                f"{owner} cannot go on step by step: what {visit.name} gives may depend on steps "
-                "to come"
-            )
+    elsewhere = looks_elsewhere([visit for visit in visits if visit.name not in outer])
+    if elsewhere is not None:
+        raise SpecError(
+            f"{owner} cannot go on step by step: what {elsewhere} gives may depend on steps to come"
+        )
     if outputs.ndim != 3:
         raise SpecError(
             f'{owner} must give an output at every step, as with returns = "sequence"; it gives '
             f"one of shape {outputs.shape[1:]}"
         )
+
+
+def looks_elsewhere(visits: Sequence[Visit]) -> str | None:
+    """The first of some layers whose outputs may depend on other steps than those before."""
+    return next((visit.name for visit in visits if not _is_stepwise(visit.layer)), None)
 
 
 def _is_stepwise(layer: Any) -> bool:

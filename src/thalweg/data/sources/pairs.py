@@ -14,7 +14,7 @@ import numpy as np
 from thalweg.data.dataset import Dataset, Shares
 from thalweg.data.fetch import data_folder
 from thalweg.data.sources.generated import LARGEST_SEED
-from thalweg.data.split import check_shares, part_sizes
+from thalweg.data.split import check_shares, split_groups
 from thalweg.data.subwords import learned, needs_tokenizers
 from thalweg.data.texts import read_text, spread
 from thalweg.data.translation import Layout, known_words, translation
@@ -31,6 +31,12 @@ def _words(text: str) -> list[str]:
     return PIECE.findall(text.lower())
 
 
+def _same_sources(pairs: list[tuple[list[str], list[str]]]) -> np.ndarray:
+    """Of every pair a number, the same where the first sentence is."""
+    numbers: dict[tuple[str, ...], int] = {}
+    return np.array([numbers.setdefault(tuple(source), len(numbers)) for source, _ in pairs])
+
+
 @part
 class Pairs:
     r"""Sentences and their translations, in words or subwords, from a file of two columns.
@@ -44,9 +50,10 @@ class Pairs:
         many there are at most; layout: ``apart`` for an encoder and a decoder, or ``joined`` as one
         sequence; split: shares of the pairs for training, validation and test
     Shapes: inputs [pairs, source + target], targets [pairs, target]: tokens
-    Watch for: words are in lower case, signs are words. A sentence may stand in several pairs, and
-        so in training and in test. Subwords are learned from the training rows alone, which are the
-        same for every seed then.
+    Watch for: words are in lower case, signs are words. A sentence may have several translations;
+        its pairs are all for training, or none is. Two sentences may have one translation, which
+        may so stand in both. Subwords are learned from the training rows alone, which are the same
+        for every seed then.
     Source: your own file; by default English and French, Tatoeba, CC BY 2.0 FR. Licence: yours.
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -95,13 +102,16 @@ class Pairs:
         read, said = (known_words(side, self.least) for side in (sources, targets))
         note = f"{self._file.name}: {len(chosen)} pairs of {len(read)} and {len(said)} words"
         made = translation(sources, targets, read, said, self.layout, (note,))
-        return with_fields(made, cut=_words)
+        return with_fields(made, groups=_same_sources(chosen), cut=_words)
 
     def _of_subwords(self, pairs: list[tuple[list[str], list[str]]]) -> Dataset:
         """Pairs in an order of their own, of which the first are for training."""
         # Files have short sentences first; so would training.
-        order = np.random.default_rng(0).permutation(len(pairs))
-        parts = part_sizes(len(pairs), self.split)
+        random = np.random.default_rng(0)
+        divided = split_groups(_same_sources(pairs), self.split, 0)
+        rows = (divided.train, divided.validation, divided.test)
+        order = np.concatenate([random.permutation(part) for part in rows])
+        parts = len(rows[0]), len(rows[1]), len(rows[2])
         texts = [[" ".join(pairs[row][side]) for row in order] for side in (0, 1)]
         heard = [side[: parts[0]] for side in texts]
         if self.layout == "joined":

@@ -93,13 +93,15 @@ class Text:
     Choices: path: a text file in UTF-8, gzipped or not; tokens: ``characters``, ``words`` between
         spaces, or ``subwords`` that are learned (byte-pair encoding); window: tokens a row
         predicts; least: how often a token must occur, rarer ones becoming ``<unknown>``, and rarer
-        subwords staying apart; subwords: how many there are at most; split: shares of the windows
-        for training, validation and test, of subwords those of the words
+        subwords staying apart; subwords: how many there are at most; stretches: whether the parts
+        of the split are one stretch of the text each, the last for the test, as those of subwords
+        always are; split: shares of the windows for training, validation and test, of subwords
+        those of the words
     Shapes: inputs and targets [rows, window]: tokens
-    Watch for: windows do not overlap, and none knows what came before it. Those of the test are
-        drawn from all over the text, so a passage may have its neighbours in training; but subwords
-        are learned from the first words, and the last ones are the test. Losses a token of
-        different tokens are of different things.
+    Watch for: windows do not overlap, and none knows what came before it, unless stretches are read
+        in streams (``training.order``). Windows of the test are drawn from all over the text where
+        parts are no stretches, so a passage may have its neighbours in training. Subwords are
+        learned from the first words. Losses a token of different tokens are of different things.
     Source: your own file. Licence: yours.
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -116,22 +118,23 @@ class Text:
     window: int = choice(64, low=1)
     least: int = choice(1, low=1)
     subwords: int = choice(1000, low=1)
+    stretches: bool = choice(default=False)
     split: Shares = choice((0.8, 0.1, 0.1))
     check = check_shares
 
     @property
     def divides(self) -> bool:
         """Whether rows are divided here, and the same for every seed."""
-        return self.tokens == "subwords"
+        return self.stretches or self.tokens == "subwords"
 
     def missing(self) -> str:
         """What is not there and how to get it; empty where nothing is missing."""
-        return needs_tokenizers("Text") if self.divides else ""
+        return needs_tokenizers("Text") if self.tokens == "subwords" else ""
 
     def load(self) -> Dataset:
         path = Path(self.path).expanduser()
         text = read_text(path)
-        if self.divides:
+        if self.tokens == "subwords":
             return self._of_subwords(text.split(), path)
         pieces = text.split() if self.tokens == "words" else list(text)
         known = most_frequent(pieces, self.least)
@@ -142,7 +145,10 @@ class Text:
             raise DataError(f"{path} must hold at least two different {self.tokens}, got {known}")
         (tokens,) = numbered([pieces], vocabulary)
         note = f"{path.name}: {len(pieces)} {self.tokens}, {len(vocabulary)} different ones"
-        return language_model(self._windows(tokens), vocabulary, (note,))
+        made = language_model(self._windows(tokens), vocabulary, (note,))
+        if not self.stretches:
+            return made
+        return with_fields(made, parts=part_sizes(made.rows, self.split), running=True)
 
     def _windows(self, tokens: list[int]) -> list[list[int]]:
         starts = range(0, len(tokens) - 1, self.window)
@@ -166,4 +172,4 @@ class Text:
             f"from the first {begins[1]} words"
         )
         made = language_model([*chain(*windows)], known, (note,))
-        return with_fields(made, parts=parts, cut=cut)
+        return with_fields(made, parts=parts, running=True, cut=cut)
