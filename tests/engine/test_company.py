@@ -36,6 +36,9 @@ from thalweg.engine.train import train
 from thalweg.record.store import Record
 from thalweg.spec import EarlyStopping
 
+# These bits are those of programs as they are compiled for use.
+pytestmark = pytest.mark.optimized
+
 RATES = np.geomspace(1e-3, 0.3, 64)
 
 RECIPES = {
