@@ -132,6 +132,7 @@ def test_a_discriminator_on_a_plane_is_drawn_with_examples_and_samples(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.optimized  # it runs longer than it compiles
 @pytest.mark.parametrize("loss", [Adversarial(), Wasserstein(penalty=1.0)], ids=repr)
 def test_games_end_in_samples_like_the_data(loss: Any, tmp_path: Path) -> None:
     fast = Adam(learning_rate=1e-3, beta1=0.5)
