@@ -191,6 +191,7 @@ def mnist_by_torch(dataset: Dataset, shares: Any, hidden: int, epochs: int, seed
 
 
 @pytest.mark.slow
+@pytest.mark.optimized  # it runs longer than it compiles
 @pytest.mark.parametrize(
     ("samples", "epochs", "least", "seeds"), [(5000, 5, 0.9, 5), (None, 1, 0.93, 3)]
 )

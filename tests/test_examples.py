@@ -10,7 +10,6 @@ import pytest
 
 from thalweg import Experiment, Laboratory
 from thalweg.data import MNIST, SentimentTrees
-from thalweg.engine import devices, program
 
 ROOT = Path(__file__).parents[1]
 SPECS = sorted((ROOT / "examples").glob("*.toml"))
@@ -56,7 +55,6 @@ COMPARES_NOTHING = (*AVERAGES, "autoencoder", "gan")
 )
 def test_example(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(program, "compiler_options", devices.brief_options)
     if (ROOT.parent / "shared" / "data").exists() and "THALWEG_DATA" not in os.environ:
         monkeypatch.setenv("THALWEG_DATA", str(ROOT.parent / "shared" / "data"))
     compares = path.stem not in COMPARES_NOTHING

@@ -336,8 +336,9 @@ def program(family: str, row: Any) -> tuple[Any, list[int]]:
 
 
 def lanes(row: Any) -> list[Any]:
-    """Copies of a part that differ from it in one number each."""
-    leaves, structure = jax.tree.flatten(row)
+    """Copies of a part that differ from it in one number each, of the type programs are given."""
+    leaves, structure = jax.tree.flatten(jax.tree.map(np.float32, row))
+    row = structure.unflatten(leaves)
     return [row] + [
         structure.unflatten([*leaves[:i], share * leaf, *leaves[i + 1 :]])
         for i, leaf in enumerate(leaves)
@@ -357,8 +358,8 @@ def test_one_trace_for_all_numbers(family: str, row: Any) -> None:
 def test_vmap_over_each_number_equals_a_loop(family: str, row: Any) -> None:
     compiled, _ = program(family, row)
     each = lanes(row)
-    stacked = jax.tree.map(lambda *values: jnp.asarray(values, jnp.float32), *each)
-    together = jax.jit(jax.vmap(lambda value: RUN[family](value, jnp.float32)))(stacked)
+    stacked = jax.tree.map(lambda *values: np.stack(values), *each)
+    together = jax.jit(jax.vmap(compiled))(stacked)
     for i, lane in enumerate(each):
         _assert_close(jax.tree.map(itemgetter(i), together), compiled(lane))
 
@@ -366,11 +367,12 @@ def test_vmap_over_each_number_equals_a_loop(family: str, row: Any) -> None:
 @over(USED)
 def test_every_number_matters(family: str, row: Any) -> None:
     compiled, _ = program(family, row)
-    base = _flat(compiled(row))
     if getattr(row, "statistics", "") == "population":
         return  # there are no running averages for its momentum
-    for lane in lanes(row)[1:]:
-        if _without_starts(lane) == _without_starts(row) and family in STARTED:
+    first, *others = lanes(row)
+    base = _flat(compiled(first))
+    for lane in others:
+        if _without_starts(lane) == _without_starts(first) and family in STARTED:
             continue
         changed = zip(_flat(compiled(lane)), base, strict=True)
         assert any(not np.array_equal(one, other) for one, other in changed)
@@ -386,7 +388,7 @@ def _without_starts(value: Any) -> Any:
 @over([(family, row) for family, row in USED if family != "initializers"])  # draws would differ
 def test_single_precision_agrees_with_double(family: str, row: Any) -> None:
     compiled, _ = program(family, row)
-    single = compiled(row)
+    single = compiled(lanes(row)[0])
     with jax.enable_x64(True):
         double = jax.jit(lambda value: RUN[family](value, jnp.float64))(row)
         kinds = {leaf.dtype for leaf in jax.tree.leaves(double)}

@@ -80,6 +80,7 @@ def underway(spec: Path, project: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.optimized  # as the process that was cut off
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_a_training_that_is_cut_off_goes_on(how, spec, uninterrupted, tmp_path):
     project = tmp_path / "project"

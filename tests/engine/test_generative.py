@@ -28,7 +28,6 @@ from thalweg.catalogue.optimizers import Adam, ByLayer
 from thalweg.catalogue.preprocessing import MinMax, Standardize, Whiten
 from thalweg.catalogue.regularizers import NormalDivergence
 from thalweg.data import Comparisons, Diabetes, Digits, Moons, Reconstruction, Unlabelled
-from thalweg.engine import devices, program
 from thalweg.errors import DataError, SpecError
 from thalweg.record.store import Record
 from thalweg.spec import Ensemble
@@ -37,13 +36,6 @@ MOONS = Unlabelled(of=Moons(samples=600, noise=0.05))
 PLAYER = MLP(hidden=(32, 32), activation=LeakyReLU())
 PLAYERS = GAN(generator=PLAYER, discriminator=PLAYER, code=4)
 FEW = Training(epochs=1, batch_size=64, probes=1)
-
-
-@pytest.fixture(autouse=True)
-def _compiled_quickly(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not train for long is compiled in a hurry."""
-    if "slow" not in request.keywords:
-        monkeypatch.setattr(program, "compiler_options", devices.brief_options)
 
 
 def ran(project: Path, **fields: Any) -> Laboratory:
@@ -140,6 +132,7 @@ def test_a_discriminator_on_a_plane_is_drawn_with_examples_and_samples(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.optimized  # it runs longer than it compiles
 @pytest.mark.parametrize("loss", [Adversarial(), Wasserstein(penalty=1.0)], ids=repr)
 def test_games_end_in_samples_like_the_data(loss: Any, tmp_path: Path) -> None:
     fast = Adam(learning_rate=1e-3, beta1=0.5)

@@ -325,8 +325,16 @@ def moved(made: Recipe) -> Recipe:
     return made
 
 
+# More than sixteen runs fill more chunks than a run alone: another program, of which some are
+# compiled as outside of tests. The others are the same program as that of the run alone.
+OPTIMIZED = ("images", "layers", "sequences")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.optimized] * (name in OPTIMIZED)) for name in RECIPES],
+)
 def test_every_number_sweeps_in_one_program_with_the_bits_of_single_runs(
     name: str, tmp_path: Path
 ) -> None:

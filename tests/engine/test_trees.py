@@ -32,12 +32,12 @@ def job_of(source: Any, **changes: Any) -> Job:
 
 
 def test_metrics_are_those_of_nodes_with_a_label_and_of_roots(tmp_path: Path) -> None:
-    jobs = [job_of(LISTS, training={"epochs": 2, "batch_size": b}) for b in (4, 5)]
-    with trained(jobs, tmp_path) as record:
-        runs, kept = record.experiment("test").runs, record.arrays(jobs[0].id)
+    job = job_of(LISTS, training={"epochs": 2, "batch_size": 5})
+    with trained([job], tmp_path) as record:
+        runs, kept = record.experiment("test").runs, record.arrays(job.id)
     for split in ("train", "validation", "test"):
-        rows = getattr(jobs[0].split, split)
-        targets, p = jobs[0].dataset.targets[rows], said(jobs[0], kept, split)
+        rows = getattr(job.split, split)
+        targets, p = job.dataset.targets[rows], said(job, kept, split)
         counts = targets >= 0
         assert (counts.sum(axis=1) > 1).any()
         hits = p.argmax(axis=-1) == targets
