@@ -26,7 +26,7 @@ from thalweg.catalogue.networks import (
 from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Dataset, Moons, Names, Pairs, Parity, Reverse
 from thalweg.data.translation import translation
-from thalweg.engine import devices, order, program
+from thalweg.engine import order
 from thalweg.engine.lanes import Pool, Rows, Shape, rows_at, train_step, weights_at
 from thalweg.engine.order import by_length, cuts_of
 from thalweg.engine.plan import Job, check_network, group, stack_lanes
@@ -60,9 +60,8 @@ NETWORKS = {
 
 @pytest.fixture
 def few_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three lengths instead of six, each of which takes its time to compile; and that quickly."""
+    """Three lengths instead of six, each of which takes its time to compile."""
     monkeypatch.setattr(order, "MOST_CUTS", 3)
-    monkeypatch.setattr(program, "compiler_options", devices.brief_options)
 
 
 def ordered(data: Any, network: Any, seeds: Any = (0,), **training: Any) -> list[Job]:
@@ -151,10 +150,7 @@ def stepped(job: Job, lane: Any, pool: Pool, shape: Shape) -> Any:
     recipe = job.recipe
     state = start([(recipe.network, recipe.optimizer, job.seed)], job.example())
     state = jax.tree.map(lambda leaf: _double(leaf[0]), state)
-    quick = {"xla_backend_optimization_level": 0}
-    step_of: Callable[..., Any] = jax.jit(
-        partial(train_step, lane, pool, shape), compiler_options=quick
-    )
+    step_of: Callable[..., Any] = jax.jit(partial(train_step, lane, pool, shape))
     objectives = []
     for number in range(8):
         step = jnp.int32(number)
