@@ -100,7 +100,7 @@ def cuts_of(dataset: Dataset) -> tuple[Cut, ...]:
     They do not depend on how rows are divided, so that runs of all seeds share a program.
     """
     lengths, order = _lengths(dataset), np.argsort(by_length(dataset), kind="stable")
-    ends = np.linspace(0, dataset.rows, WINDOWS + 1).round().astype(int)[1:] - 1
+    ends = np.linspace(0, dataset.rows, WINDOWS + 1)[1:].round().astype(int).clip(1) - 1
     # Steps that hold the rows of a window and of all before it, [window, part].
     needed = np.stack([np.maximum.accumulate(each[order])[ends] for each in lengths], axis=1)
     last = len(needed) - 1
