@@ -132,8 +132,25 @@ def check(
     expected.backward(to_torch(weights(y.shape)).detach())
     close(of_inputs, from_torch(given.grad))
     assert set(of_parameters) == set(names)
+    gradients = {}
     for (name, turned), parameter in zip(names.items(), parameters, strict=True):
-        close(of_parameters[name], turned(parameter.grad))
+        gradients[name] = turned(parameter.grad)
+        close(of_parameters[name], gradients[name])
+    check_forwards(layer, variables, x, mode, (gradients, from_torch(given.grad)))
+
+
+def check_forwards(layer: Any, variables: Variables, x: np.ndarray, mode: Any, by: Any) -> None:
+    """Forward differentiation gives the slope that torch's gradients have in some direction."""
+
+    def weighted(parameters: Any, x: Any) -> Any:
+        y, _ = layer.apply(Variables(parameters, variables.state), x, Context(mode))
+        return (y * weights(y.shape)).sum()
+
+    at = (variables.parameters, jnp.asarray(x))
+    along = jax.tree.map(lambda leaf: jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape), at)
+    _, slope = jax.jvp(weighted, at, along)
+    products = jax.tree.map(lambda gradient, step: (gradient * step).sum(), by, along)
+    close(slope, sum(jax.tree.leaves(products)))
 
 
 def plain(gradient: Any) -> np.ndarray:
@@ -238,6 +255,44 @@ def test_pooling(layer: Any, theirs: Any) -> None:
 
 def test_pooling_along_time() -> None:
     check(MaxPooling(size=(3,)), drawn((2, 10, 4)), lambda x: functional.max_pool1d(x, 3), {})
+
+
+def test_products_with_the_hessian_of_layers_of_images() -> None:
+    """Derivatives of derivatives, which second-order optimizers take through these layers."""
+    layers = (
+        Convolution(filters=3, padding="same", kernel=SMALL, bias=SMALL),
+        BatchNormalization(),
+        MaxPooling(),
+        Convolution(filters=2, size=(2, 2), kernel=SMALL, bias=SMALL),
+        AveragePooling(size=(2, 2), stride=1),
+    )
+    network, x = Sequential(layers=layers), drawn((3, 6, 7, 2))
+    variables = network.init(jax.random.key(5), jnp.asarray(x))
+    kernels = [variables.parameters[f"convolution_{i}"]["kernel"] for i in (0, 1)]
+
+    def ours(kernels: Any) -> Any:
+        parameters = dict(variables.parameters)
+        for i, kernel in enumerate(kernels):
+            name = f"convolution_{i}"
+            parameters[name] = {**parameters[name], "kernel": kernel}
+        y, _ = network.apply(Variables(parameters, variables.state), jnp.asarray(x), TRAIN)
+        return (y**2).sum()
+
+    along = [jnp.cos(jnp.arange(kernel.size)).reshape(kernel.shape) for kernel in kernels]
+    _, product = jax.jvp(jax.grad(ours), (kernels,), (along,))
+
+    first, second = (kernel_to_torch(kernel) for kernel in kernels)
+    biases = [
+        torch.tensor(np.array(variables.parameters[f"convolution_{i}"]["bias"])) for i in (0, 1)
+    ]
+    z = functional.conv2d(to_torch(x).detach(), first, biases[0], padding=1)
+    z = functional.max_pool2d(functional.batch_norm(z, None, None, training=True), 2)
+    z = functional.avg_pool2d(functional.conv2d(z, second, biases[1]), 2, 1)
+    gradients = torch.autograd.grad((z**2).sum(), (first, second), create_graph=True)
+    steps = [kernel_to_torch(step).detach() for step in along]
+    slope = sum((g * step).sum() for g, step in zip(gradients, steps, strict=True))
+    for mine, theirs in zip(product, torch.autograd.grad(slope, (first, second)), strict=True):
+        close(mine, kernel_from_torch(theirs))
 
 
 def test_of_equal_values_the_first_has_the_gradient() -> None:

@@ -11,8 +11,8 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
-from thalweg.catalogue.layers.repetition import for_each_row
-from thalweg.catalogue.layers.windows import Padding, Windows
+from thalweg.catalogue.layers.repetition import along_rows
+from thalweg.catalogue.layers.windows import Padding, Windows, batch_first, channels_first
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -85,28 +85,37 @@ class Convolution:
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         self._windows.check("Convolution", x.shape)
         windows, x = self._windows.along(context, x)
-        z = self._map(x, variables.parameters["kernel"], windows)
+        # Or XLA computes what came before once for every position within a window.
+        cells = jax.lax.optimization_barrier(channels_first(x))
+        z = self._map(cells, variables.parameters["kernel"], windows)
         if self.bias is not None:
-            rows = math.prod(z.shape[:-1])
-            z = z + for_each_row(variables.parameters["bias"], rows).reshape(z.shape)
-        return context.tap("z", z), {}
+            columns = math.prod(z.shape[1:])
+            z = z + along_rows(variables.parameters["bias"], columns).reshape(z.shape)
+        return context.tap("z", batch_first(z)), {}
 
     def lengths_after(self, lengths: Array) -> Array:
         """How many steps count of what is given out, where so many count of what goes in."""
         return self._windows.lengths_after(lengths)
 
     def _map(self, x: Array, kernel: Array, windows: Windows) -> Array:
-        """Every window as a row, and one matrix product (per group) for all of them."""
-        # Or XLA computes what came before once for every position within a window.
-        x = jax.lax.optimization_barrier(x)
+        """Every window as a column, and one matrix product (per group) for all of them.
+
+        Args:
+            x: [channel, space ..., batch].
+            kernel: w.
+            windows: that lie over x.
+
+        Returns:
+            [filter, space ..., batch]
+        """
         slices = list(windows.slices(x))
-        places, cells, each = slices[0].shape[:-1], len(slices), kernel.shape[-2]
+        places, each = slices[0].shape[1:], kernel.shape[-2]
         if self.groups == 1:
-            # A matrix times a matrix: XLA would copy the gradient to turn it where there are more
-            # axes, which costs as much as the product.
-            rows = jnp.concatenate(slices, axis=-1).reshape(-1, cells * each)
-            return (rows @ kernel.reshape(-1, self.filters)).reshape(*places, self.filters)
-        rows = jnp.stack(slices, axis=-2)  # [batch, space ..., cell, channel]
-        rows = rows.reshape(*places, cells, self.groups, each)
-        apart = kernel.reshape(cells, each, self.groups, self.filters // self.groups)
-        return jnp.einsum("...kgc,kcgf->...gf", rows, apart).reshape(*places, self.filters)
+            columns = jnp.stack(slices).reshape(len(slices) * each, -1)
+            z = kernel.reshape(-1, self.filters).T @ columns
+        else:
+            apart = [cells.reshape(self.groups, each, -1) for cells in slices]
+            columns = jnp.stack(apart, axis=1).reshape(self.groups, len(slices) * each, -1)
+            weights = kernel.reshape(len(slices) * each, self.groups, -1)
+            z = jnp.einsum("kgf,gkn->gfn", weights, columns)
+        return z.reshape(self.filters, *places)

@@ -26,8 +26,8 @@ from jax import Array
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Initializer, Zero
 from thalweg.catalogue.layers.lengths import counted_steps
-from thalweg.catalogue.layers.repetition import for_each_row
-from thalweg.catalogue.layers.windows import described
+from thalweg.catalogue.layers.repetition import along_rows
+from thalweg.catalogue.layers.windows import batch_first, channels_first, described
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
 
@@ -54,13 +54,13 @@ def _affine(layer: Any, key: Array, shape: tuple[int, ...]) -> dict[str, Array]:
 
 
 def _weights(x: Array, context: Context) -> Array | None:
-    """What every value of a channel counts, [batch · space]; None where all count alike."""
+    """What every value of a channel counts, [space · batch]; None where all count alike."""
     weights = context.weights
     if weights is not None:
-        weights = jnp.repeat(weights.astype(x.dtype), math.prod(x.shape[1:-1]))
+        weights = jnp.tile(weights.astype(x.dtype), math.prod(x.shape[1:-1]))
     if context.lengths is None or x.ndim != 3:
         return weights
-    steps = counted_steps(context.lengths, x.shape[1]).astype(x.dtype).reshape(-1)
+    steps = counted_steps(context.lengths, x.shape[1]).astype(x.dtype).T.reshape(-1)
     return steps if weights is None else steps * weights
 
 
@@ -128,27 +128,30 @@ class BatchNormalization:
         return Variables(_affine(self, key, shape), state)
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
-        state = variables.state
+        state, cells = variables.state, channels_first(x)
+        rows = cells.reshape(len(cells), -1)
+        each = partial(along_rows, columns=rows.shape[1])
         if context.mode == "evaluate":
-            mean, variance = state["mean"], state["variance"]
+            centred, variance = rows - each(state["mean"]), state["variance"]
         else:
-            mean, variance, count = self._moments(x, context)
+            weights, count = self._weights(x, context)
+            mean = jnp.dot(rows, weights, precision="highest") / count
+            centred = rows - each(mean)
+            variance = jnp.dot(centred**2, weights, precision="highest") / count
             if context.mode == "calibrate":
                 state = {"mean": mean, "variance": variance}
             elif self.statistics == "running":
                 state = self._averaged(state, mean, variance, count)
-        rows = x.reshape(-1, x.shape[-1])
-        each = partial(for_each_row, rows=len(rows))
         factor = jax.lax.rsqrt(variance + self.epsilon)
         if "scale" in variables.parameters:
             factor = factor * variables.parameters["scale"]
-        y = (rows - each(mean)) * each(factor)
+        y = centred * each(factor)
         if "bias" in variables.parameters:
             y = y + each(variables.parameters["bias"])
-        return context.tap("z", y.reshape(x.shape)), state
+        return context.tap("z", batch_first(y.reshape(cells.shape))), state
 
-    def _moments(self, x: Array, context: Context) -> tuple[Array, Array, Any]:
-        """Mean and biased variance of every channel, and over how many values."""
+    def _weights(self, x: Array, context: Context) -> tuple[Array, Any]:
+        """What every value of a channel counts, [space · batch], and their sum."""
         space = math.prod(x.shape[1:-1])
         if x.shape[0] * space < 2:
             raise SpecError(
@@ -156,12 +159,10 @@ class BatchNormalization:
                 "batch, got a batch of one example; choose training.batch_size so that neither "
                 "it nor the rest in the last batch of an epoch is 1"
             )
-        weights, rows = _weights(x, context), x.reshape(-1, x.shape[-1])
-        count = len(rows) if weights is None else weights.sum()
-        weights = jnp.ones(len(rows), x.dtype) if weights is None else weights
-        mean = jnp.dot(weights, rows, precision="highest") / count
-        squares = (rows - for_each_row(mean, len(rows))) ** 2
-        return mean, jnp.dot(weights, squares, precision="highest") / count, count
+        weights = _weights(x, context)
+        if weights is None:
+            return jnp.ones(x.shape[0] * space, x.dtype), x.shape[0] * space
+        return weights, weights.sum()
 
     def _averaged(self, state: Any, mean: Array, variance: Array, count: Any) -> dict[str, Array]:
         """Running averages with those of one more batch, which carry no gradient."""

@@ -12,7 +12,13 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers.lengths import counted_steps, without_padding
-from thalweg.catalogue.layers.windows import Padding, Windows, described
+from thalweg.catalogue.layers.windows import (
+    Padding,
+    Windows,
+    batch_first,
+    channels_first,
+    described,
+)
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -55,7 +61,11 @@ class MaxPooling:
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         self._windows.check("MaxPooling", x.shape)
         windows, x = self._windows.along(context, x, -jnp.inf)
-        y = _largest_of_tiles(x, windows) if windows.are_tiles else _largest(x, windows)[0]
+        cells = channels_first(x)
+        largest = (
+            _largest_of_tiles(cells, windows) if windows.are_tiles else _largest(cells, windows)[0]
+        )
+        y = batch_first(largest)
         if context.lengths is None:
             return y, {}
         # Windows of padding alone have no largest value, and infinity spoils the gradients behind.
@@ -74,6 +84,10 @@ def _largest(x: Array, windows: Windows) -> tuple[Array, Array]:
     """The largest value of every window and its position there, the first of equal ones.
 
     The gradient goes to the first of equal ones too. Not a number beats all.
+
+    Args:
+        x: [channel, space ..., batch].
+        windows: as many axes.
     """
     value, *others = windows.slices(x, -jnp.inf)
     position = jnp.zeros(value.shape, jnp.int32)
@@ -94,7 +108,7 @@ def _largest_of_tiles(x: Array, windows: Windows) -> Array:
 def _slope(windows: Windows, primals: Any, tangents: Any) -> tuple[Array, Array]:
     # Backwards this is one pass that writes every gradient in its place; that of slices pads as
     # many arrays as a window has cells, and adds them up.
-    (x,), (tangent,) = primals, tangents
+    (x,), (tangent,) = primals, jax.lax.optimization_barrier(tangents)
     # Barriers, or XLA looks for the largest once more, with all that came before, for the position.
     value, position = jax.lax.optimization_barrier(
         _largest(jax.lax.optimization_barrier(x), windows)
@@ -136,8 +150,8 @@ class AveragePooling:
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         self._windows.check("AveragePooling", x.shape)
         windows, x = self._windows.along(context, x)
-        slices = list(windows.slices(x))
-        return sum(slices[1:], slices[0]) / len(slices), {}
+        slices = list(windows.slices(channels_first(x)))
+        return batch_first(sum(slices[1:], slices[0]) / len(slices)), {}
 
     def lengths_after(self, lengths: Array) -> Array:
         """How many steps count of what is given out, where so many count of what goes in."""

@@ -1,8 +1,11 @@
 """Windows that slide over the spatial axes of a batch: their geometry, and what lies under them.
 
-A batch is [batch, space ..., channel] with one spatial axis (time) or two (height, width). Windows
-are cut out as one slice per position within the window, each [batch, output space ..., channel]:
-many slices of contiguous channels are what vectorises best over several runs.
+A batch is [batch, space ..., channel] with one spatial axis (time) or two (height, width). Within
+the layers of images it is turned to [channel, space ..., batch], and back: so every position within
+a window is one slice of long contiguous pieces, windows are the columns of a matrix, and what is
+summed over batch and space lies along rows. Turning costs nothing between such layers, nor where
+only elementwise ones lie between them, as XLA then keeps what is batch first in this order too.
+Windows are cut out of a turned batch as one slice per position within the window.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from thalweg.catalogue.context import Context
 from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.errors import SpecError
 
-__all__ = ["Padding", "Windows"]
+__all__ = ["Padding", "Windows", "batch_first", "channels_first"]
 
 Padding: TypeAlias = int | Literal["valid", "same"]
 
@@ -100,7 +103,7 @@ class Windows(NamedTuple):
         return spaced and self.dilation == 1 and self.padding in (0, "valid")
 
     def tiles(self, x: Array) -> Array:
-        """The cells of windows that are tiles, [batch, window, cell, ..., channel] by axis."""
+        """The cells of windows that are tiles, [channel, window, cell, ..., batch] by axis."""
         counts = self.output(x.shape[1:-1])
         for axis, (count, size) in enumerate(zip(counts, self.size, strict=True), 1):
             x = lax.slice_in_dim(x, 0, count * size, axis=axis)
@@ -122,7 +125,12 @@ class Windows(NamedTuple):
             )
 
     def slices(self, x: Array, fill: Any = 0.0) -> Iterator[Array]:
-        """For every position within a window, the cells there of all windows."""
+        """For every position within a window, the cells there of all windows.
+
+        Args:
+            x: [channel, space ..., batch].
+            fill: what padding holds.
+        """
         space = x.shape[1:-1]
         margins = self.margins(space)
         if any(map(any, margins)):
@@ -133,6 +141,15 @@ class Windows(NamedTuple):
             starts = [step * self.dilation for step in position]
             ends = [start + length for start, length in zip(starts, lengths, strict=True)]
             yield lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), strides)
+
+
+def channels_first(x: Array) -> Array:
+    """[batch, space ..., channel] → [channel, space ..., batch]"""
+    return jnp.swapaxes(x, 0, -1)
+
+
+# The way back exchanges the same two axes.
+batch_first = channels_first
 
 
 def check_axes(owner: str, size: tuple[int, ...], shape: tuple[int, ...]) -> None:
