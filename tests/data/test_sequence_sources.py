@@ -140,6 +140,23 @@ def test_numbers_are_said_as_num2words_says_them() -> None:
             assert "".join(target) == said.replace(" ", "")
 
 
+@pytest.mark.parametrize(("below", "samples"), [(10**9, 900), (1200, 1100), (10, 10), (1001, 1001)])
+def test_numbers_of_even_lengths(below: int, samples: int) -> None:
+    pytest.importorskip("num2words")
+    data = NumberWords(samples=samples, below=below, lengths="even").load()
+    own = data.inputs[:, : data.source_time]
+    said = ["".join(data.vocabulary[token] for token in row if token >= 0) for row in own]
+    assert len(set(said)) == samples
+    assert all(str(int(text)) == text and int(text) < below for text in said)
+    counts = np.bincount([len(text) for text in said])[1:]
+    sizes = [
+        min(10**digits, below) - (10 ** (digits - 1) if digits > 1 else 0)
+        for digits in range(1, len(counts) + 1)
+    ]
+    # Nobody has fewer than another unless there are no more.
+    assert all(n == size or n >= counts.max() - 1 for n, size in zip(counts, sizes, strict=True))
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [

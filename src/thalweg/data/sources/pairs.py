@@ -152,7 +152,9 @@ class NumberWords:
     """Numbers in digits, to be said in words: translation whose every answer is known.
 
     Choices: samples: numbers, all different; below: what they are smaller than; language: code of
-        a language, such as en, fr or de; layout: ``apart`` for an encoder and a decoder, or
+        a language, such as en, fr or de; lengths: ``even`` for about as many of one digit as of
+        two, and so on, as far as there are so many; of all numbers alike where omitted, so that
+        most are as long as can be; layout: ``apart`` for an encoder and a decoder, or
         ``joined`` as one sequence; seed: of the numbers; split: shares of the rows for training,
         validation and test
     Shapes: inputs [samples, source + target], targets [samples, target]: tokens
@@ -169,6 +171,7 @@ class NumberWords:
     samples: int = choice(2000, low=1)
     below: int = choice(10_000, low=2, high=10**9)
     language: str = choice("en")
+    lengths: Literal["even"] | None = choice(None)
     layout: Layout = choice(default="apart")
     seed: int = choice(0, low=0, high=LARGEST_SEED)
     split: Shares = choice((0.7, 0.15, 0.15))
@@ -197,8 +200,22 @@ class NumberWords:
                 f"{self.language!r}"
             )
         random = np.random.default_rng(self.seed)
-        chosen = random.choice(self.below, self.samples, replace=False).tolist()
+        if self.lengths is None:
+            chosen = random.choice(self.below, self.samples, replace=False).tolist()
+        else:
+            chosen = self._of_even_lengths(random)
         sources = [list(str(number)) for number in chosen]
         said = [named.num2words(number, lang=self.language) for number in chosen]
         targets = [re.findall(r"\w+|[^\w\s]", words.lower()) for words in said]
         return translation(sources, targets, "0123456789", known_words(targets, 1), self.layout)
+
+    def _of_even_lengths(self, random: np.random.Generator) -> list[int]:
+        """Numbers of every length, in random order; what rare ones lack the others make up for."""
+        ends = [*(10**digits for digits in range(1, len(str(self.below - 1)))), self.below]
+        spans = sorted(zip([0, *ends], ends, strict=False), key=lambda span: span[1] - span[0])
+        chosen: list[int] = []
+        for number, (first, end) in enumerate(spans):
+            fair = -(-(self.samples - len(chosen)) // (len(spans) - number))
+            size = min(fair, end - first)
+            chosen += (first + random.choice(end - first, size, replace=False)).tolist()
+        return random.permutation(chosen).tolist()
