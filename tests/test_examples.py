@@ -58,6 +58,7 @@ SMALLER = {
 }
 SLOW = {
     "sentiment_trees": "three programs are compiled, and a whole treebank is read",
+    "gan": "two players of convolutions are compiled, and 10,000 digits scored",
     "sentiment_sentences": "a whole treebank is read",
     "activations": "four programs are compiled, and six pairs compared",
     "mnist_ablation": "seven programs are compiled, and many pairs compared",
