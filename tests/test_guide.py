@@ -21,6 +21,7 @@ from thalweg.spec.text import parse
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted((DOCS / "guide").glob("*.md"))
+TRAINED = DOCS / "trained" / "README.md"
 # Parts that exist once their page has been followed.
 NEW = ("snake", "yogi")
 
@@ -68,7 +69,7 @@ def test_commands(text: str) -> None:
 
 
 def test_links() -> None:
-    for page in [*PAGES, DOCS / "README.md", ROOT / "README.md"]:
+    for page in [*PAGES, TRAINED, DOCS / "README.md", ROOT / "README.md"]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
             assert (page.parent / link).exists(), f"{page.name} points to {link}"
     index = (DOCS / "README.md").read_text("utf-8")

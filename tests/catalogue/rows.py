@@ -66,6 +66,7 @@ from thalweg.catalogue.compositions import (
 from thalweg.catalogue.decoders import Beam, DiverseBeam, Exhaustive, Greedy, Sampling
 from thalweg.catalogue.initializers import (
     ActivationGain,
+    Averaging,
     Constant,
     Eye,
     Fan,
@@ -277,6 +278,7 @@ ROWS: dict[str, list[Any]] = {
     ],
     "initializers": [
         ActivationGain(activation=LeakyReLU(slope=0.3), start=Fan(gain=0.5)),
+        Averaging(gain=0.5, spread=0.3),
         Constant(value=0.3),
         Eye(gain=0.5),
         *[

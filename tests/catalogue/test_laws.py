@@ -32,6 +32,7 @@ from thalweg.catalogue.activations import (
 )
 from thalweg.catalogue.initializers import (
     ActivationGain,
+    Averaging,
     Constant,
     Eye,
     Fan,
@@ -342,6 +343,24 @@ def test_eye_changes_nothing() -> None:
     assert kernel.sum() == 2
     with pytest.raises(SpecError, match=r"Eye is for kernels"):
         Eye().sample(jax.random.key(0), (3,))
+
+
+def test_averaging_starts_near_the_mean_of_vectors() -> None:
+    key, left, right = jax.random.key(0), np.array([1.0, -2.0, 5.0]), np.array([3.0, 4.0, -1.0])
+    both = np.concatenate([left, right])
+    plain = np.asarray(Averaging(spread=0.0).sample(key, (6, 3)))
+    np.testing.assert_allclose(both @ plain, (left + right) / 2, rtol=1e-6)
+    many = (50, 25, 25)
+    apart = 50 * np.asarray(Averaging(gain=2.0).sample(key, many)).reshape(50, 25, 25)
+    noise = apart / 2 - np.eye(25)
+    # Uniform between ∓ 0.5 / √25, which has a variance of 0.1² / 3.
+    assert np.abs(noise).max() <= 0.1 * (1 + 1e-5)
+    assert noise.var() == pytest.approx(0.01 / 3, rel=0.03)
+    assert np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1] == pytest.approx(0, abs=0.15)
+    cut = np.asarray(Averaging(spread=0.0).sample(key, (5, 3)))
+    np.testing.assert_array_equal(cut, plain[:5])
+    with pytest.raises(SpecError, match=r"Averaging is for kernels"):
+        Averaging().sample(key, (3,))
 
 
 def test_a_gain_multiplies_what_it_is_put_on() -> None:

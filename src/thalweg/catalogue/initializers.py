@@ -21,6 +21,7 @@ from thalweg.part import Number, choice, number, part
 
 __all__ = [
     "ActivationGain",
+    "Averaging",
     "Constant",
     "Eye",
     "Fan",
@@ -389,3 +390,38 @@ class Eye:
             raise SpecError(f"Eye is for kernels [..., input, output], got shape {shape}")
         centre = tuple(length // 2 for length in shape[:-2])
         return self.gain * jnp.zeros(shape).at[centre].set(jnp.eye(shape[-2], shape[-1]))
+
+
+@part
+class Averaging:
+    """Starts near the mean of vectors that stand side by side in the inputs.
+
+    Formula: W = gain (I + N) / k for each of k = ⌈fan_in / fan_out⌉ vectors, one above the other;
+        N ~ U(−spread / √fan_out, spread / √fan_out)
+    Numbers: gain: factor
+    Choices: spread: of what tells the units and the vectors apart
+    Shapes: kernels [..., fan_in, fan_out], leading axes folded into fan_in
+    Watch for: for compositions of trees, where a start without I loses what words say on the way to
+        the root, or saturates. Where k is not whole, the last vector is cut short.
+    Source: R. Socher and others, Recursive Deep Models for Semantic Compositionality Over a
+        Sentiment Treebank, 2013, as their program starts (SentimentModel of CoreNLP)
+    Example:
+        >>> Averaging(spread=0.0).sample(jax.random.key(0), (4, 2))
+        Array([[0.5, 0. ],
+               [0. , 0.5],
+               [0.5, 0. ],
+               [0. , 0.5]], dtype=float32)
+    """
+
+    gain: Number = number(default=1.0, search=(0.1, 2))
+    spread: float = choice(default=0.5, low=0)
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        if len(shape) < 2:
+            raise SpecError(f"Averaging is for kernels [..., input, output], got shape {shape}")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        count = math.ceil(rows / columns)
+        bound = self.spread / math.sqrt(columns)
+        noise = jax.random.uniform(key, (rows, columns), minval=-bound, maxval=bound)
+        mean = jnp.tile(jnp.eye(columns), (count, 1))[:rows] + noise
+        return (self.gain * mean / count).reshape(shape)
