@@ -401,8 +401,8 @@ class Averaging:
     Numbers: gain: factor
     Choices: spread: of what tells the units and the vectors apart
     Shapes: kernels [..., fan_in, fan_out], leading axes folded into fan_in
-    Watch for: for compositions of trees, where a start without I loses what words say on the way to
-        the root, or saturates. Where k is not whole, the last vector is cut short.
+    Watch for: for compositions of trees, whose nodes then say at first what their children say on
+        average. Where k is not whole, the last vector is cut short.
     Source: R. Socher and others, Recursive Deep Models for Semantic Compositionality Over a
         Sentiment Treebank, 2013, as their program starts (SentimentModel of CoreNLP)
     Example:
