@@ -25,7 +25,10 @@ def along_rows(value: Array, columns: int) -> Array:
 @along_rows.defjvp
 def _slope(columns: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (value,), (tangent,) = primals, tangents
-    ones = jnp.ones((1, columns), tangent.dtype)
+    # These ones are each run's own: shared by the runs of a chunk, XLA would make one product of
+    # all runs, whose sums differ in the last bit by the place that a run has among the others.
+    own = 0 * jax.lax.stop_gradient(value[:1])
+    ones = jnp.ones((1, columns), tangent.dtype) + own.astype(tangent.dtype)
     return along_rows(value, columns), jnp.dot(tangent[:, None], ones, precision="highest")
 
 
