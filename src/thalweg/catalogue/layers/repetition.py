@@ -8,6 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.custom_batching import custom_vmap
 
 __all__ = ["along_rows", "with_bias"]
 
@@ -25,11 +26,28 @@ def along_rows(value: Array, columns: int) -> Array:
 @along_rows.defjvp
 def _slope(columns: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     (value,), (tangent,) = primals, tangents
-    # These ones are each run's own: shared by the runs of a chunk, XLA would make one product of
-    # all runs, whose sums differ in the last bit by the place that a run has among the others.
-    own = 0 * jax.lax.stop_gradient(value[:1])
-    ones = jnp.ones((1, columns), tangent.dtype) + own.astype(tangent.dtype)
+    ones = _ones_like_lanes(value, columns).astype(tangent.dtype)
     return along_rows(value, columns), jnp.dot(tangent[:, None], ones, precision="highest")
+
+
+def _ones_like_lanes(value: Array, columns: int) -> Array:
+    """[1, column] ones, of which every lane has its own where the value is one of several lanes.
+
+    Shared by lanes, they would make one product of all sums, and XLA's products differ in the last
+    bit by where a row stands among the others.
+    """
+
+    @custom_vmap
+    def ones(value: Array) -> Array:
+        return jnp.ones((1, columns), value.dtype)
+
+    @ones.def_vmap
+    def of_lanes(lanes: int, is_batched: list[bool], value: Array) -> tuple[Array, bool]:
+        if not is_batched[0]:
+            return ones(value), False
+        return jnp.ones((lanes, 1, columns), value.dtype), True
+
+    return ones(jax.lax.stop_gradient(value))
 
 
 def with_bias(z: Array, bias: Array) -> Array:
