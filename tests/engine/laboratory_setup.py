@@ -52,6 +52,16 @@ def trained(wanted: list[Job], project: Path) -> Record:
     return record
 
 
+def cut_off(wanted: list[Job], project: Path, after: int) -> None:
+    """Begin to train runs, or go on with it, and stop after so many calls."""
+    with Record.open(project, write=True) as record:
+        record.add_experiment(known(wanted))
+        training = train(wanted, record)
+        for _ in range(after):
+            next(training)
+        training.close()
+
+
 def everything(record: Record, run: str) -> dict[str, np.ndarray]:
     """All curves and parameters of a run, for bitwise comparison."""
     found = {name: np.asarray(array) for name, array in record.arrays(run).items()}

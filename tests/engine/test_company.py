@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tests.engine.laboratory_setup import (
     assert_same_bits,
+    cut_off,
     everything,
     jobs,
-    known,
     recipe,
     trained,
 )
@@ -32,7 +32,6 @@ from thalweg.engine import program, streams, wave
 from thalweg.engine import train as train_module
 from thalweg.engine.lanes import Rows
 from thalweg.engine.plan import group, stack_lanes
-from thalweg.engine.train import train
 from thalweg.record.store import Record
 from thalweg.spec import EarlyStopping
 
@@ -155,12 +154,7 @@ def test_interrupted_and_resumed(
     monkeypatch.setattr(wave, "WRITE_EVERY", 0.0)
     monkeypatch.setattr(train_module, "call_length", lambda *_: 2)
     for stop_after in (1, 4, 9):
-        with Record.open(tmp_path / "cut", write=True) as record:
-            record.add_experiment(known(watched))
-            training = train(watched, record)
-            for _ in range(stop_after):
-                next(training)
-            training.close()
+        cut_off(watched, tmp_path / "cut", stop_after)
         with Record.open(tmp_path / "cut") as record:
             (checkpoint,) = record.checkpoints()
             assert checkpoint.step > 0

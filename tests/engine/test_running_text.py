@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.engine.laboratory_setup import assert_same_bits, everything, jobs, known, trained
+from tests.engine.laboratory_setup import assert_same_bits, cut_off, everything, jobs, trained
 
 from thalweg import Experiment, Laboratory, Training
 from thalweg.catalogue.cells import GRU
@@ -20,9 +20,7 @@ from thalweg.engine import devices, program, wave
 from thalweg.engine import train as train_module
 from thalweg.engine.carrying import next_rows
 from thalweg.engine.plan import Job, check_network
-from thalweg.engine.train import train
 from thalweg.errors import DataError, SpecError
-from thalweg.record.store import Record
 from thalweg.spec import Recipe
 
 NETWORK = RecurrentNetwork(cell=GRU(), hidden=(4, 3), residual=True, returns="sequence")
@@ -140,12 +138,7 @@ def test_interrupted_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(wave, "WRITE_EVERY", 0.0)
     monkeypatch.setattr(train_module, "call_length", lambda *_: 1)  # in the midst of epochs too
     for stop_after in (1, 3, 4):
-        with Record.open(tmp_path / "cut", write=True) as record:
-            record.add_experiment(known(watched))
-            training = train(watched, record)
-            for _ in range(stop_after):
-                next(training)
-            training.close()
+        cut_off(watched, tmp_path / "cut", stop_after)
     with trained(watched, tmp_path / "cut") as record:
         resumed = [everything(record, job.id) for job in watched]
     for first, second in zip(whole, resumed, strict=True):

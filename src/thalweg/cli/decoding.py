@@ -37,6 +37,8 @@ def decode(
     json: bool,
 ) -> None:
     """Let recorded runs write, and judge what they wrote."""
+    if compare is not None and prompts:
+        raise SpecError("--compare needs rows with references; leave --prompt out")
     laboratory, part = request.laboratory(), part_from(decoder, "decoders", "--decoder")
     runs = {job.id: job for job in (trial.job for trial in laboratory.plan().trials)}
     inputs: Any = split
@@ -48,8 +50,6 @@ def decode(
         raise RecordError(
             f"{request.project} holds no run of this experiment that has ended; `thalweg run` it"
         )
-    if compare is not None and prompts:
-        raise SpecError("--compare needs rows with references; leave --prompt out")
     compared = laboratory.compare_written(written, compare) if compare is not None else None
     seeds = {run.id: run.seed for run in laboratory.record().runs}
     searches: list[Section] = []
