@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from steps import Call, engine, in_turn
+from steps import Call, engine, for_pytorch, in_turn
 
 from thalweg import Experiment
 from thalweg.catalogue.augmentations import (
@@ -80,7 +80,7 @@ def pytorch(channels_last: bool) -> Call:
     network = nn.Sequential(*layers).to(memory_format=order)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     loss = nn.CrossEntropyLoss()
-    x = torch.from_numpy(np.array(dataset.inputs)).movedim(-1, 1).contiguous(memory_format=order)
+    x = for_pytorch(dataset.inputs, channels_last)
     y = torch.from_numpy(dataset.targets.astype(np.int64))
 
     def several() -> None:

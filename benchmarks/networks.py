@@ -4,15 +4,15 @@
 
 The same steps of Adam on the same shapes. Alone, one run of the engine takes one core, so PyTorch
 has one thread and what counts is the time of the processor; together, eight runs fill all cores,
-and PyTorch takes eight of its steps one after the other, with the number of threads that suits it
-best; what counts then is wall time. In every round each runs once, in turn, so that they share
-whatever else the machine does; the ratios are medians over the rounds, compilation apart.
+and PyTorch takes eight of its steps one after the other, with one thread and with all; what counts
+then is wall time. Images it is given in both of its layouts. In every round each runs once, in
+turn, so that they share whatever else the machine does; the ratios are medians over the rounds,
+compilation apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from steps import Call, engine, in_turn
+from steps import Call, engine, for_pytorch, in_turn
 
 from thalweg.catalogue.cells import LSTM
 from thalweg.catalogue.networks import VGG, RecurrentNetwork
 from thalweg.catalogue.optimizers import Adam
 from thalweg.data import Dataset, Moons
-from thalweg.engine.devices import mesh
+from thalweg.engine.devices import cores, prepare
 from thalweg.spec.experiment import Recipe, Training
 
 ROWS, CLASSES, TOGETHER = 512, 10, 8
@@ -109,16 +109,30 @@ def thalweg(work: Work, runs: int) -> Call:
     return engine(recipe, data(work), runs, work.steps)
 
 
-def pytorch(work: Work, runs: int, threads: int) -> Call:
-    """The same steps in PyTorch, as its users would write them, one run after the other."""
+def pytorch(work: Work, runs: int) -> dict[str, Call]:
+    """The same steps in PyTorch, one run after the other: every layout, and number of threads."""
+    counts = sorted({1, cores()}) if runs > 1 else [1]
+    layouts = ["channels first", "channels last"] if len(work.shape) == 3 else ["PyTorch"]
+    return {
+        f"{layout}, {threads} thread{'s' * (threads > 1)}": peer(work, runs, threads, layout)
+        for layout in layouts
+        for threads in counts
+    }
+
+
+def peer(work: Work, runs: int, threads: int, layout: str) -> Call:
+    """The same steps in PyTorch, as its users would write them."""
     import torch
 
     dataset = data(work)
-    x = torch.from_numpy(np.array(dataset.inputs))
-    if len(work.shape) == 3:
-        x = x.movedim(-1, 1).contiguous()
-    y = torch.from_numpy(dataset.targets.astype(np.int64))
     network = work.peer()
+    if layout == "PyTorch":
+        x = torch.from_numpy(np.array(dataset.inputs))
+    else:
+        last = layout == "channels last"
+        network = network.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+        x = for_pytorch(dataset.inputs, last)
+    y = torch.from_numpy(dataset.targets.astype(np.int64))
     optimizer = torch.optim.Adam(network.parameters())
     loss = torch.nn.CrossEntropyLoss()
 
@@ -138,26 +152,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", choices=sorted(WORKS))
     given = parser.parse_args()
-    cores = mesh().size
-    print("| | runs | Thalweg, ms a step | PyTorch | × PyTorch |\n|---|--:|--:|--:|--:|")
+    prepare()
+    print("| | runs | Thalweg, ms a step | PyTorch | its ms a step | × PyTorch |")
+    print("|---|--:|--:|---|--:|--:|")
     for name, make in WORKS.items():
         if given.only in (None, name):
             work = make()
-            alone = {"thalweg": thalweg(work, 1), "1": pytorch(work, 1, 1)}
-            tell(name, 1, in_turn(alone, given.rounds, work.steps, time.process_time))
-            threads = sorted({1, min(cores, os.cpu_count() or 1)})
-            together = {str(count): pytorch(work, TOGETHER, count) for count in threads}
-            together = {"thalweg": thalweg(work, TOGETHER), **together}
-            steps = work.steps * TOGETHER
-            tell(name, TOGETHER, in_turn(together, given.rounds, steps, time.perf_counter))
+            for runs, clock in ((1, time.process_time), (TOGETHER, time.perf_counter)):
+                calls = {"thalweg": thalweg(work, runs), **pytorch(work, runs)}
+                tell(name, runs, in_turn(calls, given.rounds, work.steps * runs, clock))
 
 
 def tell(name: str, runs: int, spent: dict[str, list[float]]) -> None:
-    """A line of the table: medians, and that of the ratios to PyTorch at its best."""
+    """Lines of the table: medians, and those of the ratios to PyTorch, of every kind of call."""
     own = spent.pop("thalweg")
-    best = min(spent.values(), key=median)
-    ratio = median(theirs / ours for theirs, ours in zip(best, own, strict=True))
-    print(f"| {name} | {runs} | {median(own):.2f} | {median(best):.2f} | {ratio:.2f} |", flush=True)
+    for peer, theirs in spent.items():
+        ratio = median(their / our for their, our in zip(theirs, own, strict=True))
+        line = f"{name} | {runs} | {median(own):.2f} | {peer} | {median(theirs):.2f} | {ratio:.2f}"
+        print(f"| {line} |", flush=True)
 
 
 if __name__ == "__main__":

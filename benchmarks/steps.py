@@ -17,7 +17,7 @@ from thalweg.engine.orders import Orders
 from thalweg.engine.plan import group, jobs_of, resolve, stack_lanes
 from thalweg.engine.room import capacity
 
-__all__ = ["Call", "engine", "in_turn"]
+__all__ = ["Call", "engine", "for_pytorch", "in_turn"]
 
 Call = Callable[[], None]
 
@@ -38,6 +38,16 @@ def engine(recipe: Any, dataset: Dataset, runs: int, steps: int) -> Call:
     none = np.zeros((runs, 0), np.int32)
     orders = layout.masked(Orders(np.ones(runs, bool), 0, steps - 1, none).written())
     return lambda: jax.block_until_ready(program.advance(gathered.shape, lane, state, orders, pool))
+
+
+def for_pytorch(images: np.ndarray, channels_last: bool) -> Any:
+    """[row, height, width, channel] as PyTorch has them, [row, channel, height, width]."""
+    import torch
+
+    if channels_last:
+        return torch.from_numpy(images.copy()).movedim(-1, 1)
+    # Copied by NumPy, or PyTorch takes images of one channel for channels last all the same.
+    return torch.from_numpy(np.array(np.moveaxis(images, -1, 1), order="C"))
 
 
 def in_turn(

@@ -13,6 +13,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
 from thalweg.catalogue.layers.repetition import along_rows
 from thalweg.catalogue.layers.windows import Padding, Windows, batch_first, channels_first
+from thalweg.catalogue.products import product_of_columns
 from thalweg.errors import SpecError
 from thalweg.part import choice, part
 
@@ -108,14 +109,13 @@ class Convolution:
         Returns:
             [filter, space ..., batch]
         """
-        slices = list(windows.slices(x))
-        places, each = slices[0].shape[1:], kernel.shape[-2]
+        cells, each = windows.cells(x), kernel.shape[-2]
         if self.groups == 1:
-            columns = jnp.stack(slices).reshape(len(slices) * each, -1)
-            z = kernel.reshape(-1, self.filters).T @ columns
+            columns = cells.reshape(len(cells) * each, -1)
+            z = product_of_columns(kernel.reshape(-1, self.filters), columns)
         else:
-            apart = [cells.reshape(self.groups, each, -1) for cells in slices]
-            columns = jnp.stack(apart, axis=1).reshape(self.groups, len(slices) * each, -1)
-            weights = kernel.reshape(len(slices) * each, self.groups, -1)
+            apart = cells.reshape(len(cells), self.groups, each, -1).swapaxes(0, 1)
+            columns = apart.reshape(self.groups, len(cells) * each, -1)
+            weights = kernel.reshape(len(cells) * each, self.groups, -1)
             z = jnp.einsum("kgf,gkn->gfn", weights, columns)
-        return z.reshape(self.filters, *places)
+        return z.reshape(self.filters, *cells.shape[2:])

@@ -5,16 +5,19 @@ the layers of images it is turned to [channel, space ..., batch], and back: so e
 a window is one slice of long contiguous pieces, windows are the columns of a matrix, and what is
 summed over batch and space lies along rows. Turning costs nothing between such layers, nor where
 only elementwise ones lie between them, as XLA then keeps what is batch first in this order too.
-Windows are cut out of a turned batch as one slice per position within the window.
+Windows are cut out of a turned batch by position within the window.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from thalweg.catalogue.context import Context
@@ -68,6 +71,10 @@ class Windows(NamedTuple):
                 space, self.margins(space), self.extents, strict=True
             )
         )
+
+    def reach(self, space: tuple[int, ...]) -> tuple[int, ...]:
+        """Cells from where the first window starts to where the last does, along every axis."""
+        return tuple((count - 1) * self.stride + 1 for count in self.output(space))
 
     def lengths_after(self, lengths: Array) -> Array:
         """Windows along time of sequences of so many steps, int32 [batch]; none of no steps."""
@@ -124,6 +131,26 @@ class Windows(NamedTuple):
                 'make it smaller, or give padding = "same"'
             )
 
+    def cells(self, x: Array) -> Array:
+        """The cells of all windows, [position, channel, window ..., batch], zeros where padded.
+
+        Args:
+            x: [channel, space ..., batch].
+        """
+        return _cells(x, self)
+
+    def positions(self) -> Iterator[tuple[int, ...]]:
+        """Where the cells of the first window lie, along every axis."""
+        for position in itertools.product(*map(range, self.size)):
+            yield tuple(step * self.dilation for step in position)
+
+    def padded(self, x: Array, fill: Any = 0.0) -> Array:
+        """[channel, space ..., batch] with the cells that are added before and behind."""
+        margins = self.margins(x.shape[1:-1])
+        if not any(map(any, margins)):
+            return x
+        return jnp.pad(x, ((0, 0), *margins, (0, 0)), constant_values=fill)
+
     def slices(self, x: Array, fill: Any = 0.0) -> Iterator[Array]:
         """For every position within a window, the cells there of all windows.
 
@@ -131,16 +158,43 @@ class Windows(NamedTuple):
             x: [channel, space ..., batch].
             fill: what padding holds.
         """
-        space = x.shape[1:-1]
-        margins = self.margins(space)
-        if any(map(any, margins)):
-            x = jnp.pad(x, ((0, 0), *margins, (0, 0)), constant_values=fill)
-        lengths = [(count - 1) * self.stride + 1 for count in self.output(space)]
-        strides = (1, *(self.stride for _ in space), 1)
-        for position in itertools.product(*map(range, self.size)):
-            starts = [step * self.dilation for step in position]
-            ends = [start + length for start, length in zip(starts, lengths, strict=True)]
+        reach, x = self.reach(x.shape[1:-1]), self.padded(x, fill)
+        strides = (1, *(self.stride for _ in reach), 1)
+        for starts in self.positions():
+            ends = [start + length for start, length in zip(starts, reach, strict=True)]
             yield lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), strides)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _cells(x: Array, windows: Windows) -> Array:
+    # One pass over memory. Slices that are stacked take two, one for each slice and one for all.
+    reach, axes = windows.reach(x.shape[1:-1]), len(windows.size)
+    starts = np.array(list(windows.positions()), np.int32)
+    dimensions = lax.GatherDimensionNumbers(
+        offset_dims=tuple(range(1, axes + 3)),
+        collapsed_slice_dims=(),
+        start_index_map=tuple(range(1, axes + 1)),
+    )
+    sizes = (x.shape[0], *reach, x.shape[-1])
+    found = lax.gather(windows.padded(x), starts, dimensions, sizes, mode="promise_in_bounds")
+    found = found[(..., *(slice(None, None, windows.stride),) * axes, slice(None))]
+    # Or XLA joins what comes after, and divides to find the place of every single number.
+    return lax.optimization_barrier(found)
+
+
+@_cells.defjvp
+def _slope(windows: Windows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # The gradient of slices is a sum of padded pieces, that of indices a far slower scatter. Axis
+    # by axis, as sums of very many pieces keep a processor from adding several numbers at once.
+    reach, found = windows.reach(tangents[0].shape[1:-1]), windows.padded(*tangents)
+    for axis, (size, length) in enumerate(zip(windows.size, reach, strict=True)):
+        pieces = [
+            lax.slice_in_dim(found, start, start + length, windows.stride, axis=2 * axis + 1)
+            for start in range(0, size * windows.dilation, windows.dilation)
+        ]
+        found = lax.optimization_barrier(jnp.stack(pieces, axis))
+    axes = len(windows.size)
+    return _cells(*primals, windows), found.reshape(-1, *found.shape[axes:])
 
 
 def channels_first(x: Array) -> Array:
