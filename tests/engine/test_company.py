@@ -30,6 +30,7 @@ from thalweg.catalogue.schedules import ReduceOnPlateau
 from thalweg.data import Moons
 from thalweg.engine import program, streams, wave
 from thalweg.engine import train as train_module
+from thalweg.engine.devices import mesh
 from thalweg.engine.lanes import Rows
 from thalweg.engine.plan import group, stack_lanes
 from thalweg.record.store import Record
@@ -173,6 +174,34 @@ def test_neighbours_of_a_diverged_run_keep_every_bit(tmp_path: Path) -> None:
     with trained([calm[0], *wild, *calm[1:]], tmp_path / "wild") as record:
         beside = [everything(record, job.id) for job in calm]
         assert record.outcomes([wild[0].id]) == {wild[0].id: "diverged"}
+    for first, second in zip(alone, beside, strict=True):
+        assert_same_bits(first, second)
+
+
+def test_runs_that_go_on_are_moved_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Half an epoch after the start nearly all have diverged; those that go on stand far apart.
+    wild = jobs(recipe(optimizer=Momentum(learning_rate=1e4 + number)) for number in range(61))
+    calm = jobs(recipe(optimizer=Momentum(learning_rate=float(rate))) for rate in RATES[:3])
+    with trained(calm, tmp_path / "calm") as record:
+        alone = [everything(record, job.id) for job in calm]
+    turns = []
+    original = wave.Wave._call
+
+    def counted(self: wave.Wave, state: object, live: np.ndarray, *rest: object) -> object:
+        turns.append(self.layout.turns(live))
+        return original(self, state, live, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(wave.Wave, "_call", counted)
+    monkeypatch.setattr(train_module, "call_length", lambda *_: 2)
+    company = [*wild[:10], calm[0], *wild[10:40], calm[1], *wild[40:], calm[2]]
+    with trained(company, tmp_path / "wild") as record:
+        beside = [everything(record, job.id) for job in calm]
+        diverged = record.outcomes([job.id for job in wild])
+    assert set(diverged.values()) == {"diverged"}
+    assert turns[0] == len(company) // 4 // mesh().size
+    assert turns[-1] == 1
     for first, second in zip(alone, beside, strict=True):
         assert_same_bits(first, second)
 

@@ -22,18 +22,38 @@ class Layout:
         runs: how many runs there are.
         lanes: lanes there are, over all devices; those beyond the runs are padding.
         width: lanes a chunk.
+        order: the runs in the order in which they take places; as they are numbered if not given.
     """
 
-    def __init__(self, runs: int, lanes: int, width: int) -> None:
+    def __init__(self, runs: int, lanes: int, width: int, order: np.ndarray | None = None) -> None:
         self.runs, self.lanes, self.width = runs, lanes, width
         self.chunks = lanes // width
         chunks = np.arange(self.chunks).reshape(mesh().size, -1).T.reshape(-1)
-        self._lane = (chunks[:, None] * width + np.arange(width)).reshape(-1)[:runs]
+        places = (chunks[:, None] * width + np.arange(width)).reshape(-1)[:runs]
+        order = np.arange(runs) if order is None else order
+        self._lane = np.empty(runs, int)
+        self._lane[order] = places
         # Padding lanes hold copies of the first run.
         self._run = np.zeros(lanes, int)
-        self._run[self._lane] = np.arange(runs)
+        self._run[places] = order
         self.chunk = self._lane // width
-        self.used = self.masked(np.ones(runs, bool)).any(axis=1)
+
+    def packed(self, runs: np.ndarray) -> Layout:
+        """The layout in which some of the runs, bool [run], fill as few chunks as they can."""
+        return Layout(self.runs, self.lanes, self.width, np.argsort(~runs, kind="stable"))
+
+    def turns(self, runs: np.ndarray) -> int:
+        """How many chunks the busiest device works through where only some runs take steps."""
+        return int(self._used(runs).reshape(mesh().size, -1).sum(axis=1).max())
+
+    def used(self, runs: np.ndarray) -> Array:
+        """Which chunks hold any of some runs, bool [run]; bool [chunk] on the devices."""
+        return put(self._used(runs), ALONG_RUNS)
+
+    def _used(self, runs: np.ndarray) -> np.ndarray:
+        used = np.zeros(self.chunks, bool)
+        used[self.chunk[runs]] = True
+        return used
 
     def place(self, tree: Tree) -> Tree:
         """Arrays [run, ...] on the devices as [chunk, lane, ...]."""

@@ -69,7 +69,8 @@ def decision_arrays(
     grid = decision_grid(jobs)
     if grid is None:
         return
-    outputs = layout.take(program.predict(layout.used, lane, state, grid.inputs))
+    used = layout.used(np.array([job.pictured for job in jobs]))
+    outputs = layout.take(program.predict(used, lane, state, grid.inputs))
     for run, job in enumerate(jobs):
         if not job.pictured:
             continue
