@@ -3,7 +3,8 @@
 On a CPU every core becomes a device of its own with one thread: small matrix products gain nothing
 from several threads, and runs are independent, so cores are better spent on different runs. It is
 also what makes a run reproducible to the last bit: its arithmetic never depends on how many
-threads happened to share it.
+threads happened to share it. A single core becomes two devices, as XLA compiles programs for one
+device in another way, and to other bits, than programs for any number of them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def prepare() -> None:
     if "xla_force_host_platform_device_count" in flags:
         return
     try:
-        jax.config.update("jax_num_cpu_devices", cores())
+        jax.config.update("jax_num_cpu_devices", max(cores(), 2))
     except RuntimeError:
         warnings.warn(
             "JAX was in use before Thalweg: programs run on the devices it has, "
