@@ -1,4 +1,9 @@
-"""A value of every channel, repeated along its row: ``along_rows``; ``with_bias``."""
+"""A value of every channel, repeated along its row or down its column: ``along_rows``,
+``with_bias``.
+
+Their gradients are sums over very many numbers. Written as products with ones they take a third to
+a hundredth of the time of XLA's own sums on processors, if what is summed over is where it lies.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +20,32 @@ __all__ = ["along_rows", "with_bias"]
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def along_rows(value: Array, columns: int) -> Array:
-    """[channel] → [channel, column], the same in each column.
-
-    Its gradient is a sum over very many columns. Written as a product, as here, it takes a third to
-    a tenth of the time of XLA's own sums on processors.
-    """
+    """[channel] → [channel, column], the same in each column."""
     return jnp.broadcast_to(value[:, None], (len(value), columns))
 
 
 @along_rows.defjvp
-def _slope(columns: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _slope_of_rows(
+    columns: int, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
     (value,), (tangent,) = primals, tangents
     ones = _ones_like_lanes(value, columns).astype(tangent.dtype)
     return along_rows(value, columns), jnp.dot(tangent[:, None], ones, precision="highest")
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _down_columns(value: Array, rows: int) -> Array:
+    """[channel] → [row, channel], the same in each row."""
+    return jnp.broadcast_to(value, (rows, len(value)))
+
+
+@_down_columns.defjvp
+def _slope_of_columns(
+    rows: int, primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    (value,), (tangent,) = primals, tangents
+    ones = _ones_like_lanes(value, rows).astype(tangent.dtype)
+    return _down_columns(value, rows), jnp.dot(ones.T, tangent[None], precision="highest")
 
 
 def _ones_like_lanes(value: Array, columns: int) -> Array:
@@ -52,4 +70,4 @@ def _ones_like_lanes(value: Array, columns: int) -> Array:
 
 def with_bias(z: Array, bias: Array) -> Array:
     """z + b for z [..., channel] and b [channel]."""
-    return z + along_rows(bias, math.prod(z.shape[:-1])).T.reshape(z.shape)
+    return z + _down_columns(bias, math.prod(z.shape[:-1])).reshape(z.shape)
