@@ -134,19 +134,30 @@ def app() -> None:
 @app.command()
 @_path("--report", metavar="FILE", help="Write the report (HTML) here as well.")
 @click.option("--yes", is_flag=True, help="Do not ask before very many runs.")
+@click.option(
+    "--on",
+    metavar="PLACE",
+    help="Train elsewhere: ray (one started here), ray:auto, ray:HOST:PORT or ray://HOST:PORT.",
+)
+@click.option("--cores", type=int, metavar="N", help="Of each task on a cluster; 1 if not given.")
+@click.option(
+    "--gpus", type=int, metavar="N", help="Of each task; 1 if not given and the cluster has any."
+)
 @on_experiment(spec=False)
-def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
+def run(request: Request, report: Path | None, yes: bool, json: bool, **place: Any) -> None:
     """Train what is not recorded yet, and print the verdict.
 
     What the record has already is not trained again, so a command that was interrupted goes on
     when it is given again. With --data and no SPEC, adam and momentum are compared on the table,
-    their learning rates tuned.
+    their learning rates tuned. On a cluster (--on) the record is written here all the same, and
+    is the same.
 
     \b
     Examples:
       thalweg run moons.toml
       thalweg run moons.toml --set training.epochs=5 --set compare.seeds.report=20
       thalweg run --data houses.csv --target price --report houses.html
+      thalweg run moons.toml --on ray:auto --cores 4
 
     \b
     JSON: experiment, question, project, notes, metric,
@@ -156,7 +167,7 @@ def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
     """
     from thalweg.cli import experiment
 
-    experiment.run(request, report=report, yes=yes, json=json)
+    experiment.run(request, **place, report=report, yes=yes, json=json)
 
 
 @app.command()

@@ -1,0 +1,120 @@
+"""Waves trained through messages: what enters the record is what a wave writes here."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import SPEC, run_here
+from tests.engine.laboratory_setup import (
+    MOONS,
+    assert_same_bits,
+    everything,
+    jobs,
+    known,
+    recipe,
+    trained,
+)
+
+from thalweg.catalogue.networks import MLP
+from thalweg.catalogue.optimizers import Adam
+from thalweg.cluster.work import Inbox, Message, Work, train_wave
+from thalweg.engine import wave
+from thalweg.engine.plan import Job, group
+from thalweg.engine.train import planned
+from thalweg.engine.wave import wave_id
+from thalweg.part import replace
+from thalweg.record.store import Record
+
+
+@pytest.fixture
+def runs(monkeypatch) -> list[Job]:
+    """Six runs of two programs, on data that differ; a checkpoint is written after every call."""
+    monkeypatch.setattr(wave, "WRITE_EVERY", 0.0)
+    noisy = replace(MOONS, noise=0.4)
+    recipes = [
+        recipe(optimizer=Adam(learning_rate=rate), data=data, network=MLP(hidden=hidden))
+        for rate, data, hidden in [
+            (0.01, MOONS, (8,)),
+            (0.1, noisy, (8,)),
+            (0.1, MOONS, (4,)),
+        ]
+    ]
+    return jobs(recipes, seeds=(0, 1))
+
+
+def elsewhere(runs: Sequence[Job], record: Record, lanes: int, lost: int = 0) -> list[Message]:
+    """Train through messages; each wave loses its worker after so many of them, if any."""
+    inbox, taken = Inbox(record), []
+    datasets = {job.dataset.fingerprint: job.dataset for job in runs}
+    for members in group(runs):
+        for each in planned(members, {}, lanes):
+            for keep in [lost, None] if lost else [None]:
+                work = Work.of(each, inbox.checkpoint(wave_id(each.jobs)))
+                sent: list[Message] = []
+                train_wave(pickle.loads(pickle.dumps(work)), datasets, sent.append)
+                assert [message.last for message in sent] == [False] * (len(sent) - 1) + [True]
+                for message in pickle.loads(pickle.dumps(sent))[:keep]:
+                    inbox.receive(message)
+                    taken.append(message)
+    return taken
+
+
+@pytest.mark.parametrize("lost", [0, 1, 3], ids=["well", "lost at once", "lost later"])
+def test_a_record_is_what_it_would_be_here(lost: int, runs: list[Job], tmp_path: Path) -> None:
+    with trained(runs, tmp_path / "here") as here, Record.open(tmp_path, write=True) as there:
+        there.add_experiment(known(runs))
+        # Waves of one run and of two, where here all runs of a program are one wave.
+        taken = elsewhere(runs, there, lanes=3, lost=lost)
+        for job in runs:
+            assert_same_bits(everything(here, job.id), everything(there, job.id))
+        first, second = here.experiment(), there.experiment()
+        for one, other in zip(first.runs, second.runs, strict=True):
+            assert (one.outcome, one.step, one.finals) == (other.outcome, other.step, other.finals)
+            assert one.program == other.program
+        assert len(first.programs) == len(second.programs) == 2
+        assert there.checkpoints() == []
+    if not lost:
+        steps = sum(message.progress.steps for message in taken)
+        assert steps == sum(job.steps for job in runs)
+    ended = [run for message in taken for run, _ in message.progress.finished]
+    assert sorted(ended) == sorted(job.id for job in runs)
+
+
+def test_of_a_wave_only_its_own_runs_are_sent(runs: list[Job]) -> None:
+    [first, *_] = planned(group(runs)[0], {}, 2)
+    work = Work.of(first, None)
+    assert len(work.planned.members.jobs) == 1
+    assert len(pickle.dumps(work)) < runs[0].dataset.inputs.nbytes + 20_000
+    assert all(job.dataset is None for job in (*work.planned.members.jobs, *work.planned.jobs))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--on", "rye"), "--on must be ray, ray:auto, ray:HOST:PORT or ray://HOST:PORT"),
+        (("--on", "ray", "--cores", "0"), "--cores must be 1 or more, got 0"),
+        (("--on", "ray", "--gpus", "-1"), "--gpus must be 0 or more, got -1"),
+        (("--cores", "2"), "--cores and --gpus are for the tasks of a cluster; give --on, too"),
+    ],
+)
+def test_wrong_places_are_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC)
+    ran = run_here("run", spec, "--project", tmp_path / "project", *words)
+    assert ran.code == 2
+    assert said in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not (tmp_path / "project").exists()
+
+
+def test_an_extra_that_is_missing_is_named(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC)
+    ran = run_here("run", spec, "--project", tmp_path / "project", "--on", "ray")
+    assert ran.code == 1
+    assert ran.err == "Error: --on ray needs Ray: pip install 'thalweg[cluster]'\n"
