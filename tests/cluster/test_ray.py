@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -22,7 +23,7 @@ from thalweg.record import Record
 
 ray = pytest.importorskip("ray")
 
-# Two programs that train for several seconds each, so that both workers have a checkpoint.
+# Two programs that train for several seconds each, so that they are cut off on the way.
 LONG = """\
 [data]
 moons = { samples = 200, noise = 0.1 }
@@ -64,15 +65,14 @@ def on_ray(spec: Path, project: Path, *words: str) -> subprocess.Popen[str]:
     return start(*command, start_new_session=True)
 
 
-def underway(process: subprocess.Popen[str], project: Path, waves: int) -> dict[str, int]:
-    """Wait until so many waves have a checkpoint: their steps by id."""
+def underway(process: subprocess.Popen[str], project: Path) -> None:
+    """Wait until a wave has a checkpoint."""
     for _ in range(1200):
         if process.poll() is not None:
             break
         with suppress(RecordError), Record.open(project) as record:  # it is not there at once
-            checkpoints = record.checkpoints()
-            if len(checkpoints) == waves:
-                return {checkpoint.id: checkpoint.step for checkpoint in checkpoints}
+            if record.checkpoints():
+                return
         time.sleep(0.05)
     process.kill()
     out, said = process.communicate()
@@ -125,20 +125,20 @@ def assert_same_records(one: Path, other: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.optimized  # as the processes that train
-def test_of_a_lost_worker_only_the_wave_goes_on(spec, here, tmp_path):
+def test_of_lost_workers_the_waves_go_on(spec, here, tmp_path):
     with on_ray(spec, tmp_path) as process:
-        begun = underway(process, tmp_path, waves=2)
+        underway(process, tmp_path)
         before = workers(process.pid)
-        os.kill(before[0], signal.SIGKILL)
+        for worker in before:
+            os.kill(worker, signal.SIGKILL)
         for _ in range(400):
             if new := set(workers(process.pid)) - set(before):
                 break
             time.sleep(0.05)
-        assert new, "the wave is given to another worker"
+        assert new, "what they did is given to others"
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    assert min(begun.values()) > 0
-    # Neither wave may begin again, which would record stretches of curves twice and be refused.
+    # A wave with a checkpoint may not begin again, which would record stretches of curves twice.
     assert_same_records(here, tmp_path)
 
 
@@ -146,13 +146,14 @@ def test_of_a_lost_worker_only_the_wave_goes_on(spec, here, tmp_path):
 @pytest.mark.optimized
 def test_interrupted_and_given_again_it_goes_on(spec, here, tmp_path):
     with on_ray(spec, tmp_path) as process:
-        underway(process, tmp_path, waves=2)
+        underway(process, tmp_path)
         started = [*below(process.pid)]
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert said.splitlines()[-1] == (
-        "interrupted with 0 of 4 runs done; run the same command again to go on from here"
+    assert re.fullmatch(
+        "interrupted with [02] of 4 runs done; run the same command again to go on from here",
+        said.splitlines()[-1],
     )
     for _ in range(200):
         if not parents().keys() & set(started):
@@ -160,9 +161,9 @@ def test_interrupted_and_given_again_it_goes_on(spec, here, tmp_path):
         time.sleep(0.05)
     assert not parents().keys() & set(started), "nothing of the cluster is left"
     with Record.open(tmp_path) as record:
-        cut = {checkpoint.id: checkpoint.step for checkpoint in record.checkpoints()}
-    assert len(cut) == 2
-    assert all(0 < step < 30_000 for step in cut.values())
+        steps = [checkpoint.step for checkpoint in record.checkpoints()]
+    assert steps
+    assert all(0 < step < 30_000 for step in steps)
 
     with on_ray(spec, tmp_path) as process:
         _, said = process.communicate(timeout=120)
