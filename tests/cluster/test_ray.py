@@ -6,57 +6,22 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.cli.commands import environment, start
-from tests.engine.laboratory_setup import assert_same_bits, everything, jobs, known, recipe
+from tests.cli.commands import start
+from tests.cluster.trainings import assert_same_records, below, parents, underway, until, workers
+from tests.engine.laboratory_setup import jobs, known, recipe
 
 from thalweg.catalogue.optimizers import Momentum
 from thalweg.catalogue.schedules import Manual
-from thalweg.errors import RecordError, SpecError
+from thalweg.errors import SpecError
 from thalweg.record import Record
 
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray")
 
-# Two programs that train for several seconds each, so that they are cut off on the way.
-LONG = """\
-[data]
-moons = { samples = 200, noise = 0.1 }
-
-[[optimizer]]
-adam = { learning_rate = [0.001, 0.01] }
-
-[[optimizer]]
-momentum = { learning_rate = [0.01, 0.1] }
-
-[training]
-epochs = 30000
-batch_size = "full"
-"""
-
-ONE_DEVICE = "--xla_force_host_platform_device_count=1"
-
-
-@pytest.fixture(scope="module")
-def spec(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("long") / "long.toml"
-    path.write_text(LONG)
-    return path
-
-
-@pytest.fixture(scope="module")
-def here(spec: Path) -> Path:
-    """The project of a training of this machine, on as many devices as a worker has."""
-    flags = f"{os.environ.get('XLA_FLAGS', '')} {ONE_DEVICE}"
-    with start("run", spec, "--project", spec.parent, env=environment(XLA_FLAGS=flags)) as process:
-        _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    return spec.parent
+WORKER = b"ray::Worker"
 
 
 def on_ray(spec: Path, project: Path, *words: str) -> subprocess.Popen[str]:
@@ -65,77 +30,16 @@ def on_ray(spec: Path, project: Path, *words: str) -> subprocess.Popen[str]:
     return start(*command, start_new_session=True)
 
 
-def underway(process: subprocess.Popen[str], project: Path) -> None:
-    """Wait until a wave has a checkpoint."""
-    for _ in range(1200):
-        if process.poll() is not None:
-            break
-        with suppress(RecordError), Record.open(project) as record:  # it is not there at once
-            if record.checkpoints():
-                return
-        time.sleep(0.05)
-    process.kill()
-    out, said = process.communicate()
-    pytest.fail(f"the training ended before anything happened to it: {out}{said}")
-
-
-def parents() -> dict[int, int]:
-    """Of all processes, their parents."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            found[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    return found
-
-
-def below(process: int) -> Iterator[int]:
-    """The processes that come from this one, near and far."""
-    tree = parents()
-    for child, parent in tree.items():
-        while parent not in (process, 0):
-            parent = tree.get(parent, 0)
-        if parent == process:
-            yield child
-
-
-def workers(process: int) -> list[int]:
-    """The processes of a training that train waves now."""
-    found = []
-    for child in below(process):
-        with suppress(OSError):
-            if Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"ray::Worker"):
-                found.append(child)
-    return found
-
-
-def assert_same_records(one: Path, other: Path) -> None:
-    """Runs, their ends, curves and parameters are the same, and nothing waits."""
-    with Record.open(one) as first, Record.open(other) as second:
-        assert second.checkpoints() == []
-        runs = zip(first.experiment().runs, second.experiment().runs, strict=True)
-        for run, again in runs:
-            assert (run.id, run.outcome, run.step) == (again.id, again.outcome, again.step)
-            assert (run.phase, run.factors, run.finals) == (
-                again.phase,
-                again.factors,
-                again.finals,
-            )
-            assert_same_bits(everything(first, run.id), everything(second, run.id))
-
-
 @pytest.mark.slow
 @pytest.mark.optimized  # as the processes that train
 def test_of_lost_workers_the_waves_go_on(spec, here, tmp_path):
     with on_ray(spec, tmp_path) as process:
         underway(process, tmp_path)
-        before = workers(process.pid)
+        before = workers(process.pid, WORKER)
         for worker in before:
             os.kill(worker, signal.SIGKILL)
-        for _ in range(400):
-            if new := set(workers(process.pid)) - set(before):
-                break
-            time.sleep(0.05)
-        assert new, "what they did is given to others"
+        again = until(lambda: workers(process.pid, WORKER) - before)
+        assert again, "what they did is given to others"
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     # A wave with a checkpoint may not begin again, which would record stretches of curves twice.
@@ -155,11 +59,8 @@ def test_interrupted_and_given_again_it_goes_on(spec, here, tmp_path):
         "interrupted with [02] of 4 runs done; run the same command again to go on from here",
         said.splitlines()[-1],
     )
-    for _ in range(200):
-        if not parents().keys() & set(started):
-            break
-        time.sleep(0.05)
-    assert not parents().keys() & set(started), "nothing of the cluster is left"
+    gone = until(lambda: not parents().keys() & set(started))
+    assert gone, "nothing of the cluster is left"
     with Record.open(tmp_path) as record:
         steps = [checkpoint.step for checkpoint in record.checkpoints()]
     assert steps

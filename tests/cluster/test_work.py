@@ -42,7 +42,8 @@ def runs(monkeypatch) -> list[Job]:
         for data, hidden, slope in [(MOONS, (8,), 0.1), (noisy, (8,), 0.2), (MOONS, (4,), 0.1)]
     ]
     made = jobs(recipes, seeds=(0, 1))
-    return [dataclasses.replace(job, pictured=job.seed == 1) for job in made]
+    # On the same data, as pictures show where the data of all pictured runs of a wave lie.
+    return [dataclasses.replace(job, pictured=job.recipe.data == MOONS) for job in made]
 
 
 def elsewhere(runs: Sequence[Job], record: Record, lanes: int, until: int | None) -> list[Message]:
@@ -57,8 +58,10 @@ def elsewhere(runs: Sequence[Job], record: Record, lanes: int, until: int | None
                 train_wave(pickle.loads(pickle.dumps(work)), datasets, sent.append)
                 assert [message.last for message in sent] == [False] * (len(sent) - 1) + [True]
                 for message in pickle.loads(pickle.dumps(sent))[:kept]:
-                    inbox.receive(message)
+                    assert inbox.awaits(message, wave_id(each.jobs))
                     taken.append(message)
+                    inbox.receive(message)
+                    assert not inbox.awaits(message, wave_id(each.jobs)), "it is applied once"
     return taken
 
 
@@ -98,10 +101,10 @@ def test_of_a_wave_only_its_own_runs_are_sent(runs: list[Job]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--on", "rye"), "--on must be ray, ray:auto, ray:HOST:PORT or ray://HOST:PORT"),
+        (("--on", "rye"), "--on must be ray, ray:auto, ray:HOST:PORT, ray://HOST:PORT or slurm"),
         (("--on", "ray", "--cores", "0"), "--cores must be 1 or more, got 0"),
         (("--on", "ray", "--gpus", "-1"), "--gpus must be 0 or more, got -1"),
-        (("--cores", "2"), "--cores and --gpus are for the tasks of a cluster; give --on, too"),
+        (("--on", "slurm", "--jobs", "0"), "--jobs must be 1 or more, got 0"),
     ],
 )
 def test_wrong_places_are_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
@@ -114,10 +117,13 @@ def test_wrong_places_are_refused(words: tuple[str, ...], said: str, tmp_path: P
     assert not (tmp_path / "project").exists()
 
 
-def test_an_extra_that_is_missing_is_named(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
+@pytest.mark.parametrize(("place", "library"), [("ray:auto", "ray"), ("slurm", "submitit")])
+def test_an_extra_that_is_missing_is_named(
+    place: str, library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
     spec = tmp_path / "spec.toml"
     spec.write_text(SPEC)
-    ran = run_here("run", spec, "--project", tmp_path / "project", "--on", "ray")
+    ran = run_here("run", spec, "--project", tmp_path / "project", "--on", place)
     assert ran.code == 1
-    assert ran.err == "Error: --on ray needs Ray: pip install 'thalweg[cluster]'\n"
+    assert ran.err == f"Error: --on {place} needs {library}: pip install 'thalweg[cluster]'\n"

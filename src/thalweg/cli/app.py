@@ -137,12 +137,15 @@ def app() -> None:
 @click.option(
     "--on",
     metavar="PLACE",
-    help="Train elsewhere: ray (one started here), ray:auto, ray:HOST:PORT or ray://HOST:PORT.",
+    help="Train elsewhere: ray (started here), ray:auto, ray:HOST:PORT, ray://HOST:PORT or slurm.",
 )
-@click.option("--cores", type=int, metavar="N", help="Of each task on a cluster; 1 if not given.")
 @click.option(
-    "--gpus", type=int, metavar="N", help="Of each task; 1 if not given and the cluster has any."
+    "--cores", default=1, metavar="N", help="Of each task on a cluster.", show_default=True
 )
+@click.option(
+    "--gpus", type=int, metavar="N", help="Of each task; 1 if not given and a Ray cluster has any."
+)
+@click.option("--jobs", default=16, metavar="N", help="Most at once on Slurm.", show_default=True)
 @on_experiment(spec=False)
 def run(request: Request, report: Path | None, yes: bool, json: bool, **place: Any) -> None:
     """Train what is not recorded yet, and print the verdict.

@@ -48,8 +48,9 @@ def run(
     request: Request,
     *,
     on: str | None,
-    cores: int | None,
+    cores: int,
     gpus: int | None,
+    jobs: int,
     report: Path | None,
     yes: bool,
     json: bool,
@@ -58,7 +59,7 @@ def run(
     laboratory = request.laboratory()
     _agree(laboratory.size(), yes)
     # Before anything is planned: a cluster is started by forking, which JAX must not be in use for.
-    with _trainer(on, cores, gpus) as trainer:
+    with _trainer(on, cores, gpus, jobs) as trainer:
         planned = laboratory.plan()
         tally = Tally(planned, laboratory.metric, laboratory.higher_is_better)
         if not json:
@@ -110,15 +111,15 @@ def _agree(runs: int, yes: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _trainer(on: str | None, cores: int | None, gpus: int | None) -> AbstractContextManager[Train]:
+def _trainer(
+    on: str | None, cores: int, gpus: int | None, jobs: int
+) -> AbstractContextManager[Train]:
     """What trains runs: this process, or a cluster for as long as it is entered."""
     if on is None:
-        if cores is not None or gpus is not None:
-            raise SpecError("--cores and --gpus are for the tasks of a cluster; give --on, too")
         return nullcontext(train)
     from thalweg.cluster import Place, connected
 
-    return connected(Place(on, 1 if cores is None else cores, gpus))
+    return connected(Place(on, cores, gpus, jobs))
 
 
 def _train(laboratory: Laboratory, tally: Tally, trainer: Train) -> None:

@@ -20,9 +20,12 @@ class Place:
     Args:
         on: ``ray``, a Ray cluster on this machine, started for this training and ended with it;
             ``ray:auto`` or ``ray:HOST:PORT``, a running one of which this machine is a part; or
-            ``ray://HOST:PORT``, one that is reached through its client server.
+            ``ray://HOST:PORT``, one that is reached through its client server; or ``slurm``, jobs
+            of the cluster that this machine submits to.
         cores: processor cores for each wave.
-        gpus: GPUs for each wave; one where the cluster has any and nothing is given.
+        gpus: GPUs for each wave; where nothing is given, one if a Ray cluster has any, and none
+            on Slurm.
+        jobs: the most jobs at once on Slurm.
 
     Raises:
         SpecError: there is no such place.
@@ -31,14 +34,18 @@ class Place:
     on: str
     cores: int = 1
     gpus: int | None = None
+    jobs: int = 16
 
     def __post_init__(self) -> None:
-        if self.on != "ray" and not (self.on.startswith("ray:") and self.on.rstrip("/:") != "ray"):
+        of_ray = self.on.startswith("ray:") and self.on.rstrip("/:") != "ray"
+        if self.on not in ("ray", "slurm") and not of_ray:
             raise SpecError(
-                f"--on must be ray, ray:auto, ray:HOST:PORT or ray://HOST:PORT, got {self.on!r}"
+                "--on must be ray, ray:auto, ray:HOST:PORT, ray://HOST:PORT or slurm, got "
+                f"{self.on!r}"
             )
-        if self.cores < 1:
-            raise SpecError(f"--cores must be 1 or more, got {self.cores}")
+        for name in ("cores", "jobs"):
+            if getattr(self, name) < 1:
+                raise SpecError(f"--{name} must be 1 or more, got {getattr(self, name)}")
         if self.gpus is not None and self.gpus < 0:
             raise SpecError(f"--gpus must be 0 or more, got {self.gpus}")
 
@@ -59,11 +66,15 @@ def connected(place: Place) -> Iterator[Train]:
 
     Raises:
         ClusterError: it cannot be reached, or has no machine that is large enough.
-        MissingExtra: Ray is not installed.
+        MissingExtra: Ray, or submitit, is not installed.
     """
-    if find_spec("ray") is None:
-        raise MissingExtra(f"--on {place.on} needs Ray: pip install 'thalweg[cluster]'")
-    from thalweg.cluster.ray import Cluster
+    library = "submitit" if place.on == "slurm" else "ray"
+    if find_spec(library) is None:
+        raise MissingExtra(f"--on {place.on} needs {library}: pip install 'thalweg[cluster]'")
+    if place.on == "slurm":
+        from thalweg.cluster.slurm import Slurm as Cluster
+    else:
+        from thalweg.cluster.ray import Cluster
 
     with Cluster(place) as cluster:
         yield cluster.train

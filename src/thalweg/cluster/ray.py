@@ -18,25 +18,29 @@ from typing import Any, NamedTuple, Self
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
 
-import jax
 import ray
 from ray.exceptions import RayError, RayTaskError
 
 from thalweg.cluster.place import Place
-from thalweg.cluster.work import Inbox, Message, Work, train_wave
+from thalweg.cluster.work import (
+    MOST_LOSSES,
+    Inbox,
+    Message,
+    Work,
+    check_schedules,
+    compute_on,
+    divided,
+    train_wave,
+)
 from thalweg.data import Dataset
 from thalweg.engine import devices
-from thalweg.engine.plan import Job, group
-from thalweg.engine.room import capacity
-from thalweg.engine.train import Planned, planned
+from thalweg.engine.plan import Job
+from thalweg.engine.train import Planned
 from thalweg.engine.wave import Progress, wave_id
-from thalweg.errors import ClusterError, SpecError
+from thalweg.errors import ClusterError
 from thalweg.record.store import Record
 
 __all__ = ["Cluster", "Worker"]
-
-# A wave that has lost so many workers without a message in between is what ends them.
-MOST_LOSSES = 3
 
 
 class Worker:
@@ -48,10 +52,7 @@ class Worker:
     """
 
     def __init__(self, cores: int, gpus: int) -> None:
-        devices.prepare()
-        jax.config.update("jax_num_cpu_devices", cores)
-        if not gpus:
-            jax.config.update("jax_platforms", "cpu")
+        compute_on(cores, gpus)
         self._datasets: dict[str, Dataset] = {}
         self._messages: queue.Queue[Message | Future[None]] = queue.Queue(1)
         self._thread = ThreadPoolExecutor(1, "wave")
@@ -138,12 +139,7 @@ class Cluster:
             ClusterError: no machine is large enough, or a wave ends every worker it is given.
             SpecError: runs have schedules that are adjusted by hand.
         """
-        groups = group(jobs)
-        if any(each.shape.adjustable for each in groups):
-            raise SpecError(
-                "manual schedules are adjusted where their runs train; leave --on out, or give "
-                "them another schedule"
-            )
+        check_schedules(jobs)
         cores, gpus, slots = self.place.cores, self.gpus, self.slots()
         if not slots:
             also = f" and {gpus} GPUs" if gpus else ""
@@ -151,14 +147,7 @@ class Cluster:
                 f"no machine of {self.place.on} has {cores} cores{also}; ask for fewer with "
                 "--cores and --gpus"
             )
-        waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
-        waves: list[Planned] = []
-        for each in groups:
-            room = capacity(each, devices=gpus or cores)
-            at_once = room.width * (gpus or cores)  # none of them should go without work
-            share = -(-len(jobs) // (slots * at_once)) * at_once
-            lanes = min(room.lanes, share)
-            waves += planned(each, waiting, lanes)
+        waves = divided(jobs, record, slots, gpus or cores)
         datasets = {job.dataset.fingerprint: job.dataset for job in jobs}
         # In the object store of Ray, from which each goes to a machine once.
         held = {name: ray.put(dataset) for name, dataset in datasets.items()}

@@ -9,18 +9,81 @@ whatever a lost worker did after its last message never happened.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import jax
+
 from thalweg.data import Dataset
-from thalweg.engine.train import Planned, Pools, made
+from thalweg.engine import devices
+from thalweg.engine.plan import Job, group
+from thalweg.engine.room import capacity
+from thalweg.engine.train import Planned, Pools, made, planned
 from thalweg.engine.wave import Progress
+from thalweg.errors import SpecError
 from thalweg.record.store import Record
 from thalweg.record.tables import Checkpoint, Program
 
-__all__ = ["Inbox", "Message", "Work", "train_wave"]
+__all__ = [
+    "MOST_LOSSES",
+    "Inbox",
+    "Message",
+    "Work",
+    "check_schedules",
+    "compute_on",
+    "divided",
+    "train_wave",
+]
+
+# A wave that has lost so many workers without a message in between is what ends them.
+MOST_LOSSES = 3
+
+
+def check_schedules(jobs: Sequence[Job]) -> None:
+    """Refuse runs whose schedules are adjusted by hand.
+
+    Raises:
+        SpecError: there are such.
+    """
+    if any(members.shape.adjustable for members in group(jobs)):
+        raise SpecError(
+            "manual schedules are adjusted where their runs train; leave --on out, or give them "
+            "another schedule"
+        )
+
+
+def divided(jobs: Sequence[Job], record: Record, slots: int, devices: int) -> list[Planned]:
+    """Runs as waves: interrupted ones as they were, others so that there is one for each slot.
+
+    Args:
+        jobs: the runs.
+        record: has the checkpoints of those that were interrupted.
+        slots: waves that are trained at the same time.
+        devices: of each of them.
+    """
+    waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
+    waves: list[Planned] = []
+    for members in group(jobs):
+        room = capacity(members, devices=devices)
+        at_once = room.width * devices  # computed side by side: none should go without work
+        share = -(-len(jobs) // (slots * at_once)) * at_once
+        waves += planned(members, waiting, min(room.lanes, share))
+    return waves
+
+
+def compute_on(cores: int, gpus: int) -> None:
+    """Configure JAX, once per process and before its first computation, for what a wave is given.
+
+    Args:
+        cores: processor cores; each is a device where there is no GPU.
+        gpus: GPUs that this process sees.
+    """
+    devices.prepare()
+    jax.config.update("jax_num_cpu_devices", cores)
+    if not gpus:
+        jax.config.update("jax_platforms", "cpu")
 
 
 @dataclass(frozen=True)
@@ -61,12 +124,14 @@ class Message:
 
     Args:
         writes: arguments of ``Record.write``, one call after the other.
+        since: steps at its beginning, as the checkpoint before it had them; 0 where there is none.
         progress: as ``Wave.train`` has it.
         program: what was compiled, in the first message.
         last: whether the wave has ended.
     """
 
     writes: tuple[Mapping[str, Any], ...]
+    since: int
     progress: Progress
     program: Program | None = None
     last: bool = False
@@ -78,8 +143,9 @@ class _Outbox:
     # Asked for only where runs are adjusted by hand, which cannot be done from here.
     project = Path()
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[Message], None], since: int) -> None:
         self._send = send
+        self._since = since
         self._writes: list[Mapping[str, Any]] = []
         self._steps = 0
         self.program: Program | None = None
@@ -89,15 +155,17 @@ class _Outbox:
 
     def write(self, **changes: Any) -> None:
         self._writes.append(changes)
-        if changes.get("checkpoint") is not None:
+        checkpoint: Checkpoint | None = changes.get("checkpoint")
+        if checkpoint is not None:
             self.send(Progress(self._steps))
+            self._since = checkpoint.step
 
     def count(self, steps: int) -> None:
         self._steps += steps
 
     def send(self, progress: Progress, *, last: bool = False) -> None:
         progress = replace(progress, steps=self._steps)
-        message = Message(tuple(self._writes), progress, self.program, last)
+        message = Message(tuple(self._writes), self._since, progress, self.program, last)
         self._writes, self._steps, self.program = [], 0, None
         self._send(message)
 
@@ -114,7 +182,7 @@ def train_wave(
             slow to write, the longer it takes the rarer are checkpoints.
     """
     planned = work.complete(datasets)
-    outbox = _Outbox(send)
+    outbox = _Outbox(send, work.checkpoint.step if work.checkpoint is not None else 0)
     own = replace(planned.members, jobs=tuple(planned.jobs))
     wave = made(Pools([own]), outbox, planned)
     outbox.program = wave.program
@@ -144,6 +212,15 @@ class Inbox:
         for changes in message.writes:
             self._record.write(**changes)
         return message.progress
+
+    def awaits(self, message: Message, wave: str) -> bool:
+        """Whether a message goes on from where the record stands, and was not applied before."""
+        updates = (update for changes in message.writes for update in changes.get("updates", ()))
+        outcomes = self._record.outcomes({update.run for update in updates})
+        if not set(outcomes.values()) <= {"waiting", "training"}:
+            return False
+        checkpoint = self.checkpoint(wave)
+        return message.since == (checkpoint.step if checkpoint is not None else 0)
 
     def checkpoint(self, wave: str) -> Checkpoint | None:
         """Where the record says that a wave goes on; None where it begins."""
