@@ -13,6 +13,7 @@ from tests.cli.commands import SPEC, run_here
 from tests.engine.laboratory_setup import (
     MOONS,
     assert_same_bits,
+    cut_off,
     everything,
     jobs,
     known,
@@ -22,13 +23,14 @@ from tests.engine.laboratory_setup import (
 
 from thalweg.catalogue.activations import LeakyReLU
 from thalweg.catalogue.networks import MLP
-from thalweg.cluster.work import Inbox, Message, Work, train_wave
-from thalweg.engine import wave
+from thalweg.cluster.work import Inbox, Message, Work, divided, train_wave
+from thalweg.engine import room, wave
 from thalweg.engine.plan import Job, group
 from thalweg.engine.train import planned
 from thalweg.engine.wave import wave_id
 from thalweg.part import replace
 from thalweg.record.store import Record
+from thalweg.record.tables import Checkpoint
 
 
 @pytest.fixture
@@ -96,6 +98,31 @@ def test_of_a_wave_only_its_own_runs_are_sent(runs: list[Job]) -> None:
     assert len(work.planned.members.jobs) == 1
     assert len(pickle.dumps(work)) < runs[0].dataset.inputs.nbytes + 20_000
     assert all(job.dataset is None for job in (*work.planned.members.jobs, *work.planned.jobs))
+
+
+def test_runs_are_divided_so_that_all_have_work(tmp_path: Path) -> None:
+    wanted = jobs([recipe()], seeds=range(23))
+    with Record.open(tmp_path, write=True) as record:
+        record.add_experiment(known(wanted))
+        cut = (wanted[5].id, wanted[2].id)
+        record.write(checkpoint=Checkpoint("cut", cut, 8, {}))
+        waves = divided(wanted, record, slots=3, devices=1)
+    first, *others = waves
+    assert (first.checkpoint, [job.id for job in first.jobs]) == ("cut", list(cut))
+    # Chunks have four lanes, and are not divided.
+    assert [len(each.jobs) for each in others] == [8, 8, 5]
+    assert {job.id for each in waves for job in each.jobs} == {job.id for job in wanted}
+
+
+def test_a_wave_of_a_larger_machine_goes_on_in_its_company(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wave, "WRITE_EVERY", 0.0)
+    wanted = jobs([recipe()], seeds=range(9))
+    cut_off(wanted, tmp_path / "cut", after=3)
+    with trained(wanted, tmp_path / "whole") as whole:
+        monkeypatch.setattr(room, "MEMORY", 1)  # room for eight runs, were they to begin
+        with trained(wanted, tmp_path / "cut") as record:
+            for job in wanted:
+                assert_same_bits(everything(whole, job.id), everything(record, job.id))
 
 
 @pytest.mark.parametrize(
