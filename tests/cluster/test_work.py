@@ -48,7 +48,9 @@ def runs(monkeypatch) -> list[Job]:
     return [dataclasses.replace(job, pictured=job.recipe.data == MOONS) for job in made]
 
 
-def elsewhere(runs: Sequence[Job], record: Record, lanes: int, until: int | None) -> list[Message]:
+def elsewhere(
+    runs: Sequence[Job], record: Record, lanes: int, until: int | None = None
+) -> list[Message]:
     """Train through messages; of the first worker of each wave only these arrive, if not all."""
     inbox, taken = Inbox(record), []
     datasets = {job.dataset.fingerprint: job.dataset for job in runs}
@@ -100,8 +102,18 @@ def test_of_a_wave_only_its_own_runs_are_sent(runs: list[Job]) -> None:
     assert all(job.dataset is None for job in (*work.planned.members.jobs, *work.planned.jobs))
 
 
+def test_a_wave_of_one_message_is_taken_once(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wave, "WRITE_EVERY", 3600.0)
+    wanted = jobs([recipe()])
+    with Record.open(tmp_path, write=True) as record:
+        record.add_experiment(known(wanted))
+        [message] = elsewhere(wanted, record, lanes=1)
+        assert len(message.writes) == 1
+        assert record.outcomes([wanted[0].id]) == {wanted[0].id: "finished"}
+
+
 def test_runs_are_divided_so_that_all_have_work(tmp_path: Path) -> None:
-    wanted = jobs([recipe()], seeds=range(23))
+    wanted = jobs([recipe()], seeds=range(25))
     with Record.open(tmp_path, write=True) as record:
         record.add_experiment(known(wanted))
         cut = (wanted[5].id, wanted[2].id)
@@ -110,7 +122,7 @@ def test_runs_are_divided_so_that_all_have_work(tmp_path: Path) -> None:
     first, *others = waves
     assert (first.checkpoint, [job.id for job in first.jobs]) == ("cut", list(cut))
     # Chunks have four lanes, and are not divided.
-    assert [len(each.jobs) for each in others] == [8, 8, 5]
+    assert [len(each.jobs) for each in others] == [12, 11]
     assert {job.id for each in waves for job in each.jobs} == {job.id for job in wanted}
 
 
