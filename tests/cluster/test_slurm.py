@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 from pathlib import Path
@@ -45,11 +46,18 @@ def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
         underway(process, tmp_path)
         process.send_signal(signal.SIGSTOP)  # so that messages lie there
         jobs = [*below(process.pid)]
-        lie = until(lambda: [*tmp_path.glob("slurm/wave-*/*.message")])
+        assert until(lambda: [*tmp_path.glob("slurm/wave-*/*.message")])
         process.kill()
         process.communicate()
-    assert lie
+    left = max(tmp_path.glob("slurm/wave-*/*.message"))
+    message = pickle.loads(left.read_bytes())
     with on_slurm(spec, tmp_path) as process:
+        assert until(lambda: not left.exists())
+        assert until(lambda: [*tmp_path.glob("slurm/wave-*/work")])
+        for path in tmp_path.glob(f"slurm/{left.parent.name.rpartition('-')[0]}-*/work"):
+            # What lay there is not trained again.
+            begins = pickle.loads(path.read_bytes()).checkpoint
+            assert begins.step >= message.writes[-1]["checkpoint"].step
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert_same_records(here, tmp_path)
