@@ -47,6 +47,8 @@ def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
         process.send_signal(signal.SIGSTOP)  # so that messages lie there
         jobs = [*below(process.pid)]
         assert until(lambda: [*tmp_path.glob("slurm/wave-*/*.message")])
+        for job in jobs:  # so that they do not end before they are cut off
+            os.kill(job, signal.SIGSTOP)
         process.kill()
         process.communicate()
     left = max(tmp_path.glob("slurm/wave-*/*.message"))
@@ -54,6 +56,8 @@ def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
     with on_slurm(spec, tmp_path) as process:
         assert until(lambda: not left.exists())
         assert until(lambda: [*tmp_path.glob("slurm/wave-*/work")])
+        for job in jobs:
+            os.kill(job, signal.SIGCONT)
         for path in tmp_path.glob(f"slurm/{left.parent.name.rpartition('-')[0]}-*/work"):
             # What lay there is not trained again.
             begins = pickle.loads(path.read_bytes()).checkpoint
