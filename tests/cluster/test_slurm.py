@@ -50,7 +50,7 @@ def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
         for job in jobs:  # so that they do not end before they are cut off
             os.kill(job, signal.SIGSTOP)
         process.kill()
-        process.communicate()
+        process.wait()  # its pipes are held open by the jobs
     left = max(tmp_path.glob("slurm/wave-*/*.message"))
     message = pickle.loads(left.read_bytes())
     with on_slurm(spec, tmp_path) as process:
