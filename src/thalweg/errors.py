@@ -4,6 +4,7 @@ ThalwegError
 ├── SpecError      the specification asks for something that cannot be
 ├── DataError      bytes from outside are not what they should be
 ├── RecordError    the record cannot be read or written
+├── ClusterError   a cluster cannot be reached, or loses its workers
 └── MissingExtra   an optional dependency is not installed
 
 A run that diverges is not an error: it is an outcome, in a column of the record.
@@ -11,7 +12,7 @@ A run that diverges is not an error: it is an outcome, in a column of the record
 
 from __future__ import annotations
 
-__all__ = ["DataError", "MissingExtra", "RecordError", "SpecError", "ThalwegError"]
+__all__ = ["ClusterError", "DataError", "MissingExtra", "RecordError", "SpecError", "ThalwegError"]
 
 
 class ThalwegError(Exception):
@@ -36,6 +37,10 @@ class DataError(ThalwegError):
 
 class RecordError(ThalwegError):
     """The record is unreadable, locked, full or of a newer format."""
+
+
+class ClusterError(ThalwegError):
+    """A cluster cannot be reached, is too small, or loses every worker that is given some runs."""
 
 
 class MissingExtra(ThalwegError):

@@ -134,19 +134,33 @@ def app() -> None:
 @app.command()
 @_path("--report", metavar="FILE", help="Write the report (HTML) here as well.")
 @click.option("--yes", is_flag=True, help="Do not ask before very many runs.")
+@click.option(
+    "--on",
+    metavar="PLACE",
+    help="Train elsewhere: ray (started here), ray:auto, ray:HOST:PORT, ray://HOST:PORT or slurm.",
+)
+@click.option(
+    "--cores", default=1, metavar="N", help="Of each task on a cluster.", show_default=True
+)
+@click.option(
+    "--gpus", type=int, metavar="N", help="Of each task; 1 if not given and a Ray cluster has any."
+)
+@click.option("--jobs", default=16, metavar="N", help="Most at once on Slurm.", show_default=True)
 @on_experiment(spec=False)
-def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
+def run(request: Request, report: Path | None, yes: bool, json: bool, **place: Any) -> None:
     """Train what is not recorded yet, and print the verdict.
 
     What the record has already is not trained again, so a command that was interrupted goes on
     when it is given again. With --data and no SPEC, adam and momentum are compared on the table,
-    their learning rates tuned.
+    their learning rates tuned. On a cluster (--on) the record is written here all the same, and
+    is the same.
 
     \b
     Examples:
       thalweg run moons.toml
       thalweg run moons.toml --set training.epochs=5 --set compare.seeds.report=20
       thalweg run --data houses.csv --target price --report houses.html
+      thalweg run moons.toml --on ray:auto --cores 4
 
     \b
     JSON: experiment, question, project, notes, metric,
@@ -156,7 +170,7 @@ def run(request: Request, report: Path | None, yes: bool, json: bool) -> None:
     """
     from thalweg.cli import experiment
 
-    experiment.run(request, report=report, yes=yes, json=json)
+    experiment.run(request, **place, report=report, yes=yes, json=json)
 
 
 @app.command()

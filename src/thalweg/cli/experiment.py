@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from thalweg.cli.estimate import estimated_seconds
 from thalweg.cli.overview import Overview, plan_overview, plan_page
 from thalweg.cli.progress import Tally, followed
 from thalweg.cli.request import Request
+from thalweg.engine.train import Train, train
 from thalweg.errors import SpecError
 from thalweg.laboratory import FINAL, Laboratory, Plan
 from thalweg.record.store import Record
@@ -43,19 +44,31 @@ MANY = 10_000
 # --------------------------------------------------------------------------------------------- run
 
 
-def run(request: Request, *, report: Path | None, yes: bool, json: bool) -> None:
+def run(
+    request: Request,
+    *,
+    on: str | None,
+    cores: int,
+    gpus: int | None,
+    jobs: int,
+    report: Path | None,
+    yes: bool,
+    json: bool,
+) -> None:
     """Train, then print the verdict."""
     laboratory = request.laboratory()
     _agree(laboratory.size(), yes)
-    planned = laboratory.plan()
-    tally = Tally(planned, laboratory.metric, laboratory.higher_is_better)
-    if not json:
-        for note in planned.notes:
-            output.note(note)
-        output.note(_beginning(planned))
-    begin = time.monotonic()
-    _train(laboratory, tally)
-    seconds = time.monotonic() - begin
+    # Before anything is planned: a cluster is started by forking, which JAX must not be in use for.
+    with _trainer(on, cores, gpus, jobs) as trainer:
+        planned = laboratory.plan()
+        tally = Tally(planned, laboratory.metric, laboratory.higher_is_better)
+        if not json:
+            for note in planned.notes:
+                output.note(note)
+            output.note(_beginning(planned))
+        begin = time.monotonic()
+        _train(laboratory, tally, trainer)
+        seconds = time.monotonic() - begin
     found = _found(laboratory)
     if not json:
         new = len(tally.outcomes) - tally.recorded
@@ -98,11 +111,22 @@ def _agree(runs: int, yes: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _train(laboratory: Laboratory, tally: Tally) -> None:
+def _trainer(
+    on: str | None, cores: int, gpus: int | None, jobs: int
+) -> AbstractContextManager[Train]:
+    """What trains runs: this process, or a cluster for as long as it is entered."""
+    if on is None:
+        return nullcontext(train)
+    from thalweg.cluster import Place, connected
+
+    return connected(Place(on, cores, gpus, jobs))
+
+
+def _train(laboratory: Laboratory, tally: Tally, trainer: Train) -> None:
     """Train to the end, or until interrupted."""
     try:
         with (
-            closing(laboratory.run()) as training,
+            closing(laboratory.run(trainer)) as training,
             followed(tally) as add,
             keyboard(laboratory.project, tally.adjustable) as listen,
         ):

@@ -64,7 +64,8 @@ class Tally:
             self.recorded += len(new)
             return
         self.factor = progress.factor
-        self._in_flight = 0 if progress.finished else self._in_flight + progress.steps
+        ended = sum(self._planned.get(run, self._typical) for run, _ in progress.finished)
+        self._in_flight = max(0, self._in_flight + progress.steps - ended)
         self._steps += progress.steps
         now = self.clock()
         self._seen.append((now, self._steps))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.engine.plan import Job, manual_schedules
+from thalweg.engine.recorder import Recorder
 from thalweg.record import requests
-from thalweg.record.store import Record
 from thalweg.record.tables import Adjustment
 
 __all__ = ["Adjusting"]
@@ -30,7 +30,7 @@ class Adjusting:
         latest: the factor that was changed last.
     """
 
-    def __init__(self, jobs: Sequence[Job], names: tuple[str, ...], record: Record) -> None:
+    def __init__(self, jobs: Sequence[Job], names: tuple[str, ...], record: Recorder) -> None:
         self.names = names
         self.factors = np.ones((len(jobs), len(names)), np.float32)
         self.latest = 1.0

@@ -37,8 +37,13 @@ class Room:
     lanes: int
 
 
-def capacity(members: Group) -> Room:
+def capacity(members: Group, runs: int | None = None, devices: int | None = None) -> Room:
     """Lanes and chunk width of a program.
+
+    Args:
+        members: the program's runs.
+        runs: how many of them there are lanes for; all where not given.
+        devices: that share the lanes; those of this process where not given.
 
     The width depends on network and order alone, as a run's numbers depend on it. Lanes without
     runs cost little, so there are few sizes, and programs of one size share what is compiled; but
@@ -46,12 +51,12 @@ def capacity(members: Group) -> Room:
     """
     # A lane that is cut to other lengths than its neighbours would wait for the longest of them.
     width = 1 if members.shape.cuts else width_for(members.flops)
-    at_once = width * mesh().size
+    at_once = width * (mesh().size if devices is None else devices)
     fitting = max(1, min(MEMORY // max(_lane_bytes(members), 1), MOST_LANES) // at_once)
     # At least two chunks a device where two fit: a loop over one would be compiled as no loop, and
     # then to other bits.
     chunks = 2
-    while chunks < fitting and chunks * at_once < len(members.jobs):
+    while chunks < fitting and chunks * at_once < (len(members.jobs) if runs is None else runs):
         chunks *= 2
     return Room(width, at_once * min(chunks, fitting))
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,13 +25,17 @@ from thalweg.engine.layout import Layout
 from thalweg.engine.measures import counted
 from thalweg.engine.order import by_length
 from thalweg.engine.plan import Group, Job, group, stack_lanes
+from thalweg.engine.recorder import Recorder
 from thalweg.engine.room import Room, capacity
 from thalweg.engine.timetable import timetable
 from thalweg.engine.wave import Progress, Wave
 from thalweg.record.store import Record
 from thalweg.record.tables import Checkpoint, Program
 
-__all__ = ["train"]
+__all__ = ["Planned", "Pools", "Train", "made", "planned", "train"]
+
+# What trains runs that a record knows, and yields progress: ``train``, or what does it elsewhere.
+Train: TypeAlias = Callable[[Sequence[Job], Record], Iterator[Progress]]
 
 # Floating-point operations of one call of a program, roughly: some tenths of a second on two
 # cores, long enough that the host's part is small and short enough to follow on a screen.
@@ -40,11 +44,19 @@ CALL_FLOPS = 3e10
 STEP_FLOPS = 6e5
 
 
-class _Planned(NamedTuple):
-    """A wave before it is made; ``checkpoint`` names the one it goes on from, if any."""
+class Planned(NamedTuple):
+    """A wave before it is made.
+
+    Args:
+        members: its program.
+        jobs: its runs.
+        lanes: so many runs the program has lanes for at least.
+        checkpoint: names the one that the wave goes on from, if any.
+    """
 
     members: Group
     jobs: Sequence[Job]
+    lanes: int
     checkpoint: str = ""
 
 
@@ -58,25 +70,31 @@ def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
     devices.prepare()
     waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
     groups = group(jobs)
-    make = partial(_wave, _Pools(groups), record)
-    waves = [wave for members in groups for wave in _waves(members, waiting)]
+    make = partial(made, Pools(groups), record)
+    waves = [wave for each in groups for wave in planned(each, waiting, capacity(each).lanes)]
     compiling: dict[str, float] = defaultdict(float)
-    for (_, _, checkpoint), wave in zip(waves, made_ahead(make, waves), strict=True):
+    for (*_, checkpoint), wave in zip(waves, made_ahead(make, waves), strict=True):
         compiling[wave.program.id] += wave.program.compile_seconds
         spent = compiling[wave.program.id]
         record.add_programs([replace(wave.program, compile_seconds=spent)])
         yield from wave.train(record.checkpoint(checkpoint) if checkpoint else None)
 
 
-def _waves(members: Group, waiting: dict[str, Checkpoint]) -> Iterator[_Planned]:
-    """Interrupted waves first, in the company they had; then the others, in order."""
+def planned(members: Group, waiting: Mapping[str, Checkpoint], lanes: int) -> Iterator[Planned]:
+    """The waves of a program: interrupted ones first, in the company they had; then the others.
+
+    Args:
+        members: the program's runs.
+        waiting: checkpoints by id.
+        lanes: the most runs of a wave that begins.
+    """
     by_id = {job.id: job for job in members.jobs}
     for id_, checkpoint in waiting.items():
         if all(run in by_id for run in checkpoint.runs):
-            yield _Planned(members, [by_id.pop(run) for run in checkpoint.runs], id_)
-    rest, lanes = list(by_id.values()), capacity(members).lanes
+            yield Planned(members, [by_id.pop(run) for run in checkpoint.runs], lanes, id_)
+    rest = list(by_id.values())
     for begin in range(0, len(rest), lanes):
-        yield _Planned(members, rest[begin : begin + lanes])
+        yield Planned(members, rest[begin : begin + lanes], lanes)
 
 
 def call_length(members: Group, runs: int) -> int:
@@ -116,12 +134,15 @@ def _description(members: Group, room: Room) -> dict[str, Any]:
     }
 
 
-def _wave(pools: _Pools, record: Record, planned: _Planned) -> Wave:
+def made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
     """A wave, compiled. Runs in a thread: the record is handed on, and not looked into."""
-    members, jobs, _ = planned
-    room, shape = capacity(members), members.shape
+    members, jobs, lanes, _ = planned
+    room, shape = capacity(members, lanes), members.shape
     compiled = compile_seconds(own=True)
-    layout = Layout(len(jobs), room.lanes, room.width)
+    # A wave that was begun on more devices goes on in the company it had.
+    at_once = room.width * devices.mesh().size
+    lanes = max(room.lanes, -(-len(jobs) // at_once) * at_once)
+    layout = Layout(len(jobs), lanes, room.width)
     wave = Wave(
         group=members,
         jobs=jobs,
@@ -165,7 +186,7 @@ def _spread(job: Job) -> list[float]:
     return spread
 
 
-class _Pools:
+class Pools:
     """The data of all programs on the devices: data sets of one shape in one array.
 
     Runs name rows of it, so that runs on data that differ only in values share a program, and

@@ -31,9 +31,9 @@ from thalweg.engine.monitor import Monitor
 from thalweg.engine.orders import Orders, Readings
 from thalweg.engine.pictures import decision_arrays, decision_grid, image_arrays
 from thalweg.engine.plan import Group, Job, calibrates
+from thalweg.engine.recorder import Recorder
 from thalweg.engine.starting import adapted
 from thalweg.engine.timetable import Timetable
-from thalweg.record.store import Record
 from thalweg.record.tables import ArraysUpdate, Checkpoint, Program, RunUpdate
 
 __all__ = ["Progress", "Wave", "wave_id"]
@@ -101,7 +101,7 @@ class Wave:
     sizes: tuple[int, int, int]
     counts: np.ndarray
     spread: np.ndarray
-    record: Record
+    record: Recorder
     program: Program
     _seconds: float = field(default=0.0, init=False)
 

@@ -20,7 +20,7 @@ from thalweg.engine import devices
 from thalweg.engine.measures import default_metric, higher_is_better, metric_names
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.room import check_room
-from thalweg.engine.train import train
+from thalweg.engine.train import Train, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
 from thalweg.laboratory.by_length import compare_written
@@ -284,21 +284,25 @@ class Laboratory:
 
     # ----------------------------------------------------------------------------------------- run
 
-    def run(self) -> Generator[Progress]:
+    def run(self, train: Train = train) -> Generator[Progress]:
         """Train what the record does not have; a generator of progress.
 
         Ending it early, by an interrupt or otherwise, loses at most the chunk in flight.
+
+        Args:
+            train: trains runs into a record; elsewhere than here, where ``cluster.connected`` gave
+                it.
         """
         self.plan()
         with Record.open(self.project, write=True) as record:
             trials, tunes = self._trials(self._first_phase), self._first_phase == "tune"
             # Where tuning is over, the record must not for a moment list its runs alone.
             if not tunes or self._recorded(trials) < len(trials) or not self._reported():
-                yield from self._train(trials, record)
+                yield from self._train(trials, record, train)
             if tunes:
-                yield from self._train([*trials, *self._reported()], record)
+                yield from self._train([*trials, *self._reported()], record, train)
 
-    def _train(self, trials: Sequence[Trial], record: Record) -> Iterator[Progress]:
+    def _train(self, trials: Sequence[Trial], record: Record, train: Train) -> Iterator[Progress]:
         record.add_experiment(recorded_as(self.experiment, trials, self.varied, self.source))
         jobs = list({trial.job.id: trial.job for trial in trials}.values())
         outcomes = record.outcomes([job.id for job in jobs])

@@ -1,0 +1,79 @@
+"""Programs as jobs of Slurm, or rather processes of this machine, which submitit starts alike."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import SPEC, environment, run_here, start
+from tests.cluster.trainings import assert_same_records, below, parents, underway, until, workers
+
+pytest.importorskip("submitit")
+
+JOB = b"submitit.core._submit"
+
+
+def on_slurm(spec: Path, project: Path) -> subprocess.Popen[str]:
+    """A training in two jobs."""
+    command = ("run", spec, "--project", project, "--on", "slurm", "--jobs", "2")
+    return start(*command, env=environment(THALWEG_SLURM="local"))
+
+
+@pytest.mark.slow
+@pytest.mark.optimized  # as the processes that train
+def test_of_lost_jobs_the_waves_go_on(spec, here, tmp_path):
+    with on_slurm(spec, tmp_path) as process:
+        underway(process, tmp_path)
+        before = workers(process.pid, JOB)
+        for job in before:
+            os.kill(job, signal.SIGKILL)
+        again = until(lambda: workers(process.pid, JOB) - before)
+        assert again, "what they did is given to others"
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert_same_records(here, tmp_path)
+    assert not [*tmp_path.glob("slurm/wave-*")]
+
+
+@pytest.mark.slow
+@pytest.mark.optimized
+def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
+    with on_slurm(spec, tmp_path) as process:
+        underway(process, tmp_path)
+        process.send_signal(signal.SIGSTOP)  # so that messages lie there
+        jobs = [*below(process.pid)]
+        assert until(lambda: [*tmp_path.glob("slurm/wave-*/*.message")])
+        for job in jobs:  # so that they do not end before they are cut off
+            os.kill(job, signal.SIGSTOP)
+        process.kill()
+        process.wait()  # its pipes are held open by the jobs
+    left = max(tmp_path.glob("slurm/wave-*/*.message"))
+    message = pickle.loads(left.read_bytes())
+    with on_slurm(spec, tmp_path) as process:
+        assert until(lambda: not left.exists())
+        assert until(lambda: [*tmp_path.glob("slurm/wave-*/work")])
+        for job in jobs:
+            os.kill(job, signal.SIGCONT)
+        for path in tmp_path.glob(f"slurm/{left.parent.name.rpartition('-')[0]}-*/work"):
+            # What lay there is not trained again.
+            begins = pickle.loads(path.read_bytes()).checkpoint
+            assert begins.step >= message.writes[-1]["checkpoint"].step
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert_same_records(here, tmp_path)
+    assert not [*tmp_path.glob("slurm/wave-*")]
+    gone = until(lambda: not parents().keys() & set(jobs))
+    assert gone, "jobs end whose folders are gone"
+
+
+def test_where_there_is_no_slurm(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    spec = tmp_path / "spec.toml"
+    spec.write_text(SPEC)
+    ran = run_here("run", spec, "--project", tmp_path / "project", "--on", "slurm")
+    assert ran.code == 1
+    assert ran.err == "Error: --on slurm needs a machine that submits to Slurm; no sbatch is here\n"
