@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from tests.cli.commands import environment, start
+from tests.cli.commands import start
 
 # Two programs that train for several seconds each, so that they are cut off on the way.
 LONG = """\
@@ -24,8 +23,6 @@ epochs = 30000
 batch_size = "full"
 """
 
-ONE_DEVICE = "--xla_force_host_platform_device_count=1"
-
 
 @pytest.fixture(scope="session")
 def spec(tmp_path_factory) -> Path:
@@ -36,9 +33,8 @@ def spec(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def here(spec: Path) -> Path:
-    """The project of a training of this machine, on as many devices as a worker has."""
-    flags = f"{os.environ.get('XLA_FLAGS', '')} {ONE_DEVICE}"
-    with start("run", spec, "--project", spec.parent, env=environment(XLA_FLAGS=flags)) as process:
+    """The project of a training of this machine."""
+    with start("run", spec, "--project", spec.parent) as process:
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     return spec.parent

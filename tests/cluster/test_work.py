@@ -118,7 +118,7 @@ def test_runs_are_divided_so_that_all_have_work(tmp_path: Path) -> None:
         record.add_experiment(known(wanted))
         cut = (wanted[5].id, wanted[2].id)
         record.write(checkpoint=Checkpoint("cut", cut, 8, {}))
-        waves = divided(wanted, record, slots=3, devices=1)
+        waves = divided(wanted, record, slots=3, cores=1, gpus=0)
     first, *others = waves
     assert (first.checkpoint, [job.id for job in first.jobs]) == ("cut", list(cut))
     # Chunks have four lanes, and are not divided.

@@ -147,7 +147,7 @@ class Cluster:
                 f"no machine of {self.place.on} has {cores} cores{also}; ask for fewer with "
                 "--cores and --gpus"
             )
-        waves = divided(jobs, record, slots, gpus or cores)
+        waves = divided(jobs, record, slots, cores, gpus)
         datasets = {job.dataset.fingerprint: job.dataset for job in jobs}
         # In the object store of Ray, from which each goes to a machine once.
         held = {name: ray.put(dataset) for name, dataset in datasets.items()}

@@ -126,7 +126,7 @@ class Slurm:
         yield from _left_behind(root, inbox)
         outcomes = record.outcomes([job.id for job in jobs])
         jobs = [job for job in jobs if outcomes[job.id] in ("waiting", "training")]
-        waves = divided(jobs, record, place.jobs, place.gpus or place.cores)
+        waves = divided(jobs, record, place.jobs, place.cores, place.gpus or 0)
         datasets = {job.dataset.fingerprint: job.dataset for job in jobs}
         yield from _Training(self._executor(root), place, root, inbox).run(waves, datasets)
 

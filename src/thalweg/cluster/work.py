@@ -54,20 +54,22 @@ def check_schedules(jobs: Sequence[Job]) -> None:
         )
 
 
-def divided(jobs: Sequence[Job], record: Record, slots: int, devices: int) -> list[Planned]:
+def divided(
+    jobs: Sequence[Job], record: Record, slots: int, cores: int, gpus: int
+) -> list[Planned]:
     """Runs as waves: interrupted ones as they were, others so that there is one for each slot.
 
     Args:
         jobs: the runs.
         record: has the checkpoints of those that were interrupted.
         slots: waves that are trained at the same time.
-        devices: of each of them.
+        cores, gpus: of each of them.
     """
     waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
     waves: list[Planned] = []
     for members in group(jobs):
-        room = capacity(members, devices=devices)
-        at_once = room.width * devices  # computed side by side: none should go without work
+        room = capacity(members, devices=gpus or devices.devices_of(cores))
+        at_once = room.width * (gpus or cores)  # computed side by side: none should go without work
         share = -(-len(jobs) // (slots * at_once)) * at_once
         waves += planned(members, waiting, min(room.lanes, share))
     return waves
@@ -77,11 +79,11 @@ def compute_on(cores: int, gpus: int) -> None:
     """Configure JAX, once per process and before its first computation, for what a wave is given.
 
     Args:
-        cores: processor cores; each is a device where there is no GPU.
+        cores: processor cores, which it computes on where there is no GPU.
         gpus: GPUs that this process sees.
     """
     devices.prepare()
-    jax.config.update("jax_num_cpu_devices", cores)
+    jax.config.update("jax_num_cpu_devices", devices.devices_of(cores))
     if not gpus:
         jax.config.update("jax_platforms", "cpu")
 

@@ -27,6 +27,7 @@ __all__ = [
     "compiler_options",
     "cores",
     "describe",
+    "devices_of",
     "mesh",
     "prepare",
     "put",
@@ -55,7 +56,7 @@ def prepare() -> None:
     if "xla_force_host_platform_device_count" in flags:
         return
     try:
-        jax.config.update("jax_num_cpu_devices", max(cores(), 2))
+        jax.config.update("jax_num_cpu_devices", devices_of(cores()))
     except RuntimeError:
         warnings.warn(
             "JAX was in use before Thalweg: programs run on the devices it has, "
@@ -67,6 +68,11 @@ def prepare() -> None:
 def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices_of(cores: int) -> int:
+    """Devices that so many processor cores are."""
+    return max(cores, 2)
 
 
 def cache_folder() -> Path:
