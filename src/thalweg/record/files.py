@@ -26,9 +26,18 @@ __all__ = [
     "delete_files",
     "list_files",
     "lock_for_writing",
+    "make_folder",
     "read_places",
     "save_arrays",
 ]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing, with names that are on disk."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        _sync_folder(path.parent)
 
 
 def lock_for_writing(project: Path) -> int:
@@ -137,10 +146,10 @@ def _opened(path: Path) -> Any:
     except FileNotFoundError as error:
         raise FileMissing(
             f"{path} is missing, although the record names it; put the folder arrays back beside "
-            f"record.sqlite, or train its runs again in another project folder"
+            f"record.sqlite, or let `thalweg doctor --repair` forget its runs"
         ) from error
     except SafetensorError as error:
         raise RecordError(
-            f"{path} is damaged ({error}); restore it from a backup, or train its runs again in "
-            f"another project folder"
+            f"{path} is damaged ({error}); restore it from a backup, or let `thalweg doctor "
+            f"--repair` forget its runs"
         ) from error

@@ -195,7 +195,7 @@ _FULL = (
 _FORBIDDEN = "{project} cannot be written to ({error}); choose another project folder"
 _DAMAGED = (
     "{project}/record.sqlite is damaged or is not a database ({error}); restore it from a backup, "
-    "or choose another project folder"
+    "or let `thalweg doctor --repair` save what can be read"
 )
 _UNOPENED = (
     "{project}/record.sqlite cannot be opened ({error}); if its folder is read-only, copy the "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
@@ -66,7 +66,7 @@ class Record:
         database = project / "record.sqlite"
         with ExitStack() as stack, explained(project):
             if write:
-                (project / "arrays").mkdir(parents=True, exist_ok=True)
+                files.make_folder(project / "arrays")
                 stack.callback(os.close, files.lock_for_writing(project))
             elif not database.exists():
                 raise no_record(project)
@@ -134,23 +134,21 @@ class Record:
         runs = [item.run for item in (*updates, *series, *adjustments)]
         runs += () if checkpoint is None else checkpoint.runs
         runs += () if arrays is None else writing.checked_runs(arrays)
-        touched: list[str] = []  # files that may have no place in the record afterwards
-        try:
-            with self._transaction() as connection:
-                keys = writing.run_keys(connection, runs)
-                writing.update_runs(connection, keys, updates, program)
-                writing.append_series(connection, keys, self._cohorts, series)
-                writing.put_adjustments(connection, keys, adjustments)
-                if finished_checkpoint is not None:
-                    touched += writing.drop_checkpoint(connection, finished_checkpoint)
-                if checkpoint is not None:
-                    touched.append(file := files.save_arrays(self._arrays, checkpoint.arrays))
-                    touched += writing.put_checkpoint(connection, checkpoint, file)
-                if arrays is not None:
-                    touched.append(file := files.save_arrays(self._arrays, arrays.arrays))
-                    touched += writing.name_arrays(connection, keys, self._cohorts, arrays, file)
-        finally:
-            self._delete_unnamed(touched)
+        stale: list[str] = []  # files that have no place in the record afterwards
+        with self._transaction() as connection, self._new_files() as save:
+            keys = writing.run_keys(connection, runs)
+            writing.update_runs(connection, keys, updates, program)
+            writing.append_series(connection, keys, self._cohorts, series)
+            writing.put_adjustments(connection, keys, adjustments)
+            if finished_checkpoint is not None:
+                stale += writing.drop_checkpoint(connection, finished_checkpoint)
+            if checkpoint is not None:
+                file = save(checkpoint.arrays)
+                stale += writing.put_checkpoint(connection, checkpoint, file)
+            if arrays is not None:
+                file = save(arrays.arrays)
+                stale += writing.name_arrays(connection, keys, self._cohorts, arrays, file)
+        self._delete_unnamed(stale)
 
     def _check_writable(self) -> None:
         if not self.writable:
@@ -167,6 +165,26 @@ class Record:
                 yield connection
         except BaseException:
             self._cohorts.forget()
+            raise
+
+    @contextmanager
+    def _new_files(self) -> Iterator[Callable[[Mapping[str, np.ndarray]], str]]:
+        """Writes files of arrays; what fails inside takes them away again.
+
+        A commit that fails is outside, and leaves them: some of it may be on disk all the same,
+        and a record that is opened after a loss of power then names them. The next writer deletes
+        those that none names.
+        """
+        written: list[str] = []
+
+        def save(arrays: Mapping[str, np.ndarray]) -> str:
+            written.append(files.save_arrays(self._arrays, arrays))
+            return written[-1]
+
+        try:
+            yield save
+        except BaseException:
+            files.delete_files(self._arrays, written)
             raise
 
     def _delete_unnamed(self, names: Iterable[str]) -> None:
