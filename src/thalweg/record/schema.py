@@ -13,11 +13,22 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from thalweg.errors import RecordError
 
-__all__ = ["ADJUSTMENTS", "FORMAT_VERSION", "connected", "explained", "no_record"]
+__all__ = [
+    "ADJUSTMENTS",
+    "FORMAT_VERSION",
+    "DamagedRecord",
+    "columns",
+    "connected",
+    "decoded",
+    "explained",
+    "has_table",
+    "no_record",
+]
 
 FORMAT_VERSION = 1  # kept in the file as `pragma user_version`
 APPLICATION_ID = 0x54686C77  # "Thlw": tells a record from any other SQLite file
@@ -103,6 +114,29 @@ create table if not exists adjustment (
     request text not null
 )
 """
+
+
+class DamagedRecord(RecordError):
+    """The database holds what no writer has put there."""
+
+
+@cache
+def columns() -> dict[str, dict[str, str]]:
+    """By table, its columns and the kind of value each holds; rows refer to earlier tables."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(f"{SCHEMA}; {ADJUSTMENTS}")
+        tables = connection.execute("select name from sqlite_master where type = 'table'")
+        described = {table: f"pragma table_info({table})" for (table,) in tables.fetchall()}
+        return {
+            table: {name: kind.lower() for _, name, kind, *_ in connection.execute(query)}
+            for table, query in described.items()
+        }
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the database has a table."""
+    query = "select count(*) from sqlite_master where name = ?"
+    return connection.execute(query, (name,)).fetchone() == (1,)
 
 
 @contextmanager
@@ -239,6 +273,20 @@ def explained(project: Path) -> Iterator[None]:
         raise _record_error(sentence, project, error.strerror or str(error)) from error
 
 
+@contextmanager
+def decoded(project: Path) -> Iterator[None]:
+    """Turn what makes no sense in the rows of a database into a sentence.
+
+    Raises:
+        DamagedRecord: in place of what comes of JSON that is none, and of matrices cut short.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise _record_error(_DAMAGED, project, str(error)) from error
+
+
 def _record_error(sentence: str | None, project: Path, error: str) -> RecordError:
     fallback = "the record in {project} cannot be used: {error}"
-    return RecordError((sentence or fallback).format(project=project, error=error))
+    kind = DamagedRecord if sentence is _DAMAGED else RecordError
+    return kind((sentence or fallback).format(project=project, error=error))

@@ -18,7 +18,7 @@ import numpy as np
 
 from thalweg.errors import RecordError
 from thalweg.record import files, reading, writing
-from thalweg.record.schema import connected, explained, no_record
+from thalweg.record.schema import connected, decoded, explained, no_record
 from thalweg.record.tables import (
     Adjustment,
     ArraysUpdate,
@@ -279,7 +279,7 @@ class Record:
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        with explained(self.project), self._connection as connection:
+        with explained(self.project), decoded(self.project), self._connection as connection:
             connection.execute("begin")
             yield connection
 
