@@ -400,28 +400,36 @@ class Faults:
     def damage(self) -> None:
         """The disk has lost what it said it had: ``doctor --repair``, and the command again."""
         trial = self.fresh()
-        killed_within(trial.start(), self.draw.uniform(0.5, 1) * self.seconds)
-        files = sorted(path for path in trial.project.rglob("*") if path.stat().st_size)
-        files = [path for path in files if path.suffix not in (".lock", ".sqlite-shm")]
-        if files:
-            self._tear(self.draw.choice([path for path in files if path.is_file()]))
+        killed_within(trial.start(), self.draw.uniform(0.4, 1) * self.seconds)
+        kept = [*trial.project.glob("record.sqlite*"), *trial.project.glob("arrays/*")]
+        kept = [
+            path for path in sorted(kept) if path.stat().st_size and path.suffix != ".sqlite-shm"
+        ]
+        if kept:
+            self._tear(self.draw.choice(kept))
         trial.acknowledged.unlink(missing_ok=True)  # it may be lost
         ran = trial.run()
         if ran.code:
-            ran.check_sentence("doctor --repair", "go on from")
-            repaired = trial.command("doctor", "--repair")
-            expect(repaired.code == 0, f"it cannot be repaired: {repaired.said}")
+            ran.check_sentence("doctor --repair")
+        repaired = trial.command("doctor", "--repair")
+        expect(repaired.code == 0, f"it cannot be repaired: {repaired.said}")
         self.finish(trial)
 
     def _tear(self, path: Path) -> None:
-        """Cut a file off, tear its last page, write over a page of it, or lose it."""
-        held, how = path.read_bytes(), self.draw.randrange(4)
-        page = self.draw.randrange(0, len(held), 4096) if how == 2 else max(len(held) - 4096, 0)
+        """Cut a file off, tear a page of it, or lose it.
+
+        Pages are those that say how things lie: a record cannot know its numbers from others.
+        """
+        held, how = path.read_bytes(), self.draw.randrange(3)
+        pages = [0] if path.suffix == ".safetensors" else range(0, len(held), 4096)
+        if path.name == "record.sqlite":  # the first byte tells what lies on a page of SQLite's
+            pages = [page for page in pages if held[page] in (2, 5, 10, 13)] or [0]
         if how == 0:
             path.write_bytes(held[: self.draw.randrange(len(held))])
-        elif how == 3 and path.suffix == ".safetensors":
+        elif how == 1 and path.suffix == ".safetensors":
             path.unlink()
         else:
+            page = self.draw.choice(pages)
             torn = self.draw.randbytes(len(held[page : page + 4096]))
             path.write_bytes(held[:page] + torn + held[page + 4096 :])
 

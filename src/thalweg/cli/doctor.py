@@ -17,6 +17,7 @@ from thalweg.cli import output
 from thalweg.errors import RecordError
 from thalweg.record.checking import Examined, examine
 from thalweg.record.repairing import repair as repaired
+from thalweg.record.schema import NoRecord
 from thalweg.report.words import count
 
 __all__ = ["doctor"]
@@ -50,10 +51,10 @@ def doctor(project: Path, *, repair: bool, json: bool) -> None:
     try:
         kept = repaired(project) if repair else None
         checks += _record(examine(project), project)
+    except NoRecord:
+        checks.append(Check("record", True, f"none yet in {project}"))
     except RecordError as error:
-        # A project without a record is as well as one can be that has not begun.
-        none = not (project / "record.sqlite").exists()
-        checks.append(Check("record", none, f"none yet in {project}" if none else str(error)))
+        checks.append(Check("record", False, str(error)))
     if json:
         output.emit({"checks": [check._asdict() for check in checks], "kept": kept})
     else:

@@ -19,6 +19,7 @@ from thalweg.errors import RecordError
 from thalweg.record import files
 from thalweg.record.schema import (
     DamagedRecord,
+    check_knows_arrays,
     columns,
     connected,
     explained,
@@ -109,9 +110,10 @@ def examine(project: Path) -> Examined:
     try:
         with explained(project), connected(database, write=False) as connection:
             connection.execute("begin")
+            check_knows_arrays(connection, project)
             return _examined(connection, project / "arrays")
     except DamagedRecord as error:
-        return Examined(database=str(error.__cause__))
+        return Examined(database=str(error.__cause__ or error))
 
 
 def _examined(connection: sqlite3.Connection, arrays: Path) -> Examined:

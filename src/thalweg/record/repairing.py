@@ -18,6 +18,7 @@ from thalweg.record import files
 from thalweg.record.checking import examine, is_sound
 from thalweg.record.schema import ADJUSTMENTS, columns, connected, explained, has_table
 from thalweg.record.store import Record
+from thalweg.record.writing import unnamed
 
 __all__ = ["repair"]
 
@@ -40,12 +41,14 @@ def repair(project: Path) -> Path | None:
             kept = _keep(project)
             if found.database:
                 _salvage(project)
-            while not (left := examine(project)).well:
-                with connected(project / "record.sqlite", write=True) as connection:
+            with connected(project / "record.sqlite", write=True) as connection:
+                names = unnamed(connection, files.list_files(project / "arrays"))
+                files.delete_files(project / "arrays", names)
+                while not (left := examine(project)).well:
                     _forget(connection, left.lost, left.checkpoints)
         finally:
             os.close(descriptor)
-    with Record.open(project, write=True):  # deletes the files that nothing names
+    with Record.open(project, write=True):  # deletes the files of what was forgotten
         return kept
 
 

@@ -22,6 +22,8 @@ __all__ = [
     "ADJUSTMENTS",
     "FORMAT_VERSION",
     "DamagedRecord",
+    "NoRecord",
+    "check_knows_arrays",
     "columns",
     "connected",
     "decoded",
@@ -116,6 +118,10 @@ create table if not exists adjustment (
 """
 
 
+class NoRecord(RecordError):
+    """There is none, or a writer was killed before there was."""
+
+
 class DamagedRecord(RecordError):
     """The database holds what no writer has put there."""
 
@@ -137,6 +143,17 @@ def has_table(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the database has a table."""
     query = "select count(*) from sqlite_master where name = ?"
     return connection.execute(query, (name,)).fetchone() == (1,)
+
+
+def check_knows_arrays(connection: sqlite3.Connection, project: Path) -> None:
+    """Refuse a record that was lost or emptied: its runs come before their arrays.
+
+    Raises:
+        DamagedRecord: it has no run, and there are files of arrays.
+    """
+    [runs] = connection.execute("select count(*) from run").fetchone()
+    if not runs and any((project / "arrays").glob("*.safetensors")):
+        raise _record_error(_DAMAGED, project, "it knows none of the files in arrays")
 
 
 @contextmanager
@@ -174,9 +191,9 @@ def _reading_mode(database: Path) -> str:
     return "mode=ro"
 
 
-def no_record(project: Path) -> RecordError:
+def no_record(project: Path) -> NoRecord:
     """The error of a folder without a record."""
-    return RecordError(
+    return NoRecord(
         f"{project} holds no record; run an experiment with `thalweg run SPEC --project {project}`"
     )
 

@@ -18,7 +18,14 @@ import numpy as np
 
 from thalweg.errors import RecordError
 from thalweg.record import files, reading, writing
-from thalweg.record.schema import connected, decoded, explained, no_record
+from thalweg.record.schema import (
+    NoRecord,
+    check_knows_arrays,
+    connected,
+    decoded,
+    explained,
+    no_record,
+)
 from thalweg.record.tables import (
     Adjustment,
     ArraysUpdate,
@@ -72,10 +79,25 @@ class Record:
                 raise no_record(project)
             connection = stack.enter_context(connected(database, write=write))
             record = cls(project, connection, write)
-            if write:  # what a killed writer left behind
+            if write:
+                check_knows_arrays(connection, project)
+                # What a killed writer left behind.
                 record._delete_unnamed(files.list_files(record._arrays))
             record._closing = stack.pop_all()
             return record
+
+    @classmethod
+    def exists(cls, project: Path | str) -> bool:
+        """Whether a folder has a record; none is there yet if its first writer was killed early.
+
+        Raises:
+            RecordError: it has one that cannot be opened.
+        """
+        try:
+            with cls.open(project):
+                return True
+        except NoRecord:
+            return False
 
     def close(self) -> None:
         """Close the record; a second time does nothing."""
