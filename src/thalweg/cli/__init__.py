@@ -55,6 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         print("interrupted", file=sys.stderr)
         return 130
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        print(f"Error: there is too little memory{reason}; ask for fewer rows", file=sys.stderr)
+        return 1
     except OSError as error:
         if error.filename is not None:
             raise
