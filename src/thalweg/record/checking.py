@@ -19,6 +19,7 @@ from thalweg.errors import RecordError
 from thalweg.record import files
 from thalweg.record.schema import (
     DamagedRecord,
+    NoRecord,
     check_knows_arrays,
     columns,
     connected,
@@ -105,15 +106,19 @@ def examine(project: Path) -> Examined:
         RecordError: there is none, or it is not for this Thalweg to read.
     """
     database = project / "record.sqlite"
-    if not database.exists():
-        raise no_record(project)
     try:
+        if not database.exists():
+            raise no_record(project)
         with explained(project), connected(database, write=False) as connection:
             connection.execute("begin")
             check_knows_arrays(connection, project)
             return _examined(connection, project / "arrays")
     except DamagedRecord as error:
         return Examined(database=str(error.__cause__ or error))
+    except NoRecord:
+        if not files.list_files(project / "arrays"):
+            raise
+        return Examined(database="there are files of arrays, and nothing that knows them")
 
 
 def _examined(connection: sqlite3.Connection, arrays: Path) -> Examined:

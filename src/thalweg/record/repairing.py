@@ -44,7 +44,8 @@ def repair(project: Path) -> Path | None:
             with connected(project / "record.sqlite", write=True) as connection:
                 names = unnamed(connection, files.list_files(project / "arrays"))
                 files.delete_files(project / "arrays", names)
-                while not (left := examine(project)).well:
+                # What is forgotten may strand others: a wave goes on with all its runs or not.
+                while (left := examine(project)).lost or left.checkpoints:
                     _forget(connection, left.lost, left.checkpoints)
         finally:
             os.close(descriptor)
@@ -143,6 +144,10 @@ def _drop_loose_rows(connection: sqlite3.Connection) -> None:
     for table in ("member", "cohort_run", "adjustment"):
         connection.execute(f"delete from {table} where run not in (select key from run)")
     connection.execute("delete from member where experiment not in (select key from experiment)")
+    connection.execute(
+        "delete from checkpoint where exists "
+        "(select 1 from json_each(runs) where value not in (select id from run))"
+    )
 
 
 def _concerned(connection: sqlite3.Connection, torn: set[str]) -> list[str]:
@@ -150,7 +155,8 @@ def _concerned(connection: sqlite3.Connection, torn: set[str]) -> list[str]:
 
     Stretches of curves are numbered as they are written, those of one write one after another. So
     a gap concerns the cohorts before and after it; had a cohort nothing else in that write, then
-    its curves do not end where its runs end, which is found without this.
+    its curves do not end where its runs end, which is found without this, unless they may end
+    anywhere.
     """
     if torn & {"cohort_run", "array_file", "adjustment"}:
         return [id for (id,) in connection.execute("select id from run")]
@@ -160,6 +166,6 @@ def _concerned(connection: sqlite3.Connection, torn: set[str]) -> list[str]:
         "select id from run where key in (select run from cohort_run where cohort in ("
         "select cohort from (select cohort, key - lag(key, 1, 0) over (order by key) as before, "
         "lead(key) over (order by key) - key as after from curve) "
-        "where before > 1 or after > 1))"
+        "where before > 1 or after > 1)) or outcome in ('training', 'diverged')"
     )
     return [id for (id,) in connection.execute(query)]
