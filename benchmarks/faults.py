@@ -244,7 +244,17 @@ class Faults:
             self.seconds = time.monotonic() - begin
             expect(ran.code == 0, f"nothing happened, and it failed: {ran.said}")
         self.undisturbed = contents(whole.project)
+        self.check_seeds_differ(whole.project)
         self.writes = len(whole.acknowledged.read_text().splitlines())
+
+    def check_seeds_differ(self, project: Path) -> None:
+        """Runs of different seeds have nothing in common."""
+        with Record.open(project) as record:
+            seeds = {run.id: run.seed for run in record.experiment().runs}
+        curves: dict[Any, int] = {}
+        for id, parts in self.undisturbed.items():
+            shared = curves.setdefault(parts["curve batch.loss"], seeds[id])
+            expect(shared == seeds[id], f"seeds {shared} and {seeds[id]} draw the same")
 
     def fresh(self, project: Path = Path()) -> Trial:
         """A project in which nothing is."""
