@@ -263,6 +263,10 @@ class Faults:
         self.trials += 1
         return Trial(self.folder / str(self.trials), project)
 
+    def some_write(self) -> int:
+        """The number of some write."""
+        return self.draw.randint(1, self.writes)
+
     def moment(self) -> float:
         """Some seconds after the start of a process, before its end."""
         return self.draw.uniform(0.0, self.seconds)
@@ -287,13 +291,13 @@ class Faults:
     def killed_after_write(self) -> None:
         """Killed between two writes of the record."""
         trial = self.fresh()
-        trial.run(f"killed_after_write:{self.draw.randint(1, self.writes)}")
+        trial.run(f"killed_after_write:{self.some_write()}")
         self.finish(trial)
 
     def killed_after_file(self) -> None:
         """Killed between the write of a file and the commit that names it."""
         trial = self.fresh()
-        trial.run(f"killed_after_file:{self.draw.randint(1, self.writes)}")
+        trial.run(f"killed_after_file:{self.some_write()}")
         self.finish(trial)
 
     def killed_exporting(self) -> None:
@@ -393,7 +397,11 @@ class Faults:
     # ---------------------------------------------------------------------------- the power is cut
 
     def power(self) -> None:
-        """The power is cut: only what was synced is there."""
+        """The power is cut, at any moment or right after a write: only what was synced is there."""
+        self.power_cut(self.draw.choice(["none", f"killed_after_write:{self.some_write()}"]))
+
+    def power_cut(self, fault: str) -> None:
+        """The power is cut when a process ends that has some fault, or sooner."""
         trial = self.fresh()
         image, left = trial.folder / "image", trial.folder / "left"
         subprocess.run(["truncate", "-s", "24M", str(image)], check=True)
@@ -402,7 +410,7 @@ class Faults:
         with mounted(trial.folder / "disk", "-o", "loop,commit=300", str(image)) as disk:
             subprocess.run(["sync", "-f", str(disk)], check=True)
             trial.project = disk / "below" / "project"
-            killed_within(trial.start(), self.moment())
+            killed_within(trial.start(fault), self.moment() if fault == "none" else 600)
             subprocess.run(["cp", "--sparse=always", str(image), str(left)], check=True)
         with mounted(trial.folder / "disk", "-o", "loop", str(left)):
             trial.check_nothing_lost()

@@ -36,7 +36,7 @@ def test_killed_again_and_again(faults):
 def test_the_power_is_cut(faults, mounting):
     if not Path("/dev/loop-control").exists():
         pytest.skip("a disk image cannot be mounted")
-    faults.power()
+    faults.power_cut("killed_after_write:3")
 
 
 @pytest.mark.slow
