@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from tests.cli.test_output import assert_golden
+
+from thalweg.cli import doctor
+from thalweg.engine import devices
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +92,30 @@ def test_a_damaged_program(thalweg, tmp_path):
     assert thalweg("doctor", "--repair").code == 0
     assert not torn.exists()
     assert thalweg("doctor").code == 0
+
+
+def test_devices_that_are_not_there(thalweg, monkeypatch):
+    def fail() -> None:
+        raise RuntimeError("Unable to initialize\nbackend")
+
+    monkeypatch.setattr(devices, "describe", fail)
+    ran = thalweg("doctor")
+    assert ran.code == 1
+    assert "JAX finds none: Unable to initialize backend" in ran.out
+    assert "look at JAX_PLATFORMS" in ran.out
+
+
+def test_a_library_that_is_missing(thalweg, monkeypatch):
+    def version(name: str) -> str:
+        if name == "jaxlib":
+            raise PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(doctor, "version", version)
+    ran = thalweg("doctor", "--json")
+    assert ran.code == 1
+    assert [name for name, well in checks(ran).items() if not well] == ["jaxlib"]
+    assert "devices" not in checks(ran)
 
 
 def test_programs_that_cannot_be_kept(thalweg, tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from thalweg.errors import RecordError
-from thalweg.record import Record
+from thalweg.record import Record, files
 from thalweg.record.checking import examine
 from thalweg.record.repairing import repair
 from thalweg.record.tables import ArraysUpdate, Checkpoint, RunUpdate, SeriesChunk
@@ -144,6 +144,25 @@ def test_a_page_of_the_database_is_torn(written, page):
                     steps, values = record.series("train.loss", [run.id])[run.id]
                     np.testing.assert_array_equal(values, np.arange(1, 101, dtype=np.float32) / 2)
                     assert len(steps) == 100
+
+
+def test_a_file_that_is_superseded_meanwhile(written, monkeypatch):
+    shapes, writer = files.shapes, Record.open(written, write=True)
+
+    def late(path: Path) -> object:
+        if writer.writable and path.name == file_of(written, "checkpoint").name:
+            writer.writable = False
+            path.rename(path.with_suffix(".away"))
+            try:
+                return shapes(path)
+            finally:
+                path.with_suffix(".away").rename(path)
+        return shapes(path)
+
+    monkeypatch.setattr(files, "shapes", late)
+    assert examine(written).well
+    assert not writer.writable
+    writer.close()
 
 
 def test_a_lost_database_is_not_begun_anew(written):

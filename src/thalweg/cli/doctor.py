@@ -43,10 +43,12 @@ class Check(NamedTuple):
 
 def doctor(project: Path, *, repair: bool, json: bool) -> None:
     """Check everything; print it; repair what can be repaired if asked to."""
-    from thalweg.engine import devices
+    checks = [*_versions(), _extras()]
+    if all(check.well for check in checks):  # else what follows cannot even be imported
+        from thalweg.engine import devices
 
-    devices.prepare()
-    checks = [*_versions(), _extras(), _devices(), _programs(devices.cache_folder(), repair)]
+        devices.prepare()
+        checks += [_devices(), _programs(devices.cache_folder(), repair)]
     kept = None
     try:
         kept = repaired(project) if repair else None
@@ -118,9 +120,10 @@ def _devices() -> Check:
 
     try:
         known = devices.describe()
-    except RuntimeError as error:  # JAX finds none of those it was told to use
-        advice = "look at JAX_PLATFORMS and at the drivers of the device"
-        return Check("devices", False, " ".join(str(error).split()), advice)
+    except (RuntimeError, AssertionError) as error:  # either, by what JAX was told to use
+        advice = "look at JAX_PLATFORMS, and at the drivers of the device"
+        reason = " ".join(str(error).split()) or "there are none such"
+        return Check("devices", False, f"JAX finds none: {reason}", advice)
     kind = known["processor"] if known["platform"] == "cpu" else known["device"]
     return Check("devices", True, f"{known['devices']} × {known['platform']}, {kind}")
 

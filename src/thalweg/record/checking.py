@@ -105,6 +105,14 @@ def examine(project: Path) -> Examined:
     Raises:
         RecordError: there is none, or it is not for this Thalweg to read.
     """
+    before, found = None, _look(project)
+    # While another process writes, files go between being named and being opened: damage stays.
+    while not found.well and found != before:
+        before, found = found, _look(project)
+    return found
+
+
+def _look(project: Path) -> Examined:
     database = project / "record.sqlite"
     try:
         if not database.exists():
