@@ -11,10 +11,12 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import struct
 import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,11 @@ from tests.record.conftest import planned
 from thalweg import laboratory  # noqa: F401 (imported before memory is counted)
 from thalweg.cli.request import Request
 from thalweg.data import CSV, read_idx
-from thalweg.errors import ThalwegError
+from thalweg.errors import DataError, ThalwegError
 from thalweg.record import Record
 from thalweg.record.checking import examine
 from thalweg.record.repairing import repair
+from thalweg.record.schema import columns
 from thalweg.record.tables import ArraysUpdate, Checkpoint, RunUpdate, SeriesChunk
 
 hostile = settings(
@@ -196,6 +199,16 @@ def test_idx(tmp_path_factory, compressed, changes):
         assert isinstance(read_idx(path), np.ndarray)
 
 
+def test_a_small_file_that_unpacks_to_much(tmp_path):
+    packing = zlib.compressobj(1, wbits=31)
+    parts = [packing.compress(IDX), *(packing.compress(bytes(2**20)) for _ in range(300))]
+    path = tmp_path / "images-idx3-ubyte.gz"
+    path.write_bytes(b"".join([*parts, packing.flush()]))
+    assert path.stat().st_size < 2**22
+    with limits(0), pytest.raises(DataError, match="too long"):
+        read_idx(path)
+
+
 TABLE = b"a,b,kind,y\n" + b"".join(
     b"%d,%d.5,%s,%d\n" % (i, i % 7, b"red" if i % 3 else b"blue", i % 2) for i in range(60)
 )
@@ -229,6 +242,30 @@ def whole(tmp_path_factory) -> Path:
     return project
 
 
+oddities = st.one_of(
+    st.none(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.binary(max_size=20),
+    st.text(max_size=20),
+    st.sampled_from(["{", "[]", "[1]", "null", '{"a": []}', "[" * 10_000, "9" * 5_000, '"r0"']),
+)
+
+
+@hostile
+@given(st.data(), oddities)
+def test_records_with_other_values(tmp_path_factory, whole, data, value):
+    project = tmp_path_factory.getbasetemp() / "changed"
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(whole, project)
+    table = data.draw(st.sampled_from([name for name in columns() if name != "adjustment"]))
+    column = data.draw(st.sampled_from(list(columns()[table])))
+    with closing(sqlite3.connect(project / "record.sqlite")) as connection, connection:
+        with suppress(sqlite3.IntegrityError):  # a key that is another's, or none
+            connection.execute(f"update {table} set {column} = ?", (value,))
+    check_record(project)
+
+
 def read_all(project: Path) -> None:
     """All that can be asked of a record; each failure is one of its own."""
     with Record.open(project) as record:
@@ -257,11 +294,16 @@ def test_records(tmp_path_factory, whole, what, changes):
     files = sorted(project.glob("arrays/*"), key=lambda path: path.stat().st_size)
     path = {"record.sqlite": project / what, "parameters": files[0], "checkpoint": files[1]}[what]
     path.write_bytes(mutated(path.read_bytes(), changes))
-    with limits(path.stat().st_size):
-        read_all(project)
-    with limits(path.stat().st_size):
-        examine(project)
-    with limits(path.stat().st_size):
+    check_record(project)
+
+
+def check_record(project: Path) -> None:
+    """It can be read, looked at, and taken back to where it is whole."""
+    size = sum(path.stat().st_size for path in project.rglob("*"))
+    for look in (read_all, examine):
+        with limits(size):
+            look(project)
+    with limits(size):
         repair(project)
         found = examine(project)
         assert found.well, found
