@@ -260,9 +260,9 @@ def test_records_with_other_values(tmp_path_factory, whole, data, value):
     shutil.copytree(whole, project)
     table = data.draw(st.sampled_from([name for name in columns() if name != "adjustment"]))
     column = data.draw(st.sampled_from(list(columns()[table])))
-    with closing(sqlite3.connect(project / "record.sqlite")) as connection, connection:
-        with suppress(sqlite3.IntegrityError):  # a key that is another's, or none
-            connection.execute(f"update {table} set {column} = ?", (value,))
+    changing = closing(sqlite3.connect(project / "record.sqlite"))
+    with suppress(sqlite3.IntegrityError), changing as connection, connection:  # of keys
+        connection.execute(f"update {table} set {column} = ?", (value,))
     check_record(project)
 
 
