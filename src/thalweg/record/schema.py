@@ -299,7 +299,7 @@ def decoded(project: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise _record_error(_DAMAGED, project, str(error)) from error
 
 
