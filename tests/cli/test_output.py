@@ -134,6 +134,7 @@ def assert_shaped(value: Any, shape: Any) -> None:
         "show soft_exponential --svg figures/curve.svg --cost",
         "show softmax",
         "data list",
+        "doctor --project project",
     ],
 )
 def test_json_is_what_help_promises(command, thalweg, project):
@@ -177,6 +178,7 @@ def test_json_is_of_what_ran(thalweg, project):
         "show gelu",
         "show soft_clipping",
         "data list",
+        "doctor --project project",
     ],
 )
 def test_no_line_is_wider_than_the_terminal(command, columns, thalweg, project, monkeypatch):

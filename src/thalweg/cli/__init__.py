@@ -7,6 +7,7 @@ overview.py    a plan as a page and as JSON; estimate.py: how long it will take
 progress.py    what is shown while training: a live display, or plain lines
 catalogue.py   what list, show, data and schema do
 activations.py what show says of an activation beyond its card
+doctor.py      what doctor does
 names.py       the parts there are, for lists and completion
 wording.py     how a spec asks for a part; pages.py: the pages of docs/catalogue
 output.py      text and JSON on the standard streams
@@ -54,6 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         print("interrupted", file=sys.stderr)
         return 130
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        print(f"Error: there is too little memory{reason}; ask for fewer rows", file=sys.stderr)
+        return 1
     except OSError as error:
         if error.filename is not None:
             raise

@@ -377,6 +377,41 @@ def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> Non
     asking.adjust(project, change, runs, json=json)
 
 
+@app.command()
+@_path(
+    "--project",
+    metavar="DIR",
+    help="Folder of the record.",
+    default=".thalweg",
+    show_default=True,
+    envvar="THALWEG_PROJECT",
+    show_envvar=True,
+)
+@click.option("--repair", is_flag=True, help="Forget what is damaged, keeping a copy.")
+@JSON
+def doctor(project: Path, repair: bool, json: bool) -> None:
+    """Check the installation and the record.
+
+    Versions, optional libraries, devices, the folder of compiled programs, and whether the record
+    is whole: its database, the files it names, its checkpoints, and curves that end where their
+    runs end. With --repair, damaged programs are deleted, and a damaged record goes back to its
+    last good state: runs of which something cannot be read wait again, and `thalweg run` trains
+    them. What was there is kept in a folder beside it. The exit code is 1 where anything is wrong.
+
+    \b
+    Examples:
+      thalweg doctor
+      thalweg doctor --project results --repair
+
+    \b
+    JSON: checks [{name, well, found, advice}],
+      kept (the folder with the damaged record, or null).
+    """
+    from thalweg.cli.doctor import doctor as examine
+
+    examine(project, repair=repair, json=json)
+
+
 @app.command(name="list")
 @click.argument("family", metavar="[FAMILY]", default="", shell_complete=_families)
 @click.option("--table", is_flag=True, help="Compare what optimizers do, keep and compute.")

@@ -44,7 +44,7 @@ def estimated_seconds(plan: Plan, project: Path) -> float:
 
 def _recorded(plan: Plan, project: Path) -> tuple[dict[str, float], set[str]]:
     """Seconds per run-step of recorded programs, and the runs of the plan that have ended."""
-    if not (project / "record.sqlite").exists():
+    if not Record.exists(project):
         return {}, set()
     steps: dict[str, int] = defaultdict(int)
     seconds: dict[str, float] = defaultdict(float)

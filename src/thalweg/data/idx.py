@@ -6,6 +6,7 @@ Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database, section "File for
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
@@ -57,6 +58,27 @@ def _content(path: Path) -> bytes:
     if not content.startswith(b"\x1f\x8b"):  # gzip is told by its content: names vary
         return content
     try:
-        return gzip.decompress(content)
+        return _unpacked(content)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged: gzip says {str(error)!r}; get it again") from error
+
+
+def _unpacked(content: bytes) -> bytes:
+    """What is packed, or as much as shows that it is more than its header promises."""
+    parts, held = [], 0
+    with gzip.open(io.BytesIO(content)) as file:
+        while some := file.read(1 << 20):
+            parts.append(some)
+            held += len(some)
+            if held > _promised(parts[0]):
+                break
+    return b"".join(parts)
+
+
+def _promised(content: bytes) -> int:
+    """Bytes that a file holds by its header; none where it is of another format."""
+    if len(content) < 4 or content[2] not in TYPES:
+        return 0
+    axes = min(content[3], (len(content) - 4) // 4)
+    lengths = np.frombuffer(content, ">u4", axes, 4)
+    return 4 + 4 * axes + math.prod(map(int, lengths)) * np.dtype(TYPES[content[2]]).itemsize

@@ -215,7 +215,7 @@ class Laboratory:
         return tuple(dict.fromkeys(notes))
 
     def _recorded(self, trials: Sequence[Trial]) -> int:
-        if not (self.project / "record.sqlite").exists():
+        if not Record.exists(self.project):
             return 0
         with Record.open(self.project) as record:
             outcomes = record.outcomes([trial.job.id for trial in trials])
@@ -223,7 +223,7 @@ class Laboratory:
 
     def _adjusted(self, trials: Sequence[Trial]) -> int:
         """How many of them the record has as adjusted by hand."""
-        if not (self.project / "record.sqlite").exists():
+        if not Record.exists(self.project):
             return 0
         with Record.open(self.project) as record:
             return len(record.adjusted(trial.job.id for trial in trials))

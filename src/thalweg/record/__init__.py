@@ -2,7 +2,8 @@
 
 Read ``tables`` first (the shapes of what is recorded), then ``store`` (the ``Record``). Below it,
 ``schema`` is the database, ``files`` the arrays beside it, ``write`` and ``read`` the two
-directions; ``export`` turns a record into Parquet or CSV.
+directions; ``export`` turns a record into Parquet or CSV, ``checking`` and ``repairing`` look for
+damage and take it away.
 """
 
 from thalweg.record.schema import FORMAT_VERSION

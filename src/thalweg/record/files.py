@@ -11,6 +11,7 @@ import fcntl
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,20 @@ __all__ = [
     "delete_files",
     "list_files",
     "lock_for_writing",
+    "make_folder",
     "read_places",
     "save_arrays",
+    "shapes",
+    "sync_folder",
 ]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing, with names that are on disk."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
 
 
 def lock_for_writing(project: Path) -> int:
@@ -72,11 +84,11 @@ def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> str:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    _sync_folder(folder)
+    sync_folder(folder)
     return name
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder as durable as the contents of its files."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -115,13 +127,13 @@ class StoredArrays(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         with _opened(self._path) as file:
-            if name not in file.keys():  # noqa: SIM118 (not a dict)
-                raise KeyError(name)
-            return file.get_tensor(name)
+            if name in file.keys():  # noqa: SIM118 (not a dict)
+                return file.get_tensor(name)
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         with _opened(self._path) as file:
-            return iter(file.keys())
+            return iter(list(file.keys()))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -131,16 +143,29 @@ class FileMissing(RecordError):
     """A file is not there; either superseded since its name was read, or lost."""
 
 
-def _opened(path: Path) -> Any:
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a file that is whole, by name.
+
+    Raises:
+        RecordError: it is missing or damaged.
+    """
+    with _opened(path) as file:
+        # Arrays fill the file to its end, which safetensors checks; reading finds bad sectors.
+        return {name: file.get_tensor(name).shape for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        return safe_open(path, framework="numpy")
+        with safe_open(path, framework="numpy") as file:
+            yield file
     except FileNotFoundError as error:
         raise FileMissing(
             f"{path} is missing, although the record names it; put the folder arrays back beside "
-            f"record.sqlite, or train its runs again in another project folder"
+            f"record.sqlite, or let `thalweg doctor --repair` forget its runs"
         ) from error
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError, TypeError, IndexError) as error:
         raise RecordError(
-            f"{path} is damaged ({error}); restore it from a backup, or train its runs again in "
-            f"another project folder"
+            f"{path} is damaged ({error}); restore it from a backup, or let `thalweg doctor "
+            f"--repair` forget its runs"
         ) from error

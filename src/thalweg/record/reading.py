@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.errors import RecordError
+from thalweg.record.schema import has_table
 from thalweg.record.tables import Adjustment, Experiment, Outcome, Program, Run
 
 __all__ = [
@@ -108,15 +109,10 @@ def _read_members(connection: sqlite3.Connection, experiment: int) -> Iterable[R
         )
 
 
-def _has_adjustments(connection: sqlite3.Connection) -> bool:
-    query = "select count(*) from sqlite_master where name = 'adjustment'"
-    return connection.execute(query).fetchone() == (1,)
-
-
 def _adjustments(connection: sqlite3.Connection, experiment: int) -> dict[int, list[Adjustment]]:
     """What was changed by hand of each run, in order."""
     found: dict[int, list[Adjustment]] = defaultdict(list)
-    if _has_adjustments(connection):
+    if has_table(connection, "adjustment"):
         for key, *row in connection.execute(
             "select run.key, run.id, adjustment.step, name, factor, origin, time, request "
             "from adjustment join run on run.key = adjustment.run "
@@ -130,7 +126,7 @@ def _adjustments(connection: sqlite3.Connection, experiment: int) -> dict[int, l
 
 def read_adjusted(connection: sqlite3.Connection) -> set[str]:
     """Ids of all runs that were adjusted by hand."""
-    if not _has_adjustments(connection):
+    if not has_table(connection, "adjustment"):
         return set()
     query = "select id from run where key in (select run from adjustment)"
     return {id for (id,) in connection.execute(query)}
@@ -138,7 +134,7 @@ def read_adjusted(connection: sqlite3.Connection) -> set[str]:
 
 def read_answered(connection: sqlite3.Connection) -> set[str]:
     """Ids of the requests from which adjustments by hand came."""
-    if not _has_adjustments(connection):
+    if not has_table(connection, "adjustment"):
         return set()
     return {id for (id,) in connection.execute("select distinct request from adjustment")}
 

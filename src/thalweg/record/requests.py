@@ -90,12 +90,12 @@ def pending(project: Path) -> list[Request]:
 
 
 def _read(path: Path) -> Request | None:
-    """A request; None where it was withdrawn meanwhile."""
+    """A request; None where it was withdrawn meanwhile, or torn by a loss of power."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        held = json.loads(path.read_bytes())
+        return Request(**{**held, "runs": tuple(held["runs"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    return Request(**{**held, "runs": tuple(held["runs"])})
 
 
 def is_waiting(project: Path, request: Request) -> bool:

@@ -13,11 +13,24 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 from thalweg.errors import RecordError
 
-__all__ = ["ADJUSTMENTS", "FORMAT_VERSION", "connected", "explained", "no_record"]
+__all__ = [
+    "ADJUSTMENTS",
+    "FORMAT_VERSION",
+    "DamagedRecord",
+    "NoRecord",
+    "check_knows_arrays",
+    "columns",
+    "connected",
+    "decoded",
+    "explained",
+    "has_table",
+    "no_record",
+]
 
 FORMAT_VERSION = 1  # kept in the file as `pragma user_version`
 APPLICATION_ID = 0x54686C77  # "Thlw": tells a record from any other SQLite file
@@ -105,6 +118,44 @@ create table if not exists adjustment (
 """
 
 
+class NoRecord(RecordError):
+    """There is none, or a writer was killed before there was."""
+
+
+class DamagedRecord(RecordError):
+    """The database holds what no writer has put there."""
+
+
+@cache
+def columns() -> dict[str, dict[str, str]]:
+    """By table, its columns and the kind of value each holds; rows refer to earlier tables."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(f"{SCHEMA}; {ADJUSTMENTS}")
+        tables = connection.execute("select name from sqlite_master where type = 'table'")
+        described = {table: f"pragma table_info({table})" for (table,) in tables.fetchall()}
+        return {
+            table: {name: kind.lower() for _, name, kind, *_ in connection.execute(query)}
+            for table, query in described.items()
+        }
+
+
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the database has a table."""
+    query = "select count(*) from sqlite_master where name = ?"
+    return connection.execute(query, (name,)).fetchone() == (1,)
+
+
+def check_knows_arrays(connection: sqlite3.Connection, project: Path) -> None:
+    """Refuse a record that was lost or emptied: its runs come before their arrays.
+
+    Raises:
+        DamagedRecord: it has no run, and there are files of arrays.
+    """
+    [runs] = connection.execute("select count(*) from run").fetchone()
+    if not runs and any((project / "arrays").glob("*.safetensors")):
+        raise _record_error(_DAMAGED, project, "it knows none of the files in arrays")
+
+
 @contextmanager
 def connected(database: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
     """Open the database, for writing make it if it is not there; refuse what is not a record."""
@@ -140,9 +191,9 @@ def _reading_mode(database: Path) -> str:
     return "mode=ro"
 
 
-def no_record(project: Path) -> RecordError:
+def no_record(project: Path) -> NoRecord:
     """The error of a folder without a record."""
-    return RecordError(
+    return NoRecord(
         f"{project} holds no record; run an experiment with `thalweg run SPEC --project {project}`"
     )
 
@@ -195,7 +246,7 @@ _FULL = (
 _FORBIDDEN = "{project} cannot be written to ({error}); choose another project folder"
 _DAMAGED = (
     "{project}/record.sqlite is damaged or is not a database ({error}); restore it from a backup, "
-    "or choose another project folder"
+    "or let `thalweg doctor --repair` save what can be read"
 )
 _UNOPENED = (
     "{project}/record.sqlite cannot be opened ({error}); if its folder is read-only, copy the "
@@ -239,6 +290,20 @@ def explained(project: Path) -> Iterator[None]:
         raise _record_error(sentence, project, error.strerror or str(error)) from error
 
 
+@contextmanager
+def decoded(project: Path) -> Iterator[None]:
+    """Turn what makes no sense in the rows of a database into a sentence.
+
+    Raises:
+        DamagedRecord: in place of what comes of JSON that is none, and of matrices cut short.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise _record_error(_DAMAGED, project, str(error)) from error
+
+
 def _record_error(sentence: str | None, project: Path, error: str) -> RecordError:
     fallback = "the record in {project} cannot be used: {error}"
-    return RecordError((sentence or fallback).format(project=project, error=error))
+    kind = DamagedRecord if sentence is _DAMAGED else RecordError
+    return kind((sentence or fallback).format(project=project, error=error))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
@@ -18,7 +18,14 @@ import numpy as np
 
 from thalweg.errors import RecordError
 from thalweg.record import files, reading, writing
-from thalweg.record.schema import connected, explained, no_record
+from thalweg.record.schema import (
+    NoRecord,
+    check_knows_arrays,
+    connected,
+    decoded,
+    explained,
+    no_record,
+)
 from thalweg.record.tables import (
     Adjustment,
     ArraysUpdate,
@@ -66,16 +73,31 @@ class Record:
         database = project / "record.sqlite"
         with ExitStack() as stack, explained(project):
             if write:
-                (project / "arrays").mkdir(parents=True, exist_ok=True)
+                files.make_folder(project / "arrays")
                 stack.callback(os.close, files.lock_for_writing(project))
             elif not database.exists():
                 raise no_record(project)
             connection = stack.enter_context(connected(database, write=write))
             record = cls(project, connection, write)
-            if write:  # what a killed writer left behind
+            if write:
+                check_knows_arrays(connection, project)
+                # What a killed writer left behind.
                 record._delete_unnamed(files.list_files(record._arrays))
             record._closing = stack.pop_all()
             return record
+
+    @classmethod
+    def exists(cls, project: Path | str) -> bool:
+        """Whether a folder has a record; none is there yet if its first writer was killed early.
+
+        Raises:
+            RecordError: it has one that cannot be opened.
+        """
+        try:
+            with cls.open(project):
+                return True
+        except NoRecord:
+            return False
 
     def close(self) -> None:
         """Close the record; a second time does nothing."""
@@ -134,23 +156,21 @@ class Record:
         runs = [item.run for item in (*updates, *series, *adjustments)]
         runs += () if checkpoint is None else checkpoint.runs
         runs += () if arrays is None else writing.checked_runs(arrays)
-        touched: list[str] = []  # files that may have no place in the record afterwards
-        try:
-            with self._transaction() as connection:
-                keys = writing.run_keys(connection, runs)
-                writing.update_runs(connection, keys, updates, program)
-                writing.append_series(connection, keys, self._cohorts, series)
-                writing.put_adjustments(connection, keys, adjustments)
-                if finished_checkpoint is not None:
-                    touched += writing.drop_checkpoint(connection, finished_checkpoint)
-                if checkpoint is not None:
-                    touched.append(file := files.save_arrays(self._arrays, checkpoint.arrays))
-                    touched += writing.put_checkpoint(connection, checkpoint, file)
-                if arrays is not None:
-                    touched.append(file := files.save_arrays(self._arrays, arrays.arrays))
-                    touched += writing.name_arrays(connection, keys, self._cohorts, arrays, file)
-        finally:
-            self._delete_unnamed(touched)
+        stale: list[str] = []  # files that have no place in the record afterwards
+        with self._transaction() as connection, self._new_files() as save:
+            keys = writing.run_keys(connection, runs)
+            writing.update_runs(connection, keys, updates, program)
+            writing.append_series(connection, keys, self._cohorts, series)
+            writing.put_adjustments(connection, keys, adjustments)
+            if finished_checkpoint is not None:
+                stale += writing.drop_checkpoint(connection, finished_checkpoint)
+            if checkpoint is not None:
+                file = save(checkpoint.arrays)
+                stale += writing.put_checkpoint(connection, checkpoint, file)
+            if arrays is not None:
+                file = save(arrays.arrays)
+                stale += writing.name_arrays(connection, keys, self._cohorts, arrays, file)
+        self._delete_unnamed(stale)
 
     def _check_writable(self) -> None:
         if not self.writable:
@@ -167,6 +187,26 @@ class Record:
                 yield connection
         except BaseException:
             self._cohorts.forget()
+            raise
+
+    @contextmanager
+    def _new_files(self) -> Iterator[Callable[[Mapping[str, np.ndarray]], str]]:
+        """Writes files of arrays; what fails inside takes them away again.
+
+        A commit that fails is outside, and leaves them: some of it may be on disk all the same,
+        and a record that is opened after a loss of power then names them. The next writer deletes
+        those that none names.
+        """
+        written: list[str] = []
+
+        def save(arrays: Mapping[str, np.ndarray]) -> str:
+            written.append(files.save_arrays(self._arrays, arrays))
+            return written[-1]
+
+        try:
+            yield save
+        except BaseException:
+            files.delete_files(self._arrays, written)
             raise
 
     def _delete_unnamed(self, names: Iterable[str]) -> None:
@@ -261,7 +301,7 @@ class Record:
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        with explained(self.project), self._connection as connection:
+        with explained(self.project), decoded(self.project), self._connection as connection:
             connection.execute("begin")
             yield connection
 

@@ -1,0 +1,182 @@
+"""What is wrong with a record is found, and it goes back to its last good state."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thalweg.errors import RecordError
+from thalweg.record import Record, files
+from thalweg.record.checking import examine
+from thalweg.record.repairing import repair
+from thalweg.record.tables import ArraysUpdate, Checkpoint, RunUpdate, SeriesChunk
+
+
+def curve(run: str, first: int, last: int) -> SeriesChunk:
+    steps = np.arange(first, last + 1)
+    return SeriesChunk(run, "train.loss", steps, steps / 2)
+
+
+@pytest.fixture
+def written(record, project) -> Path:
+    """``r0`` and ``r1`` have finished, ``r2`` trains, ``r3`` waits."""
+    record.write(
+        updates=[RunUpdate(run, "finished", 100, 1.0, {"test.loss": 1.0}) for run in ("r0", "r1")],
+        series=[curve(run, 1, 100) for run in ("r0", "r1")],
+        arrays=ArraysUpdate(("r0", "r1"), {"a": np.ones((2, 3))}),
+    )
+    record.write(
+        updates=[RunUpdate("r2", "training", 50, 1.0)],
+        series=[curve("r2", 1, 50)],
+        checkpoint=Checkpoint("w", ("r2",), 50, {"x": np.ones(3)}),
+    )
+    record.close()
+    return project
+
+
+def change(statement: str) -> Callable[[Path], None]:
+    """Change the database behind the record's back."""
+
+    def changed(project: Path) -> None:
+        with closing(sqlite3.connect(project / "record.sqlite")) as connection, connection:
+            connection.execute(statement)
+
+    return changed
+
+
+def file_of(project: Path, table: str) -> Path:
+    with closing(sqlite3.connect(project / "record.sqlite")) as connection:
+        [name] = connection.execute(f"select file from {table}").fetchone()
+    return project / "arrays" / name
+
+
+def cut(table: str) -> Callable[[Path], None]:
+    return lambda project: os.truncate(file_of(project, table), 70)
+
+
+def outcomes(project: Path) -> list[str]:
+    with Record.open(project, write=True) as record:
+        return [run.outcome for run in record.experiment().runs]
+
+
+WHOLE = ["finished", "finished", "training", "waiting"]
+LOST_TWO = ["waiting", "waiting", "training", "waiting"]
+LOST_ONE = ["waiting", "finished", "training", "waiting"]
+LOST_THIRD = ["finished", "finished", "waiting", "waiting"]
+
+
+def test_a_whole_record(written):
+    found = examine(written)
+    assert found.well, found
+    assert found.counts == {
+        "curves": 2, "arrays": 1, "checkpoints": 1, "experiments": 1, "runs": 4
+    }  # fmt: skip
+    before = sorted(path.name for path in written.rglob("*"))
+    assert repair(written) is None
+    assert sorted(path.name for path in written.rglob("*")) == before
+    assert outcomes(written) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("harm", "left"),
+    [
+        (cut("array_file"), LOST_TWO),
+        (lambda project: file_of(project, "array_file").unlink(), LOST_TWO),
+        (cut("checkpoint"), LOST_THIRD),
+        (lambda project: file_of(project, "checkpoint").unlink(), LOST_THIRD),
+        (change("delete from checkpoint"), LOST_THIRD),
+        (change("update checkpoint set step = 40"), LOST_THIRD),
+        (change("delete from array_file"), LOST_TWO),
+        (change("""update array_file set names = '["b"]'"""), LOST_TWO),
+        (change("update curve set value_blob = zeroblob(400) where cohort = 1"), LOST_TWO),
+        (change("update curve set step_blob = x'01' where cohort = 1"), LOST_TWO),
+        (change("update run set step = 99 where id = 'r0'"), LOST_ONE),
+        (change("update run set outcome = 'waiting' where id = 'r0'"), LOST_ONE),
+        (change("insert into curve select 9, cohort, name, last, step_blob, value_blob "
+                "from curve where cohort = 1"), LOST_TWO),
+        # A row that says nothing is lost itself; the rest is as it was.
+        (change("update run set finals = '{' where id = 'r0'"), WHOLE[1:]),
+        (change("update run set seed = 'x' where id = 'r0'"), WHOLE[1:]),
+        (change("update program set description = '[]'"), WHOLE),
+        (change("update curve set last = 'x' where cohort = 2"), LOST_THIRD),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_forgotten(written, harm, left):
+    harm(written)
+    assert not examine(written).well
+    before = (written / "record.sqlite").read_bytes()
+    kept = repair(written)
+    assert kept is not None
+    assert (kept / "record.sqlite").read_bytes() == before
+    found = examine(written)
+    assert found.well, found
+    assert outcomes(written) == left
+    with Record.open(written, write=True) as record:  # what is forgotten can be written again
+        for run in record.experiment().runs:
+            if run.outcome == "waiting":
+                record.write(series=[curve(run.id, 1, 100)])
+            else:
+                assert record.series("train.loss", [run.id])[run.id][0][-1] == run.step
+
+
+@pytest.mark.parametrize("page", range(1, 20))
+def test_a_page_of_the_database_is_torn(written, page):
+    database = written / "record.sqlite"
+    held = database.read_bytes()
+    assert len(held) > 4096
+    begin = page * 4096 % len(held)
+    database.write_bytes(held[:begin] + b"\xa5" * 4096 + held[begin + 4096 :])
+    if examine(written).well:
+        return  # nothing is on that page
+    assert repair(written) is not None
+    found = examine(written)
+    assert found.well, found
+    with Record.open(written, write=True) as record:
+        for id, _, _ in record.experiments():
+            for run in record.experiment(id).runs:
+                if run.outcome == "finished":
+                    steps, values = record.series("train.loss", [run.id])[run.id]
+                    np.testing.assert_array_equal(values, np.arange(1, 101, dtype=np.float32) / 2)
+                    assert len(steps) == 100
+
+
+def test_a_file_that_is_superseded_meanwhile(written, monkeypatch):
+    shapes, writer = files.shapes, Record.open(written, write=True)
+
+    def late(path: Path) -> object:
+        if writer.writable and path.name == file_of(written, "checkpoint").name:
+            writer.writable = False
+            path.rename(path.with_suffix(".away"))
+            try:
+                return shapes(path)
+            finally:
+                path.with_suffix(".away").rename(path)
+        return shapes(path)
+
+    monkeypatch.setattr(files, "shapes", late)
+    assert examine(written).well
+    assert not writer.writable
+    writer.close()
+
+
+def test_a_lost_database_is_not_begun_anew(written):
+    (written / "record.sqlite").unlink()
+    with pytest.raises(RecordError, match="knows none of the files in arrays"):
+        Record.open(written, write=True)
+    kept = repair(written)
+    assert kept is not None
+    assert len(list((kept / "arrays").iterdir())) == 2
+    with Record.open(written, write=True) as record:
+        assert record.experiments() == []
+
+
+def test_a_record_that_is_written_is_not_repaired(written):
+    cut("checkpoint")(written)
+    with Record.open(written, write=True), pytest.raises(RecordError, match="is writing"):
+        repair(written)
