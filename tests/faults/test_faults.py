@@ -42,7 +42,16 @@ def test_the_power_is_cut(faults, mounting):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
-    ["killed_after_file", "killed_exporting", "damage", "disk", "device", "clock", "processes"],
+    [
+        "killed_after_write",
+        "killed_after_file",
+        "killed_exporting",
+        "damage",
+        "disk",
+        "device",
+        "clock",
+        "processes",
+    ],
 )
 def test_other_faults(faults, kind):
     getattr(faults, kind)()

@@ -378,6 +378,11 @@ class Wave:
         }
         arrays = {name: self.layout.take(leaf) for name, leaf in arrays.items()}
         runs = tuple(job.id for job in self.jobs)
+        # Runs are final with the last write: one that is killed before it makes its pictures again.
+        for update in decision_arrays(self.jobs, self.layout, self.lane, final, arrays):
+            self.record.write(arrays=update)
+        for update in image_arrays(self.jobs, arrays):
+            self.record.write(arrays=update)
         self.record.write(
             updates=updates,
             series=self.curves.take(),
@@ -387,10 +392,6 @@ class Wave:
             adjustments=self.adjusting.unwritten(),
         )
         self.adjusting.written()
-        for update in decision_arrays(self.jobs, self.layout, self.lane, final, arrays):
-            self.record.write(arrays=update)
-        for update in image_arrays(self.jobs, arrays):
-            self.record.write(arrays=update)
         ended = tuple((u.run, u.outcome) for u in updates)
         return Progress(0, ended, tuple(finals))
 
