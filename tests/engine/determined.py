@@ -1,12 +1,14 @@
 """Small runs of every family of networks, trained under the conditions of this process.
 
-    python -m tests.engine.determined FOLDER [FAMILY ...]
+    python -m tests.engine.determined FOLDER CORES [FAMILY ...]
 
-writes what is recorded of the watched run of each family to ``FOLDER/FAMILY.npz``.
+writes what is recorded of the watched run of each family to ``FOLDER/FAMILY.npz``, computing on so
+many of the processor cores there are, at most.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -101,7 +103,8 @@ def seen(wanted: list[Job], project: Path) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    folder, *families = sys.argv[1:]
+    folder, cores, *families = sys.argv[1:]
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
     for family in families or FAMILIES:
         with tempfile.TemporaryDirectory() as project:
             np.savez(Path(folder) / f"{family}.npz", **seen(runs(family), Path(project)))

@@ -237,13 +237,14 @@ def test_fletcher_reeves_gets_there() -> None:
 @pytest.mark.parametrize("scaling", ["identity", "diagonal"])
 def test_levenberg_marquardt_fits_the_curve_that_scipy_fits(scaling: Any) -> None:
     x = np.linspace(0, 3, 30)
-    y = 2.5 * np.exp(-1.3 * x) + 0.5 + 0.05 * DRAWS.normal(size=30)
+    y = 2.5 * np.exp(-1.3 * x) + 0.5 + 0.05 * np.random.default_rng(0).normal(size=30)
 
     def residuals(w: Any) -> Any:
         return w[0] * np.e ** (-w[1] * x) + w[2] - y
 
     start = np.array([1.0, 0.3, 0.0])
-    theirs = scipy.optimize.least_squares(residuals, start, method="lm", xtol=1e-14)
+    to_the_end = {"xtol": 1e-14, "ftol": 1e-14, "gtol": 1e-14}
+    theirs = scipy.optimize.least_squares(residuals, start, method="lm", **to_the_end)
     objective = Composite(lambda w: (residuals(w), None), lambda r: 0.5 * (r**2).sum())
     points, values = path(LevenbergMarquardt(scaling=scaling), objective, start, 40)
     np.testing.assert_allclose(points[-1], theirs.x, rtol=1e-7)
