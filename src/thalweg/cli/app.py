@@ -55,6 +55,15 @@ def _path(*names: str, metavar: str, help: str, **settings: Any) -> Callable[...
     return click.option(*names, metavar=metavar, type=kind, help=help, **settings)
 
 
+PROJECT = _path(
+    "--project",
+    metavar="DIR",
+    help="Folder of the record.",
+    default=".thalweg",
+    show_default=True,
+    envvar="THALWEG_PROJECT",
+    show_envvar=True,
+)
 JSON = click.option("--json", is_flag=True, help="Print one JSON object, and nothing else.")
 
 
@@ -80,15 +89,7 @@ def on_experiment(*, spec: bool = True) -> Callable[..., Any]:
             multiple=True,
             help="Override a field of the spec; repeatable, e.g. --set training.epochs=5.",
         ),
-        _path(
-            "--project",
-            metavar="DIR",
-            help="Folder of the record.",
-            default=".thalweg",
-            show_default=True,
-            envvar="THALWEG_PROJECT",
-            show_envvar=True,
-        ),
+        PROJECT,
         JSON,
     )
 
@@ -346,15 +347,7 @@ def export(request: Request, to: Path, format: str, json: bool) -> None:
     multiple=True,
     help="Only runs whose id begins so; repeatable.",
 )
-@_path(
-    "--project",
-    metavar="DIR",
-    help="Folder of the record.",
-    default=".thalweg",
-    show_default=True,
-    envvar="THALWEG_PROJECT",
-    show_envvar=True,
-)
+@PROJECT
 @JSON
 def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> None:
     """Change a number of runs that train now.
@@ -378,15 +371,7 @@ def adjust(change: str, runs: tuple[str, ...], project: Path, json: bool) -> Non
 
 
 @app.command()
-@_path(
-    "--project",
-    metavar="DIR",
-    help="Folder of the record.",
-    default=".thalweg",
-    show_default=True,
-    envvar="THALWEG_PROJECT",
-    show_envvar=True,
-)
+@PROJECT
 @click.option("--repair", is_flag=True, help="Forget what is damaged, keeping a copy.")
 @JSON
 def doctor(project: Path, repair: bool, json: bool) -> None:
