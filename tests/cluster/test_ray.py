@@ -11,7 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 from tests.cli.commands import start
-from tests.cluster.trainings import assert_same_records, below, parents, underway, until, workers
+from tests.cluster.trainings import (
+    assert_same_records,
+    below,
+    lose_workers,
+    parents,
+    underway,
+    until,
+)
 from tests.engine.laboratory_setup import jobs, known, recipe
 
 from thalweg.catalogue.optimizers import Momentum
@@ -34,12 +41,7 @@ def on_ray(spec: Path, project: Path, *words: str) -> subprocess.Popen[str]:
 @pytest.mark.optimized  # as the processes that train
 def test_of_lost_workers_the_waves_go_on(spec, here, tmp_path):
     with on_ray(spec, tmp_path) as process:
-        underway(process, tmp_path)
-        before = workers(process.pid, WORKER)
-        for worker in before:
-            os.kill(worker, signal.SIGKILL)
-        again = until(lambda: workers(process.pid, WORKER) - before)
-        assert again, "what they did is given to others"
+        lose_workers(process, tmp_path, WORKER)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     # A wave with a checkpoint may not begin again, which would record stretches of curves twice.

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 from tests.cli.commands import SPEC, environment, run_here, start
-from tests.cluster.trainings import assert_same_records, below, parents, underway, until, workers
+from tests.cluster.trainings import (
+    assert_same_records,
+    below,
+    lose_workers,
+    parents,
+    underway,
+    until,
+)
 
 pytest.importorskip("submitit")
 
@@ -27,12 +34,7 @@ def on_slurm(spec: Path, project: Path) -> subprocess.Popen[str]:
 @pytest.mark.optimized  # as the processes that train
 def test_of_lost_jobs_the_waves_go_on(spec, here, tmp_path):
     with on_slurm(spec, tmp_path) as process:
-        underway(process, tmp_path)
-        before = workers(process.pid, JOB)
-        for job in before:
-            os.kill(job, signal.SIGKILL)
-        again = until(lambda: workers(process.pid, JOB) - before)
-        assert again, "what they did is given to others"
+        lose_workers(process, tmp_path, JOB)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert_same_records(here, tmp_path)

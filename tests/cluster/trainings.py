@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -64,6 +66,16 @@ def workers(process: int, named: bytes) -> set[int]:
             if named in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.add(child)
     return found
+
+
+def lose_workers(process: subprocess.Popen[str], project: Path, named: bytes) -> None:
+    """Kill all that train waves of a training that is under way, and wait until others do."""
+    underway(process, project)
+    before = workers(process.pid, named)
+    for worker in before:
+        os.kill(worker, signal.SIGKILL)
+    again = until(lambda: workers(process.pid, named) - before)
+    assert again, "what they did is given to others"
 
 
 def assert_same_records(one: Path, other: Path) -> None:
