@@ -102,6 +102,7 @@ class Context:
         lengths: how many leading steps of every sequence count, int32 [batch]; None where all do.
             What layers make of real steps does not depend on what follows them.
         past: what is known of earlier steps, where the inputs go on from them; or None.
+        rematerialize: whether what layers make is made again for the gradient, and not kept.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Context:
         visits: list[Visit] | None = None,
         lengths: Array | None = None,
         past: Past | None = None,
+        rematerialize: bool = False,
     ) -> None:
         self.mode: Mode = mode
         self.key = key
@@ -125,6 +127,7 @@ class Context:
         self.visits = visits
         self.lengths = lengths
         self.past = past
+        self.rematerialize = rematerialize
 
     def within(self, layer: str) -> Context:
         """The context of a layer inside: its taps are prefixed and its randomness is its own."""
@@ -138,6 +141,33 @@ class Context:
         other = copy(self)
         other.lengths = lengths
         return other
+
+    def of_portion(
+        self, number: Array, weights: Array | None, taps: dict[str, Array] | None
+    ) -> Context:
+        """This context for a portion of the batch, which has random numbers of its own."""
+        other = copy(self)
+        other.key = None if self.key is None else jax.random.fold_in(self.key, number)
+        other.weights, other.taps = weights, taps
+        return other
+
+    def after(self, past: Past | None) -> Context:
+        """This context behind other steps."""
+        other = copy(self)
+        other.past = past
+        return other
+
+    def rematerializing(self, asked: bool = True) -> Context:
+        """This context where what layers make is made again for the gradient, or is kept."""
+        other = copy(self)
+        other.rematerialize = asked
+        return other
+
+    @property
+    def can_rematerialize(self) -> bool:
+        """Whether it is asked for, and nobody wants anything from within."""
+        watched = self.taps is not None or self.visits is not None or self.nudges
+        return self.rematerialize and not watched and self.past is None
 
     def tap(self, name: str, value: Array) -> Array:
         """Offer a value under a name and get it back, nudged if somebody asked for that."""

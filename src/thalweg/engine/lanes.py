@@ -29,6 +29,7 @@ from thalweg.catalogue.preprocessing.scaling import Affine
 from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
 from thalweg.engine import carrying, measures, penalties, streams
+from thalweg.engine.arithmetic import USUAL, Arithmetic, forward
 from thalweg.engine.order import WINDOWS, Cut, shortest
 from thalweg.engine.shuffle import position_after_shuffle
 from thalweg.tasks import Task
@@ -49,6 +50,7 @@ class Shape:
         adjustable: names of the manual schedules in use.
         cuts: to which mini-batches are cut, where they are of rows of like length.
         in_streams: whether rows are not shuffled, and go on from one step to the next.
+        arithmetic: how networks are computed.
     """
 
     batch_size: int
@@ -59,6 +61,7 @@ class Shape:
     adjustable: tuple[str, ...] = ()
     cuts: tuple[Cut, ...] = ()
     in_streams: bool = False
+    arithmetic: Arithmetic = USUAL
 
     @property
     def steps_per_epoch(self) -> int:
@@ -229,6 +232,7 @@ def objective_at(
     weights = weights_at(lane, shape, step, pool.number_type)
     network, loss = settled(lane.network, progress), settled(lane.loss, progress)
     network = network if cut is None else cut.network(network)
+    compute = partial(forward, network, shape.arithmetic)
     regularizers = [settled(regularizer, progress) for regularizer in lane.regularizers]
     key = streams.noise_key(lane.seed, step)
     attached: Any = getattr(loss, "attached", None)
@@ -243,7 +247,7 @@ def objective_at(
         past = past_at(shape, network_state, step)
         context = Context("train", key, seen, weights=weights, past=past)
         variables = Variables(parameters, network_state)
-        outputs, new_state = network.apply(variables, batch.inputs, context)
+        outputs, new_state = compute(variables, batch.inputs, context)
         return outputs, (carrying.with_past(new_state, past), seen)
 
     def loss_of(outputs: Array) -> Array:
@@ -253,7 +257,7 @@ def objective_at(
         def activations_at(inputs: Array) -> dict[str, Array]:
             seen: dict[str, Array] = {}
             context = Context("train", key, seen, weights=weights)
-            network.apply(Variables(parameters, network_state), inputs, context)
+            compute(Variables(parameters, network_state), inputs, context)
             return penalties.hidden(seen)
 
         return penalties.of_parameters(
@@ -335,7 +339,14 @@ def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
     return max(16, min(EVALUATION_ROWS, fitting))
 
 
-def evaluate(lane: Lane, pool: Pool, task: Task, cuts: tuple[Cut, ...], state: State) -> Array:
+def evaluate(
+    lane: Lane,
+    pool: Pool,
+    task: Task,
+    cuts: tuple[Cut, ...],
+    arithmetic: Arithmetic,
+    state: State,
+) -> Array:
     """Sums over the rows of each split of what ``measures.of_rows`` measures, [split, quantity]."""
     sizes = [rows.shape[0] for rows in lane.rows]
     streams = carrying.count_of(state.network_state)
@@ -353,7 +364,8 @@ def evaluate(lane: Lane, pool: Pool, task: Task, cuts: tuple[Cut, ...], state: S
         def measured(cut: Cut | None) -> Array:
             inputs, targets = _rows_of(lane, pool, chosen, cut)
             network = lane.network if cut is None else cut.network(lane.network)
-            outputs, _ = network.apply(variables, inputs, Context("evaluate", past=past))
+            context = Context("evaluate", past=past)
+            outputs, _ = forward(network, arithmetic, variables, inputs, context)
             return measures.of_rows(task, lane.loss, outputs, targets, lane.target_scaling)
 
         both = shortest(cuts, pool.inputs[chosen], measured) if cuts else measured(None)

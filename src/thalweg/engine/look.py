@@ -8,6 +8,7 @@ layer (``shift``). Training itself runs the same program whether anybody looks o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.regularizers.regularizer import mean_over_rows
 from thalweg.catalogue.schedules import settled
 from thalweg.engine import streams
+from thalweg.engine.arithmetic import forward
 from thalweg.engine.lanes import (
     Lane,
     Pool,
@@ -95,7 +97,9 @@ def shift(
         past = past_at(shape, state.network_state, step)
         context = Context("train", key, weights=weights, visits=visits, past=past)
         variables = Variables(parameters, state.network_state)
-        outputs, _ = network.apply(variables, batch.inputs, context)
+        # All rows at once: what layers are given is looked at as a whole.
+        whole = replace(shape.arithmetic, portions=1)
+        outputs, _ = forward(network, whole, variables, batch.inputs, context)
         moved = [visit for visit in visits if _is_moved_and_acts(visit, batch.inputs)]
         # Of what reads a memory too, the inputs come first.
         read = {visit.name: jax.tree.leaves(visit.input)[0] for visit in moved}

@@ -25,16 +25,23 @@ from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
 from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
+from thalweg.engine.arithmetic import Arithmetic, data_type, in_precision
 from thalweg.engine.carrying import check_carries
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.memory import recalls
 from thalweg.engine.order import Cut, cuts_of
 from thalweg.engine.program import stacked
-from thalweg.engine.refusals import check_activations, check_inputs, check_layers, check_streams
+from thalweg.engine.refusals import (
+    check_activations,
+    check_inputs,
+    check_layers,
+    check_portions,
+    check_streams,
+)
 from thalweg.engine.streams import order_words
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
-from thalweg.spec.experiment import Recipe
+from thalweg.spec.experiment import Precision, Recipe
 from thalweg.spec.identity import run_id, run_spec
 
 __all__ = ["Group", "Job", "group", "jobs_of", "resolve"]
@@ -87,9 +94,19 @@ class Job:
         """The shape of one example as the network sees it."""
         return shape_after(self.recipe.preprocessing, self.dataset.inputs.shape[1:])
 
+    @property
+    def precision(self) -> Precision:
+        """Of what the network computes."""
+        return self.recipe.training.precision
+
+    @property
+    def input_type(self) -> np.dtype:
+        """Of inputs as a program holds them: tokens, or numbers of the precision asked for."""
+        return data_type(self.dataset.inputs.dtype, self.precision)
+
     def example(self, rows: int = 1) -> jax.ShapeDtypeStruct:
         """Shape and type of some inputs as the network sees them."""
-        return jax.ShapeDtypeStruct((rows, *self.input_shape), self.dataset.inputs.dtype)
+        return jax.ShapeDtypeStruct((rows, *self.input_shape), self.input_type)
 
     @property
     def batch_size(self) -> int:
@@ -254,6 +271,7 @@ def _key(job: Job) -> Any:
         training.epochs,
         job.cuts,
         training.order,
+        _arithmetic(job),
         training.evaluate_every,
         training.probes,
         training.probe_also,
@@ -285,9 +303,22 @@ def _group(jobs: list[Job]) -> Group:
     adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
     sizes = first.batch_size, first.sizes[0], first.steps
     shape = Shape(
-        *sizes, first.dataset.task, patiences, adjustable, first.cuts, in_streams=first.in_streams
+        *sizes,
+        first.dataset.task,
+        patiences,
+        adjustable,
+        first.cuts,
+        first.in_streams,
+        _arithmetic(first),
     )
-    return Group(shape, tuple(jobs), *_cost(first.recipe, first.example(), first.batch_size))
+    with in_precision(first.precision):
+        cost = _cost(first.recipe, first.example(), first.batch_size)
+    return Group(shape, tuple(jobs), *cost)
+
+
+def _arithmetic(job: Job) -> Arithmetic:
+    training = job.recipe.training
+    return Arithmetic(training.precision, training.portions, training.rematerialize)
 
 
 def _plateaus(value: Any) -> Iterator[Any]:
@@ -338,6 +369,11 @@ def _cost(recipe: Recipe, example: Any, batch: int) -> tuple[int, int, float]:
 
 def check_network(job: Job) -> None:
     """Refuse a network that does not fit its data, batches or task, before anything is compiled."""
+    with in_precision(job.precision):
+        _check_network(job)
+
+
+def _check_network(job: Job) -> None:
     recipe, dataset = job.recipe, job.dataset
     check_rows = getattr(recipe.preprocessing, "check_rows", None)
     if check_rows is not None:
@@ -354,6 +390,7 @@ def check_network(job: Job) -> None:
     if job.in_streams:
         check_streams(job.sizes[0], job.batch_size)
         check_carries(recipe.network, job.example(job.batch_size))
+    check_portions(recipe.training.portions, job.batch_size, job.in_streams)
     rest = job.sizes[0] % job.batch_size
     if rest:
         _outputs_for(recipe, job.example(rest))
@@ -411,15 +448,18 @@ def scalings(job: Job) -> tuple[Fitted | None, Affine | None]:
     of_inputs = of_targets = None
     if is_scaled(job):
         chosen = job.recipe.preprocessing
-        of_inputs = _single(chosen.fit(inputs) if chosen is not None else fill_only(inputs))
+        fitted = chosen.fit(inputs) if chosen is not None else fill_only(inputs)
+        of_inputs = _computed_with(job.precision, fitted)
     if job.recipe.target_preprocessing is not None:
-        of_targets = _single(job.recipe.target_preprocessing.fit(targets))
+        fitted = job.recipe.target_preprocessing.fit(targets)
+        of_targets = _computed_with(job.precision, fitted)
     return of_inputs, of_targets
 
 
-def _single(fitted: Any) -> Any:
-    """In single precision, which programs compute in."""
-    return jax.tree.map(lambda array: np.asarray(array, np.float32), fitted)
+def _computed_with(precision: Precision, fitted: Any) -> Any:
+    """In the precision that programs compute in."""
+    dtype = data_type(np.dtype(np.float32), precision)
+    return jax.tree.map(lambda array: np.asarray(array, dtype), fitted)
 
 
 def stack_lanes(jobs: Sequence[Job], rows: Sequence[Rows]) -> Lane:

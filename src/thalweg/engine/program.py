@@ -31,6 +31,7 @@ from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer, chosen, evaluated
 from thalweg.engine import lanes as lane_functions
+from thalweg.engine.arithmetic import Arithmetic
 from thalweg.engine.devices import (
     ALONG_RUNS,
     EVERYWHERE,
@@ -43,6 +44,7 @@ from thalweg.engine.look import look, shift
 from thalweg.engine.memory import recall
 from thalweg.engine.order import Cut
 from thalweg.engine.orders import Orders, Readings
+from thalweg.spec.experiment import Precision
 from thalweg.tasks import Task
 
 __all__ = [
@@ -283,10 +285,11 @@ def advance(
 
 
 @cache
-def _evaluate(task: Task, cuts: tuple[Cut, ...]) -> Callable[..., Any]:
+def _evaluate(task: Task, cuts: tuple[Cut, ...], precision: Precision) -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> Array:
         def one(lane: Lane, state: State) -> Array:
-            return lane_functions.evaluate(lane, pool, task, cuts, state)
+            arithmetic = Arithmetic(precision)
+            return lane_functions.evaluate(lane, pool, task, cuts, arithmetic, state)
 
         return _over_lanes(one)(*given)
 
@@ -307,7 +310,8 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
 
 def evaluate(shape: Shape, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, quantity]; see ``lanes.evaluate``."""
-    return _evaluate(shape.task, shape.cuts)((used, _bare(lane, in_use(lane, state))), pool)
+    compute = _evaluate(shape.task, shape.cuts, shape.arithmetic.precision)
+    return compute((used, _bare(lane, in_use(lane, state))), pool)
 
 
 @cache

@@ -23,7 +23,13 @@ from thalweg.engine import penalties
 from thalweg.errors import SpecError
 from thalweg.spec.experiment import Recipe
 
-__all__ = ["check_activations", "check_inputs", "check_layers", "check_streams"]
+__all__ = [
+    "check_activations",
+    "check_inputs",
+    "check_layers",
+    "check_portions",
+    "check_streams",
+]
 
 
 def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
@@ -113,6 +119,18 @@ def check_streams(rows: int, streams: int) -> None:
         raise SpecError(
             "Training.batch_size must be <= half of the rows for training where Training.order is "
             f'"streams", or a stream is one row and nothing goes on, got {streams} of {rows} rows'
+        )
+
+
+def check_portions(portions: int, batch: int, in_streams: bool) -> None:
+    """Refuse portions that no mini-batch can be cut into."""
+    if batch % portions:
+        raise SpecError(
+            f"Training.portions must divide a mini-batch, got {portions} for {batch} rows"
+        )
+    if portions > 1 and in_streams:
+        raise SpecError(
+            'Training.order = "streams" computes all streams together; leave portions out'
         )
 
 

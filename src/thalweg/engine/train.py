@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.engine import devices, program
+from thalweg.engine.arithmetic import USUAL, Arithmetic, data_type, in_precision
 from thalweg.engine.compilation import compile_seconds, made_ahead
 from thalweg.engine.devices import EVERYWHERE, put
 from thalweg.engine.lanes import Pool, Rows
@@ -129,13 +130,25 @@ def _description(members: Group, room: Room) -> dict[str, Any]:
         "rows": members.jobs[0].sizes,
         "parameters": members.parameters,
         "width": room.width,
+        **_differing(members.shape.arithmetic),
         "options": devices.compiler_options(),
         "machine": devices.describe(),
     }
 
 
+def _differing(arithmetic: Arithmetic) -> dict[str, Any]:
+    """What is asked of the arithmetic, where it is not as usual."""
+    usual = asdict(USUAL)
+    return {name: asked for name, asked in asdict(arithmetic).items() if asked != usual[name]}
+
+
 def made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
     """A wave, compiled. Runs in a thread: the record is handed on, and not looked into."""
+    with in_precision(planned.members.shape.arithmetic.precision):
+        return _made(pools, record, planned)
+
+
+def _made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
     members, jobs, lanes, _ = planned
     room, shape = capacity(members, lanes), members.shape
     compiled = compile_seconds(own=True)
@@ -194,20 +207,20 @@ class Pools:
     """
 
     def __init__(self, groups: Sequence[Group]) -> None:
-        self._offsets: dict[str, int] = {}
+        self._offsets: dict[tuple[Any, str], int] = {}
         self._members: dict[Any, list[Any]] = {}
         self._made: dict[Any, Pool] = {}
         for members in groups:
             for job in members.jobs:
-                dataset = job.dataset
-                if dataset.fingerprint not in self._offsets:
-                    together = self._members.setdefault(_pool_key(job), [])
-                    self._offsets[dataset.fingerprint] = sum(len(d.inputs) for d in together)
+                dataset, key = job.dataset, _pool_key(job)
+                if (key, dataset.fingerprint) not in self._offsets:
+                    together = self._members.setdefault(key, [])
+                    self._offsets[key, dataset.fingerprint] = sum(len(d.inputs) for d in together)
                     together.append(dataset)
 
     def rows(self, job: Job) -> Rows:
         """Row numbers of a run's splits in its pool."""
-        offset = self._offsets[job.dataset.fingerprint]
+        offset = self._offsets[_pool_key(job), job.dataset.fingerprint]
         parts = (job.split.train, job.split.validation, job.split.test)
         if job.cuts:
             place = by_length(job.dataset)
@@ -219,12 +232,17 @@ class Pools:
         key = _pool_key(members.jobs[0])
         if key not in self._made:
             together = self._members[key]
-            inputs = np.concatenate([dataset.inputs for dataset in together])
-            targets = np.concatenate([dataset.targets for dataset in together])
-            self._made[key] = put(Pool(jnp.asarray(inputs), jnp.asarray(targets)), EVERYWHERE)
+            precision = members.shape.arithmetic.precision
+            arrays = (
+                [dataset.inputs for dataset in together],
+                [dataset.targets for dataset in together],
+            )
+            joined = (np.concatenate(each) for each in arrays)
+            typed = (jnp.asarray(each, data_type(each.dtype, precision)) for each in joined)
+            self._made[key] = put(Pool(*typed), EVERYWHERE)
         return self._made[key]
 
 
 def _pool_key(job: Job) -> Any:
     dataset = job.dataset
-    return dataset.inputs.shape, dataset.inputs.dtype, dataset.targets.shape, dataset.task
+    return dataset.inputs.shape, job.input_type, dataset.targets.shape, dataset.task

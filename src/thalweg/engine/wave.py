@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ import numpy as np
 from thalweg.catalogue.context import Variables
 from thalweg.engine import program
 from thalweg.engine.adjusting import Adjusting
+from thalweg.engine.arithmetic import each_within, in_precision
 from thalweg.engine.carrying import without_past
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
@@ -147,6 +149,10 @@ class Wave:
 
     def train(self, resume: Checkpoint | None = None) -> Iterator[Progress]:
         """Train all runs, from the start or from a checkpoint."""
+        precise = partial(in_precision, self.shape.arithmetic.precision)
+        return each_within(precise, self._train(resume))
+
+    def _train(self, resume: Checkpoint | None) -> Iterator[Progress]:
         begin = self._resume(resume) if resume is not None else 0
         clock, compiled = time.perf_counter(), compile_seconds(own=True)
         due = clock + WRITE_EVERY

@@ -8,7 +8,7 @@ parts without lists, from which the engine trains.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from thalweg.catalogue.augmentations.augmentation import Augmentation
 from thalweg.catalogue.clipping import Clipping
@@ -26,7 +26,18 @@ from thalweg.part import Number, choice, number, part
 if TYPE_CHECKING:
     from thalweg.laboratory import Laboratory
 
-__all__ = ["Compare", "EarlyStopping", "Ensemble", "Experiment", "Recipe", "Seeds", "Training"]
+__all__ = [
+    "Compare",
+    "EarlyStopping",
+    "Ensemble",
+    "Experiment",
+    "Precision",
+    "Recipe",
+    "Seeds",
+    "Training",
+]
+
+Precision: TypeAlias = Literal["bfloat16", "float32", "float64"]
 
 RECIPE_FIELDS = (
     "data",
@@ -77,7 +88,14 @@ class Training:
         ``input_shift``, how far a step moves the means and deviations of the inputs of every layer,
         takes one more step and two more forward passes; ``state_gradient``, how far the state of a
         recurrent layer at the end of a sequence depends on that so many steps before, and how many
-        outputs of its gates are saturated
+        outputs of its gates are saturated; precision: of what networks compute: ``bfloat16`` rounds
+        parameters and what layers make to 8 bits, which accelerators multiply twice as fast and
+        processors do not, and keeps parameters, gradients, sums and the loss in ``float32``;
+        ``float64`` computes everything in double precision; portions: parts of a mini-batch that
+        are computed one after the other and whose gradients add up (gradient accumulation), for a
+        third more arithmetic and the memory of one part; batch normalization sees a part at a time;
+        rematerialize: whether what the blocks and layers of a network make is made again for the
+        gradient, in place of being kept until then, for a third more arithmetic
     """
 
     epochs: int = choice(default=20, low=1)
@@ -89,6 +107,9 @@ class Training:
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)
     probe_also: Literal["input_shift", "state_gradient"] | None = choice(default=None)
+    precision: Precision = choice(default="float32")
+    portions: int = choice(default=1, low=1)
+    rematerialize: bool = choice(default=False)
     diverged_above: Number = number(default=1e6, above=0, scale="log")
 
 

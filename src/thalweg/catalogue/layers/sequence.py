@@ -8,8 +8,10 @@ the layers that hold them.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import jax
@@ -25,6 +27,7 @@ __all__ = [
     "apply_layer",
     "apply_named",
     "apply_sequence",
+    "apply_stretch",
     "by_layer",
     "init_layer",
     "init_named",
@@ -99,10 +102,43 @@ def apply_sequence(
 ) -> tuple[Array, Any]:
     """Outputs of the last layer and the new state of all."""
     state = {}
-    for name, layer in layers:
-        x, state[name] = apply_layer(name, layer, variables, x, context)
-        context = _after(layer, x, context)
+    for stretch in _stretches(layers) if context.can_rematerialize else (layers,):
+        x, own, lengths = apply_stretch(stretch, variables, x, context)
+        state |= own
+        context = context.of_lengths(lengths)
     return x, filled(state)
+
+
+def apply_stretch(
+    layers: Named, variables: Variables, x: Any, context: Context
+) -> tuple[Array, dict[str, Any], Array | None]:
+    """Outputs of the last layer, the new state of all, and how many steps of sequences count then.
+
+    Where the context asks for it, all that layers make is made again for the gradient, at once.
+    """
+    remakes = context.can_rematerialize
+    inside = context.rematerializing(False) if remakes else context
+
+    def run(variables: Variables, x: Any) -> tuple[Array, dict[str, Any], Array | None]:
+        own, state = inside, {}
+        for name, layer in layers:
+            x, state[name] = apply_layer(name, layer, variables, x, own)
+            own = _after(layer, x, own)
+        return x, state, own.lengths
+
+    return (jax.checkpoint(run) if remakes else run)(variables, x)
+
+
+def _stretches(layers: Named) -> Iterator[Named]:
+    """Layers in stretches, of which only the inputs are kept: those made of layers one by one, and
+    n others between them in √n, which keeps the least (Chen et al., Training Deep Nets with
+    Sublinear Memory Cost, 2016, section 4.1).
+    """
+    for made_of_layers, some in groupby(layers, lambda named: hasattr(named[1], "named_layers")):
+        group = list(some)
+        size = 1 if made_of_layers else math.ceil(math.sqrt(len(group)))
+        for begin in range(0, len(group), size):
+            yield group[begin : begin + size]
 
 
 def _after(layer: Any, y: Array, context: Context) -> Context:

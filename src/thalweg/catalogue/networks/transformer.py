@@ -30,6 +30,7 @@ from thalweg.catalogue.layers.lengths import aware_of_padding, lengths_of
 from thalweg.catalogue.layers.sequence import (
     apply_layer,
     apply_named,
+    apply_stretch,
     init_layer,
     init_named,
     numbered,
@@ -239,7 +240,7 @@ class Writer(NamedTuple):
         x, memory = given
         for name, layer in self.named_layers():
             of_both = (x, memory) if isinstance(layer, DecoderBlock) else x
-            x, _ = apply_layer(name, layer, variables, of_both, context)
+            x, *_ = apply_stretch([(name, layer)], variables, of_both, context)
         return x, {}
 
 
