@@ -14,6 +14,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array, lax
 
+from thalweg.catalogue.draws import mixed
+
 __all__ = ["ROUNDS", "position_after_shuffle"]
 
 # Swap-or-not mixes in a small multiple of log2(rows) rounds; at 24 no test of uniformity or of
@@ -34,24 +36,17 @@ def position_after_shuffle(position: Array, rows: int | Array, words: Array, epo
         int32 [...]; over all positions, each card once.
     """
     count = jnp.asarray(rows).astype(jnp.uint32)
-    own = _mixed(_mixed(words[0] + epoch.astype(jnp.uint32)) ^ words[1])
+    own = mixed(mixed(words[0] + epoch.astype(jnp.uint32)) ^ words[1])
 
     # Before the loop, where they are computed once for all positions.
-    salts = _mixed(own + jnp.arange(ROUNDS, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9))
+    salts = mixed(own + jnp.arange(ROUNDS, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9))
     pivots = salts % count
 
     def swap_or_not(round_number: Array, at: Array) -> Array:
         salt, pivot = salts[round_number], pivots[round_number]
         mirror = jnp.where(at <= pivot, pivot - at, pivot + count - at)
-        swap = _mixed(jnp.maximum(at, mirror) ^ salt) & jnp.uint32(1)
+        swap = mixed(jnp.maximum(at, mirror) ^ salt) & jnp.uint32(1)
         return jnp.where(swap == 1, mirror, at)
 
     # A loop, because unrolled rounds would be fused into one expression that doubles with each.
     return lax.fori_loop(0, ROUNDS, swap_or_not, position.astype(jnp.uint32)).astype(jnp.int32)
-
-
-def _mixed(x: Array) -> Array:
-    """A 32-bit integer hash whose every output bit depends on every input bit (Wellons 2018)."""
-    x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
-    x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
-    return x ^ (x >> 16)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
+from thalweg.catalogue import draws
 from thalweg.catalogue.context import Context
 from thalweg.errors import SpecError
 from thalweg.part import Number, choice, number, part
@@ -100,9 +100,7 @@ class RReLU:
             return self(z)
         if context.key is None:
             raise ValueError("RReLU needs a key in training; pass Context('train', key)")
-        # 16 bits are plenty for a slope, and half the price of 32.
-        bits = jax.random.bits(context.key, z.shape, jnp.uint16)
-        share = (bits.astype(z.dtype) + 0.5) / 65536
+        share = draws.uniform(context.key, z.shape, z.dtype)
         return _rectified(z, self.low + (self.high - self.low) * share)
 
     def __call__(self, z: Array) -> Array:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
+from thalweg.catalogue import draws
 from thalweg.catalogue.context import Context, Variables
 from thalweg.part import Number, number, part
 
 __all__ = ["Dropout", "drawn"]
+
+LEVELS = 2**24
 
 
 @part
@@ -23,9 +25,10 @@ class Dropout:
     Shapes: any → the same
     Watch for: the division keeps the mean, so evaluation needs no factor (some texts multiply by
         1 − rate there instead). A silenced weight still moves under momentum, Adam and decay. The
-        rate is rounded to a multiple of 1/65536.
+        rate is rounded to a multiple of 2⁻²⁴.
     Source: Srivastava et al., Dropout, 2014, section 4 (inverted form, section 10)
     Example:
+        >>> import jax
         >>> layer, x = Dropout(rate=0.5), jnp.ones(1000)
         >>> y, _ = layer.apply(Variables({}, {}), x, Context("train", jax.random.key(0)))
         >>> sorted(set(y.tolist())), bool(abs(y.mean() - 1) < 0.1)
@@ -48,8 +51,8 @@ class Dropout:
 
 def drawn(key: Array, rate: Number, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Which values are kept, and by which factor these are to be multiplied."""
-    # 16 random bits a unit are plenty for a mask and half the price of 32. The factor comes
-    # from the rounded rate, as the mask does, so that the mean is kept whatever the rate.
-    bits = jax.random.bits(key, shape, jnp.uint16)
-    silenced = jnp.clip(jnp.round(rate * 65536), 0, 65535).astype(jnp.uint16)
-    return bits >= silenced, 65536 / (65536 - silenced.astype(jnp.float32))
+    # The factor comes from the rounded rate, as the mask does, so that the mean is kept whatever
+    # the rate.
+    silenced = jnp.clip(jnp.round(rate * LEVELS), 0, LEVELS - 1).astype(jnp.uint32)
+    factor = LEVELS / (LEVELS - silenced).astype(jnp.float32)
+    return draws.bits(key, shape) >> 8 >= silenced, factor
