@@ -13,14 +13,18 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.ad_checkpoint import checkpoint_name
 
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 
-__all__ = ["Cell", "State", "StepContext", "check_activation", "drawn", "projected"]
+__all__ = ["KEPT", "Cell", "State", "StepContext", "check_activation", "drawn", "projected"]
 
 State = dict[str, Array]
+
+# The name of what a recurrence keeps of every step for the gradient.
+KEPT = "kept"
 
 
 class StepContext(NamedTuple):
@@ -47,7 +51,8 @@ class StepContext(NamedTuple):
     def product(self, name: str, h: Array) -> Array:
         """h W for the kernel W of this name, silenced before and normalized after."""
         h = h if self.mask is None else h * self.mask
-        return self.normalize(name, h @ self.parameters[f"{name}_kernel"])
+        made = checkpoint_name(h @ self.parameters[f"{name}_kernel"], KEPT)
+        return self.normalize(name, made)
 
     def tap(self, name: str, value: Array) -> Array:
         """Offer a value under a name and get it back, nudged if somebody asked for that."""

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from thalweg.catalogue.cells.cell import Cell, State, StepContext
+from thalweg.catalogue.cells.cell import KEPT, Cell, State, StepContext
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.catalogue.layers.repetition import with_bias
@@ -99,7 +99,11 @@ def unroll(
 
     start = {name: held.astype(projected.dtype) for name, held in start.items()}
     given = projected, live, nudges, begins, beside
-    state, seen = jax.lax.scan(advance, start, given, reverse=backward)
+    # Of every step its products are kept for the gradient, and all else is made again of them: that
+    # takes no longer, and half of the memory.
+    kept = jax.checkpoint_policies.save_only_these_names(KEPT)
+    lean = jax.checkpoint(advance, policy=kept, prevent_cse=False)
+    state, seen = jax.lax.scan(lean, start, given, reverse=backward)
     outputs, taps = jax.tree.map(lambda held: jnp.moveaxis(held, 0, 1), seen)
     if context.taps is not None:
         context.taps |= {context.prefix + name: held for name, held in taps.items()}
