@@ -19,7 +19,7 @@ import jax
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.plan import Job, group
-from thalweg.engine.room import capacity
+from thalweg.engine.room import capacity, programs
 from thalweg.engine.train import Planned, Pools, made, planned
 from thalweg.engine.wave import Progress
 from thalweg.errors import SpecError
@@ -67,7 +67,7 @@ def divided(
     """
     waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
     waves: list[Planned] = []
-    for members in group(jobs):
+    for members in programs(jobs):
         room = capacity(members, devices=gpus or devices.devices_of(cores))
         at_once = room.width * (gpus or cores)  # computed side by side: none should go without work
         share = -(-len(jobs) // (slots * at_once)) * at_once

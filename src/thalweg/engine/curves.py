@@ -43,7 +43,8 @@ class Curves:
         for name, pieces in self._points.items():
             steps = np.concatenate([steps for steps, _, _ in pieces]).astype(np.int32)
             values = np.concatenate([values for _, values, _ in pieces], axis=1)
-            values = values.astype(np.float32)
+            with np.errstate(over="ignore"):  # what no single can hold is infinite in the record
+                values = values.astype(np.float32)
             present = np.concatenate(
                 [np.arange(len(steps)) < count[:, None] for steps, _, count in pieces], axis=1
             )

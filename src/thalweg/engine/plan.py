@@ -17,6 +17,7 @@ import numpy as np
 
 from thalweg.catalogue import schedules
 from thalweg.catalogue.context import Context, Variables, Visit
+from thalweg.catalogue.layers import BatchNormalization
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.networks.outputs import with_outputs, with_tokens
 from thalweg.catalogue.networks.summary import Summary, cost, summary
@@ -151,6 +152,7 @@ class Group:
         parameters: trained numbers per run.
         kept: numbers that the optimizer keeps per run.
         flops: floating-point operations of one step of one run, roughly.
+        made: numbers that the network makes of one row on its way.
         epochs, evaluate_every, probes: of the training all of them share.
     """
 
@@ -159,6 +161,7 @@ class Group:
     parameters: int
     kept: int
     flops: float
+    made: int
 
     @property
     def training(self) -> Any:
@@ -316,6 +319,12 @@ def _group(jobs: list[Job]) -> Group:
     return Group(shape, tuple(jobs), *cost)
 
 
+def sees_batches(job: Job) -> bool:
+    """Whether a layer of its network computes with all rows of a mini-batch together."""
+    *_, layers = _outputs_for(job.recipe, job.example(job.batch_size))
+    return any(isinstance(layer, BatchNormalization) for layer in layers)
+
+
 def _arithmetic(job: Job) -> Arithmetic:
     training = job.recipe.training
     return Arithmetic(training.precision, training.portions, training.rematerialize)
@@ -346,9 +355,9 @@ def _within(value: Any) -> Iterator[Any]:
         yield from _within(inner)
 
 
-def _cost(recipe: Recipe, example: Any, batch: int) -> tuple[int, int, float]:
-    """Trained numbers of a network, numbers that the optimizer keeps, and operations of one
-    training step, from shapes alone.
+def _cost(recipe: Recipe, example: Any, batch: int) -> tuple[int, int, float, int]:
+    """Trained numbers of a network, numbers that the optimizer keeps, operations of one training
+    step, and numbers made of one row, from shapes alone.
 
     A step costs about three forward passes (forward, and two products backward), a forward pass
     two operations per product, or per weight where that is more.
@@ -363,8 +372,8 @@ def _cost(recipe: Recipe, example: Any, batch: int) -> tuple[int, int, float]:
         for tree in (variables.parameters, kept)
     )
     forward = partial(recipe.network.apply, context=Context("evaluate"))
-    products = cost(forward, variables, example).multiply_adds
-    return trained, held, 6.0 * max(trained, products) * batch
+    found = cost(forward, variables, example)
+    return trained, held, 6.0 * max(trained, found.multiply_adds) * batch, found.made
 
 
 def check_network(job: Job) -> None:

@@ -1,25 +1,38 @@
 """How much memory runs take, and how many of them are trained together.
 
-Counted from shapes: what every lane holds from step to step, and the matrices of curvature that
-some optimizers write out within a step. What a network makes on its way is left out.
+Told from shapes, before anything is compiled: what every lane holds from step to step, what its
+steps and evaluations make on their way (``footprint.py``), and the data. A step that would not fit
+is computed in portions, where that changes nothing but rounding.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
 
 from thalweg.catalogue.curvature.dense import bytes_in_words
 from thalweg.catalogue.optimizers.cost import forms_matrix
 from thalweg.catalogue.optimizers.optimizer import Optimizer
 from thalweg.catalogue.schedules import Progress, settled
+from thalweg.engine import lanes
+from thalweg.engine.arithmetic import in_precision
+from thalweg.engine.carrying import beginning
 from thalweg.engine.devices import mesh
-from thalweg.engine.plan import Group
+from thalweg.engine.footprint import temporary
+from thalweg.engine.lanes import Lane, Pool, Rows, State
+from thalweg.engine.plan import Group, Job, group, lane_parts, sees_batches
 from thalweg.engine.program import width_for
 from thalweg.errors import SpecError
 
-__all__ = ["Room", "capacity", "check_room", "needed"]
+__all__ = ["Room", "capacity", "check_room", "most_needed", "needed", "programs"]
 
 # Bytes that the states of one wave may take, and the most lanes of a wave.
 MEMORY = 2**28
@@ -62,17 +75,107 @@ def capacity(members: Group, runs: int | None = None, devices: int | None = None
 
 
 def _lane_bytes(members: Group) -> int:
-    return NUMBER * STATES * (members.parameters + members.kept)
+    return STATES * _state_bytes(members)
+
+
+def _state_bytes(members: Group) -> int:
+    return _number(members) * (members.parameters + members.kept)
+
+
+def _number(members: Group) -> int:
+    return NUMBER * (2 if members.shape.arithmetic.precision == "float64" else 1)
+
+
+# ----------------------------------------------------------------------------------- what is needed
+
+
+def programs(jobs: Sequence[Job]) -> list[Group]:
+    """Programs for runs, in order of their first run; in portions where they would not fit."""
+    return [_fitted(members) for members in group(jobs)]
+
+
+def _fitted(members: Group) -> Group:
+    there = _memory()
+    whole = members.shape.arithmetic
+    if _at_most(members) <= there or members.shape.in_streams or sees_batches(members.jobs[0]):
+        return members
+    for portions in range(whole.portions, members.shape.batch_size + 1):
+        if members.shape.batch_size % portions == 0:
+            shape = replace(members.shape, arithmetic=replace(whole, portions=portions))
+            fitting = replace(members, shape=shape)
+            if needed(fitting) <= there:
+                return fitting
+    return members
+
+
+def most_needed(groups: Iterable[Group]) -> int:
+    """Bytes that the largest of some programs needs, roughly."""
+    return needed(max(groups, key=_at_most))
 
 
 def needed(members: Group) -> int:
-    """Bytes that one wave of a program needs, roughly, its data apart."""
-    room, parameters = capacity(members), members.parameters
+    """Bytes that one wave of a program needs, with its data, roughly."""
+    room, number = capacity(members), _number(members)
+    with in_precision(members.shape.arithmetic.precision):
+        lane, state, pool = _shapes(members)
+        step = temporary(lambda *given: _step(members, *given), lane, state, pool)
+        evaluation = temporary(lambda *given: _evaluation(members, *given), lane, state, pool)
+    parameters, own = number * members.parameters, _state_bytes(members)
+    # Steps hold the state they begin from, and at their end a gradient and the state they make.
+    computed = max(own + max(step, own + parameters), parameters + evaluation)
+    held = (2 + bool(members.training.early_stopping)) * own + _bytes_of(lane.rows)
+    return room.lanes * held + mesh().size * (room.width * computed + _bytes_of(pool))
+
+
+def _at_most(members: Group) -> int:
+    """Bytes that a wave cannot need more than, told without tracing its program."""
+    room, own = capacity(members), _state_bytes(members)
     optimizer = members.jobs[0].recipe.optimizer
-    matrix = MATRICES * parameters**2 if _forms_matrix(optimizer) else 0
-    # A gradient and an increment for each lane that is computed now.
-    computed = NUMBER * room.width * mesh().size * (2 * parameters + matrix)
-    return room.lanes * _lane_bytes(members) + computed
+    matrix = MATRICES * members.parameters**2 if _forms_matrix(optimizer) else 0
+    rows = max(members.shape.batch_size, lanes.EVALUATION_ROWS)
+    made = _number(members) * (3 * rows * members.made + matrix)
+    data = members.jobs[0].dataset
+    return room.lanes * _lane_bytes(members) + mesh().size * (
+        room.width * (3 * own + made) + data.inputs.nbytes + data.targets.nbytes
+    )
+
+
+def _shapes(members: Group) -> tuple[Any, Any, Any]:
+    """Lane, state and pool of a program, as shapes."""
+    job, network = members.jobs[0], members.jobs[0].recipe.network
+    words = jax.ShapeDtypeStruct((2,), np.uint32)
+    rows = Rows(*(jax.ShapeDtypeStruct((size,), np.int32) for size in job.sizes))
+    seed = jax.ShapeDtypeStruct((), np.uint32)
+    lane = Lane(
+        *lane_parts(job.recipe), seed, words, rows, None, augmentation=job.recipe.augmentation
+    )
+    drawn = jax.eval_shape(lambda: network.init(jax.random.key(0), job.example()))
+    if job.in_streams:
+        drawn = beginning(network, drawn, job.example(job.batch_size))
+    begun = jax.eval_shape(job.recipe.optimizer.start, drawn.parameters)
+    datasets = {job.dataset.fingerprint: job.dataset for job in members.jobs}
+    count = sum(dataset.rows for dataset in datasets.values())
+    targets = job.dataset.targets
+    inputs: Any = jax.ShapeDtypeStruct((count, *job.dataset.inputs.shape[1:]), job.input_type)
+    told: Any = jax.ShapeDtypeStruct((count, *targets.shape[1:]), targets.dtype)
+    return lane, State(drawn.parameters, drawn.state, begun), Pool(inputs, told)
+
+
+def _step(members: Group, lane: Lane, state: State, pool: Pool) -> Any:
+    shape = members.shape
+    told = np.zeros(len(shape.patiences) + len(shape.adjustable), np.int32)
+    step = jax.numpy.int32(0)
+    rows = lanes.rows_at(lane, shape, step)
+    return lanes.train_step(lane, pool, shape, state, step, rows, jax.numpy.asarray(told))
+
+
+def _evaluation(members: Group, lane: Lane, state: State, pool: Pool) -> Any:
+    shape = members.shape
+    return lanes.evaluate(lane, pool, shape.task, shape.cuts, shape.arithmetic, state)
+
+
+def _bytes_of(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 @lru_cache(maxsize=256)
@@ -86,22 +189,25 @@ def check_room(members: Group) -> None:
     Raises:
         SpecError: with the memory that they would take.
     """
-    optimizer: Optimizer = members.jobs[0].recipe.optimizer
-    size, there = needed(members), _memory()
-    if size <= there:
+    there = _memory()
+    if _at_most(members) <= there or (size := needed(members)) <= there:
         return
+    optimizer: Optimizer = members.jobs[0].recipe.optimizer
     curved = members.kept >= members.parameters**2 or _forms_matrix(optimizer)
     instead = ", or LBFGS or HessianFree, which keep no matrix of parameters by parameters"
     raise SpecError(
         f"{type(optimizer).__name__} on {members.parameters:,} parameters would take "
         f"{bytes_in_words(size)}, where this machine has {bytes_in_words(there)}; use a smaller "
-        f"network{instead if curved else ''}"
+        f"network{instead if curved else ' or mini-batch'}"
     )
 
 
 def _memory() -> int:
-    """Bytes of this machine's memory, or of its accelerators'."""
+    """Bytes that this process may take of this machine's memory, or of its accelerators'."""
     limits = [(device.memory_stats() or {}).get("bytes_limit") for device in mesh().devices.flat]
     if all(limits):
         return sum(limit for limit in limits if limit is not None)
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    allowed = Path("/sys/fs/cgroup/memory.max")  # to the container it runs in
+    told = allowed.read_text().strip() if allowed.exists() else "max"
+    return there if told == "max" else min(there, int(told))

@@ -25,9 +25,9 @@ from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
 from thalweg.engine.measures import counted
 from thalweg.engine.order import by_length
-from thalweg.engine.plan import Group, Job, group, stack_lanes
+from thalweg.engine.plan import Group, Job, stack_lanes
 from thalweg.engine.recorder import Recorder
-from thalweg.engine.room import Room, capacity
+from thalweg.engine.room import Room, capacity, programs
 from thalweg.engine.timetable import timetable
 from thalweg.engine.wave import Progress, Wave
 from thalweg.record.store import Record
@@ -70,7 +70,7 @@ def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
     """
     devices.prepare()
     waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
-    groups = group(jobs)
+    groups = programs(jobs)
     make = partial(made, Pools(groups), record)
     waves = [wave for each in groups for wave in planned(each, waiting, capacity(each).lanes)]
     compiling: dict[str, float] = defaultdict(float)

@@ -18,8 +18,8 @@ from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.data import Dataset
 from thalweg.engine import devices
 from thalweg.engine.measures import default_metric, higher_is_better, metric_names
-from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
-from thalweg.engine.room import check_room
+from thalweg.engine.plan import Group, Job, check_network, group, jobs_of, resolve
+from thalweg.engine.room import check_room, programs
 from thalweg.engine.train import Train, train
 from thalweg.engine.wave import Progress
 from thalweg.errors import RecordError, SpecError
@@ -180,9 +180,10 @@ class Laboratory:
         """
         design = self.design
         trials = self._trials(self._first_phase)
-        groups = group([trial.job for trial in trials])
-        for members in groups:
+        for members in group([trial.job for trial in trials]):
             check_network(members.jobs[0])
+        groups = programs([trial.job for trial in trials])
+        for members in groups:
             check_room(members)
         self._check_metric()
         self._check_ensemble()
@@ -201,7 +202,7 @@ class Laboratory:
             varied=tuple(self.varied),
             reporting=reporting,
             recorded=recorded,
-            notes=self._notes(),
+            notes=(*self._notes(), *_in_portions(groups)),
             adjusted=self._adjusted(trials),
         )
 
@@ -540,3 +541,14 @@ def _with_validation(recipe: Recipe) -> Recipe:
     held = round(train_share * TUNING_VALIDATION, 12)
     data: Any = recipe.data
     return replace(recipe, data=replace(data, split=(1 - held - test, held, test)))
+
+
+def _in_portions(groups: Sequence[Group]) -> Iterator[str]:
+    """Which programs are computed in portions without having been asked for it."""
+    for number, members in enumerate(groups, 1):
+        portions = members.shape.arithmetic.portions
+        if portions != members.training.portions:
+            yield (
+                f"memory: program {number} would not fit, so its mini-batches are computed in "
+                f"{portions} portions"
+            )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from thalweg.engine.plan import Group, Job
-from thalweg.engine.room import needed
+from thalweg.engine.room import most_needed
 from thalweg.spec.expand import Point
 
 __all__ = ["FIRST_TUNING_SEED", "Phase", "Plan", "Trial"]
@@ -66,6 +66,5 @@ class Plan:
 
     @property
     def memory(self) -> int:
-        """Bytes that the largest wave and the data need, roughly."""
-        data = {id(t.job.dataset): t.job.dataset.inputs.nbytes for t in self.trials}
-        return max(map(needed, self.groups), default=0) + sum(data.values())
+        """Bytes that the largest wave and its data need, roughly."""
+        return most_needed(self.groups) if self.groups else 0

@@ -62,10 +62,12 @@ class Cost:
     Args:
         multiply_adds: of its products.
         largest: numbers in the largest array that is made on the way.
+        made: numbers in all arrays that are made on the way.
     """
 
     multiply_adds: int
     largest: int
+    made: int
 
 
 def summary(network: Any, example: Any) -> Summary:
@@ -119,15 +121,20 @@ def cost(function: Any, *given: Any) -> Cost:
 def _cost_of(program: Any) -> Cost:
     """Of all equations, those in loops as often as they run."""
     found = [_cost_of_one(equation) for equation in program.eqns]
-    return Cost(sum(c.multiply_adds for c in found), max((c.largest for c in found), default=0))
+    return Cost(
+        sum(c.multiply_adds for c in found),
+        max((c.largest for c in found), default=0),
+        sum(c.made for c in found),
+    )
 
 
 def _cost_of_one(equation: Any) -> Cost:
-    largest = max((math.prod(made.aval.shape) for made in equation.outvars), default=0)
+    sizes = [math.prod(made.aval.shape) for made in equation.outvars]
     inner = [_cost_of(program) for program in _programs_in(equation.params.values())]
     times = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
     products = times * sum(c.multiply_adds for c in inner) + _products(equation)
-    return Cost(products, max([largest, *(c.largest for c in inner)]))
+    largest = max([*sizes, *(c.largest for c in inner)], default=0)
+    return Cost(products, largest, sum(sizes) + times * sum(c.made for c in inner))
 
 
 def _products(equation: Any) -> int:
