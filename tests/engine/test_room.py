@@ -12,8 +12,8 @@ from thalweg.catalogue.activations import Tanh
 from thalweg.catalogue.cells import LSTM
 from thalweg.catalogue.layers import BatchNormalization
 from thalweg.catalogue.networks import MLP, VGG, RecurrentNetwork, Transformer
-from thalweg.catalogue.optimizers import Adam
-from thalweg.data import DelayedRecall, Digits
+from thalweg.catalogue.optimizers import BFGS, Adam, Newton
+from thalweg.data import DelayedRecall, Digits, Moons
 from thalweg.engine import program, room
 from thalweg.engine.devices import mesh
 from thalweg.engine.layout import Layout
@@ -92,6 +92,14 @@ def test_what_is_needed_is_told_within_a_fifth(name: str) -> None:
     print(f"{name}: {told / 1e6:.1f} MB told, {true / 1e6:.1f} MB accounted, {told / true:.2f}")
     assert told == pytest.approx(true, rel=0.2)
     assert room._at_most(members) >= true
+
+
+@pytest.mark.optimized
+@pytest.mark.parametrize("optimizer", [Newton(), BFGS()], ids=repr)
+def test_matrices_of_curvature_are_told_within_half(optimizer: Any) -> None:
+    # What LAPACK takes beside them is not among the operations of a program.
+    members = members_of(Moons(), MLP(hidden=(24, 8)), {"batch_size": "full"}, optimizer)
+    assert 0.5 < room.needed(members) / accounted(members) < 1.5
 
 
 def test_a_step_that_would_not_fit_is_computed_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,8 +31,8 @@ def mixed(x: Array) -> Array:
 
 
 def bits(key: Array, shape: tuple[int, ...]) -> Array:
-    """Random words, uint32: of the n-th, hash(hash(n + first word of the key) XOR second word)."""
-    first, second = jax.random.key_data(key)
+    """Random words, uint32: of the n-th, hash(hash(n + first word of the key) XOR second)."""
+    first, second, *_ = jax.random.key_data(key)
     count = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
     return mixed(mixed(count + first) ^ second)
 
