@@ -147,6 +147,7 @@ def app() -> None:
     "--gpus", type=int, metavar="N", help="Of each task; 1 if not given and a Ray cluster has any."
 )
 @click.option("--jobs", default=16, metavar="N", help="Most at once on Slurm.", show_default=True)
+@click.option("--profile", is_flag=True, help="Tell what programs spend their time on.")
 @on_experiment(spec=False)
 def run(request: Request, report: Path | None, yes: bool, json: bool, **place: Any) -> None:
     """Train what is not recorded yet, and print the verdict.

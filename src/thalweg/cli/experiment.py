@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from thalweg.errors import SpecError
 from thalweg.laboratory import FINAL, Laboratory, Plan
 from thalweg.record.store import Record
 from thalweg.record.tables import Experiment
-from thalweg.report import figure_png, figure_svg, to_html, to_markdown, to_text
+from thalweg.report import accounts, figure_png, figure_svg, to_html, to_markdown, to_text
 from thalweg.report.averages import averaged
 from thalweg.report.contexts import across_contexts
 from thalweg.report.contrasts import pairs
@@ -51,11 +52,14 @@ def run(
     cores: int,
     gpus: int | None,
     jobs: int,
+    profile: bool,
     report: Path | None,
     yes: bool,
     json: bool,
 ) -> None:
     """Train, then print the verdict."""
+    if profile and on is not None:
+        raise SpecError("--profile measures programs on this machine; leave --on out")
     laboratory = request.laboratory()
     _agree(laboratory.size(), yes)
     # Before anything is planned: a cluster is started by forking, which JAX must not be in use for.
@@ -67,14 +71,14 @@ def run(
                 output.note(note)
             output.note(_beginning(planned))
         begin = time.monotonic()
-        _train(laboratory, tally, trainer)
+        _train(laboratory, tally, partial(train, profile=True) if profile else trainer)
         seconds = time.monotonic() - begin
     found = _found(laboratory)
     if not json:
         new = len(tally.outcomes) - tally.recorded
         trained = f"trained {count(new, 'run')} in {duration(seconds)}; " if new else ""
         output.note(f"{trained}the record is {request.project}")
-        output.say(f"\n{_text(found)}")
+        output.say(f"\n{_text(found, *(accounts.profile,) * profile)}")
     if report is not None:
         with output.writing(report):
             laboratory.report(report)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.curvature.dense import bytes_in_words
@@ -32,7 +33,7 @@ from thalweg.engine.plan import Group, Job, group, lane_parts, sees_batches
 from thalweg.engine.program import width_for
 from thalweg.errors import SpecError
 
-__all__ = ["Room", "capacity", "check_room", "most_needed", "needed", "programs"]
+__all__ = ["Room", "capacity", "check_room", "most_needed", "needed", "programs", "shapes", "step"]
 
 # Bytes that the states of one wave may take, and the most lanes of a wave.
 MEMORY = 2**28
@@ -117,12 +118,12 @@ def needed(members: Group) -> int:
     """Bytes that one wave of a program needs, with its data, roughly."""
     room, number = capacity(members), _number(members)
     with in_precision(members.shape.arithmetic.precision):
-        lane, state, pool = _shapes(members)
-        step = temporary(lambda *given: _step(members, *given), lane, state, pool)
+        lane, state, pool = shapes(members)
+        steps = temporary(lambda *given: step(members, *given), lane, state, pool)
         evaluation = temporary(lambda *given: _evaluation(members, *given), lane, state, pool)
     parameters, own = number * members.parameters, _state_bytes(members)
     # Steps hold the state they begin from, and at their end a gradient and the state they make.
-    computed = max(own + max(step, own + parameters), parameters + evaluation)
+    computed = max(own + max(steps, own + parameters), parameters + evaluation)
     held = (2 + bool(members.training.early_stopping)) * own + _bytes_of(lane.rows)
     return room.lanes * held + mesh().size * (room.width * computed + _bytes_of(pool))
 
@@ -140,7 +141,7 @@ def _at_most(members: Group) -> int:
     )
 
 
-def _shapes(members: Group) -> tuple[Any, Any, Any]:
+def shapes(members: Group) -> tuple[Any, Any, Any]:
     """Lane, state and pool of a program, as shapes."""
     job, network = members.jobs[0], members.jobs[0].recipe.network
     words = jax.ShapeDtypeStruct((2,), np.uint32)
@@ -161,12 +162,12 @@ def _shapes(members: Group) -> tuple[Any, Any, Any]:
     return lane, State(drawn.parameters, drawn.state, begun), Pool(inputs, told)
 
 
-def _step(members: Group, lane: Lane, state: State, pool: Pool) -> Any:
-    shape = members.shape
-    told = np.zeros(len(shape.patiences) + len(shape.adjustable), np.int32)
-    step = jax.numpy.int32(0)
-    rows = lanes.rows_at(lane, shape, step)
-    return lanes.train_step(lane, pool, shape, state, step, rows, jax.numpy.asarray(told))
+def step(members: Group, lane: Lane, state: State, pool: Pool) -> Any:
+    """The first step of a run of a program, to be traced with its ``shapes``."""
+    shape, first = members.shape, jnp.int32(0)
+    told = jnp.zeros(len(shape.patiences) + len(shape.adjustable), jnp.int32)
+    rows = lanes.rows_at(lane, shape, first)
+    return lanes.train_step(lane, pool, shape, state, first, rows, told)
 
 
 def _evaluation(members: Group, lane: Lane, state: State, pool: Pool) -> Any:

@@ -61,12 +61,14 @@ class Planned(NamedTuple):
     checkpoint: str = ""
 
 
-def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
+def train(jobs: Sequence[Job], record: Record, *, profile: bool = False) -> Iterator[Progress]:
     """Train runs that the record does not have, and yield progress.
 
     Args:
         jobs: the runs, already known to the record (``Record.add_experiment``).
         record: open for writing.
+        profile: whether the record is to know what programs spend their time on, which takes two
+            more calls of each.
     """
     devices.prepare()
     waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
@@ -74,10 +76,17 @@ def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
     make = partial(made, Pools(groups), record)
     waves = [wave for each in groups for wave in planned(each, waiting, capacity(each).lanes)]
     compiling: dict[str, float] = defaultdict(float)
+    profiles: dict[str, Any] = {}
     for (*_, checkpoint), wave in zip(waves, made_ahead(make, waves), strict=True):
         compiling[wave.program.id] += wave.program.compile_seconds
+        description = wave.program.description
+        if profile:
+            if wave.program.id not in profiles:
+                profiles[wave.program.id] = wave.profiled()
+            description = {**description, "profile": profiles[wave.program.id]}
         spent = compiling[wave.program.id]
-        record.add_programs([replace(wave.program, compile_seconds=spent)])
+        program = replace(wave.program, compile_seconds=spent, description=description)
+        record.add_programs([program])
         yield from wave.train(record.checkpoint(checkpoint) if checkpoint else None)
 
 

@@ -19,7 +19,8 @@ import jax
 import numpy as np
 
 from thalweg.catalogue.context import Variables
-from thalweg.engine import program
+from thalweg.catalogue.networks.summary import cost
+from thalweg.engine import program, room
 from thalweg.engine.adjusting import Adjusting
 from thalweg.engine.arithmetic import each_within, in_precision
 from thalweg.engine.carrying import without_past
@@ -33,6 +34,7 @@ from thalweg.engine.monitor import Monitor
 from thalweg.engine.orders import Orders, Readings
 from thalweg.engine.pictures import decision_arrays, decision_grid, image_arrays
 from thalweg.engine.plan import Group, Job, calibrates
+from thalweg.engine.profile import profiled
 from thalweg.engine.recorder import Recorder
 from thalweg.engine.starting import adapted
 from thalweg.engine.timetable import Timetable
@@ -144,6 +146,18 @@ class Wave:
         grid = decision_grid(self.jobs)
         if grid is not None:
             program.predict(unused, self.lane, self.state, grid.inputs)
+
+    def profiled(self) -> dict[str, Any]:
+        """What a call of its program spends time on; see ``profile.profiled``."""
+        count = min(self.longest, self.shape.steps, program.LONGEST)
+        live = np.ones(len(self.jobs), bool)
+        with in_precision(self.shape.arithmetic.precision):
+            flops = None
+            if not self.shape.cuts:  # of which a step takes one
+                traced = cost(partial(room.step, self.group), *room.shapes(self.group))
+                flops = 2.0 * traced.multiply_adds
+            call = partial(self._call, self.state, live, 0, count)
+            return profiled(call, count * len(self.jobs), flops)
 
     # ------------------------------------------------------------------------------------ training
 

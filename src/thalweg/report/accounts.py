@@ -12,7 +12,7 @@ from thalweg.report.parts import Code, Facts, Paragraph, Section, Table
 from thalweg.report.words import count, duration, short
 from thalweg.statistics.intervals import wilson
 
-__all__ = ["adjusted", "budget", "environment", "outcomes", "reproduction"]
+__all__ = ["adjusted", "budget", "environment", "outcomes", "profile", "reproduction"]
 
 MOST_ROWS = 40
 
@@ -118,6 +118,40 @@ def budget(view: View) -> Section | None:
         caption += f" at {context.label}." if context.label else "."
         parts.append(Table(columns, rows, "lrrrrr", caption))
     return Section("Budget", tuple(parts))
+
+
+def profile(view: View) -> Section | None:
+    """What programs spent their time on, where somebody asked."""
+    found = [
+        (program.description, program.description["profile"])
+        for program in view.experiment.programs
+        if "profile" in program.description
+    ]
+    if not found:
+        return None
+    kinds = list(dict.fromkeys(kind for _, held in found for kind in held["shares"]))
+    rows = tuple(
+        (
+            f"{program['optimizer']}, {program['parameters']:,} parameters, "
+            f"batch {program['batch_size']}",
+            short(1e3 * held["seconds"]),
+            "–" if held["flops"] is None else short(held["flops"] / 1e9),
+            "–" if held["flops"] is None else f"{held['flops'] / held['peak']:.0%}",
+            *(f"{held['shares'].get(kind, 0):.0%}" for kind in kinds),
+        )
+        for program, held in found[:MOST_ROWS]
+    )
+    columns = ("program", "ms a run-step", "GFLOP/s", "of the peak", *kinds)
+    reached = max(held["peak"] for _, held in found)
+    caption = (
+        f"One call of each program, timed and then watched. The peak, {short(reached / 1e9)} "
+        "GFLOP/s, is what products of large matrices reached here. GFLOP/s count the products of a "
+        "step; the shares are of the time of all devices, and waiting is for the host, for one "
+        "another and between operations."
+    )
+    return Section(
+        "Where time goes", (Table(columns, rows, "l" + "r" * (len(columns) - 1), caption),)
+    )
 
 
 def _total(spent: Mapping[str, Mapping[str, float]], what: str) -> float:

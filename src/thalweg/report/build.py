@@ -11,7 +11,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from thalweg.record.tables import Experiment
-from thalweg.report.accounts import adjusted, budget, environment, outcomes, reproduction
+from thalweg.report.accounts import (
+    adjusted,
+    budget,
+    environment,
+    outcomes,
+    profile,
+    reproduction,
+)
 from thalweg.report.attention import AttentionMatrix, attention
 from thalweg.report.averages import averaged
 from thalweg.report.contexts import across_contexts
@@ -72,6 +79,7 @@ def build(
         outcomes(seen),
         adjusted(seen),
         budget(seen),
+        profile(seen),
         environment(seen),
         reproduction(seen, source),
     )
