@@ -26,11 +26,18 @@ from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
 from thalweg.engine.carrying import check_carries
+from thalweg.engine.devices import mesh
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.memory import recalls
 from thalweg.engine.order import Cut, cuts_of
 from thalweg.engine.program import stacked
-from thalweg.engine.refusals import check_activations, check_inputs, check_layers, check_streams
+from thalweg.engine.refusals import (
+    check_activations,
+    check_inputs,
+    check_layers,
+    check_spread,
+    check_streams,
+)
 from thalweg.engine.streams import order_words
 from thalweg.errors import SpecError
 from thalweg.part import declarations, is_part, replace
@@ -258,6 +265,7 @@ def _key(job: Job) -> Any:
         training.probes,
         training.probe_also,
         training.early_stopping,
+        training.spread,
     )
 
 
@@ -285,7 +293,13 @@ def _group(jobs: list[Job]) -> Group:
     adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
     sizes = first.batch_size, first.sizes[0], first.steps
     shape = Shape(
-        *sizes, first.dataset.task, patiences, adjustable, first.cuts, in_streams=first.in_streams
+        *sizes,
+        first.dataset.task,
+        patiences,
+        adjustable,
+        first.cuts,
+        in_streams=first.in_streams,
+        spread=first.recipe.training.spread,
     )
     return Group(shape, tuple(jobs), *_cost(first.recipe, first.example(), first.batch_size))
 
@@ -351,6 +365,8 @@ def check_network(job: Job) -> None:
     check_layers(recipe, parameters, taps)
     for cut in job.cuts:
         _check_cut(job, cut)
+    if recipe.training.spread:
+        check_spread(job.batch_size, mesh().size)
     if job.in_streams:
         check_streams(job.sizes[0], job.batch_size)
         check_carries(recipe.network, job.example(job.batch_size))

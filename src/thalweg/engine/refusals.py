@@ -23,7 +23,7 @@ from thalweg.engine import penalties
 from thalweg.errors import SpecError
 from thalweg.spec.experiment import Recipe
 
-__all__ = ["check_activations", "check_inputs", "check_layers", "check_streams"]
+__all__ = ["check_activations", "check_inputs", "check_layers", "check_spread", "check_streams"]
 
 
 def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
@@ -104,6 +104,15 @@ def _check_running(recipe: Recipe, dataset: Dataset) -> None:
         raise SpecError(
             'Training.order = "streams" reads rows in their order, and Training.resample draws '
             "them anew; leave one of the two out"
+        )
+
+
+def check_spread(rows: int, devices: int) -> None:
+    """Refuse mini-batches that devices cannot share evenly."""
+    if rows % devices:
+        raise SpecError(
+            "Training.spread divides every mini-batch evenly among the devices, and there are "
+            f"{devices}; choose a Training.batch_size that they divide, got {rows} rows"
         )
 
 

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 
+import jax
+
 from thalweg.catalogue.curvature.dense import bytes_in_words
 from thalweg.catalogue.optimizers.cost import forms_matrix
 from thalweg.catalogue.optimizers.optimizer import Optimizer
@@ -49,6 +51,8 @@ def capacity(members: Group, runs: int | None = None, devices: int | None = None
     runs cost little, so there are few sizes, and programs of one size share what is compiled; but
     their states are moved with every call, so a few runs do not get the lanes of many.
     """
+    if members.shape.spread:  # one run after the other, each on all devices
+        return Room(1, 1)
     # A lane that is cut to other lengths than its neighbours would wait for the longest of them.
     width = 1 if members.shape.cuts else width_for(members.flops)
     at_once = width * (mesh().size if devices is None else devices)
@@ -72,7 +76,8 @@ def needed(members: Group) -> int:
     matrix = MATRICES * parameters**2 if _forms_matrix(optimizer) else 0
     # A gradient and an increment for each lane that is computed now.
     computed = NUMBER * room.width * mesh().size * (2 * parameters + matrix)
-    return room.lanes * _lane_bytes(members) + computed
+    copies = mesh().size if members.shape.spread == "batch" else 1
+    return room.lanes * copies * _lane_bytes(members) + computed
 
 
 @lru_cache(maxsize=256)
@@ -87,7 +92,7 @@ def check_room(members: Group) -> None:
         SpecError: with the memory that they would take.
     """
     optimizer: Optimizer = members.jobs[0].recipe.optimizer
-    size, there = needed(members), _memory()
+    size, there = needed(members), _memory() * jax.process_count()
     if size <= there:
         return
     curved = members.kept >= members.parameters**2 or _forms_matrix(optimizer)
@@ -101,7 +106,7 @@ def check_room(members: Group) -> None:
 
 def _memory() -> int:
     """Bytes of this machine's memory, or of its accelerators'."""
-    limits = [(device.memory_stats() or {}).get("bytes_limit") for device in mesh().devices.flat]
+    limits = [(device.memory_stats() or {}).get("bytes_limit") for device in mesh().local_devices]
     if all(limits):
         return sum(limit for limit in limits if limit is not None)
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

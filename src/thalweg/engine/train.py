@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from thalweg.engine import devices, program
@@ -73,7 +73,10 @@ def train(jobs: Sequence[Job], record: Record) -> Iterator[Progress]:
     make = partial(made, Pools(groups), record)
     waves = [wave for each in groups for wave in planned(each, waiting, capacity(each).lanes)]
     compiling: dict[str, float] = defaultdict(float)
-    for (*_, checkpoint), wave in zip(waves, made_ahead(make, waves), strict=True):
+    # Devices that exchange something wait for each other, so they are given one program at a time.
+    in_turn = any(each.shape.spread for each in groups) or jax.process_count() > 1
+    ready = map(make, waves) if in_turn else made_ahead(make, waves)
+    for (*_, checkpoint), wave in zip(waves, ready, strict=True):
         compiling[wave.program.id] += wave.program.compile_seconds
         spent = compiling[wave.program.id]
         record.add_programs([replace(wave.program, compile_seconds=spent)])
@@ -129,6 +132,7 @@ def _description(members: Group, room: Room) -> dict[str, Any]:
         "rows": members.jobs[0].sizes,
         "parameters": members.parameters,
         "width": room.width,
+        "spread": members.shape.spread,
         "options": devices.compiler_options(),
         "machine": devices.describe(),
     }
@@ -140,9 +144,9 @@ def made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
     room, shape = capacity(members, lanes), members.shape
     compiled = compile_seconds(own=True)
     # A wave that was begun on more devices goes on in the company it had.
-    at_once = room.width * devices.mesh().size
+    at_once = room.width * devices.apart(shape.spread)
     lanes = max(room.lanes, -(-len(jobs) // at_once) * at_once)
-    layout = Layout(len(jobs), lanes, room.width)
+    layout = Layout(len(jobs), lanes, room.width, spread=shape.spread)
     wave = Wave(
         group=members,
         jobs=jobs,
@@ -221,7 +225,7 @@ class Pools:
             together = self._members[key]
             inputs = np.concatenate([dataset.inputs for dataset in together])
             targets = np.concatenate([dataset.targets for dataset in together])
-            self._made[key] = put(Pool(jnp.asarray(inputs), jnp.asarray(targets)), EVERYWHERE)
+            self._made[key] = Pool(*put((inputs, targets), EVERYWHERE))
         return self._made[key]
 
 

@@ -77,7 +77,10 @@ class Training:
         ``input_shift``, how far a step moves the means and deviations of the inputs of every layer,
         takes one more step and two more forward passes; ``state_gradient``, how far the state of a
         recurrent layer at the end of a sequence depends on that so many steps before, and how many
-        outputs of its gates are saturated
+        outputs of its gates are saturated; spread: what the devices share: where not given, runs,
+        each of which is trained by one device; ``"batch"`` trains one run after the other, and
+        divides the rows of each mini-batch among the devices; ``"parameters"`` divides parameters
+        and what optimizers keep for them as well, for a run that no device has the memory for
     """
 
     epochs: int = choice(default=20, low=1)
@@ -89,6 +92,7 @@ class Training:
     evaluate_every: int | None = choice(default=None, low=1)
     probes: int = choice(default=8, low=0)
     probe_also: Literal["input_shift", "state_gradient"] | None = choice(default=None)
+    spread: Literal["batch", "parameters"] | None = choice(default=None)
     diverged_above: Number = number(default=1e6, above=0, scale="log")
 
 

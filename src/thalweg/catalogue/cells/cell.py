@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from thalweg.catalogue.context import Context
+from thalweg.catalogue.joined import times
 from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 
@@ -47,7 +48,7 @@ class StepContext(NamedTuple):
     def product(self, name: str, h: Array) -> Array:
         """h W for the kernel W of this name, silenced before and normalized after."""
         h = h if self.mask is None else h * self.mask
-        return self.normalize(name, h @ self.parameters[f"{name}_kernel"])
+        return self.normalize(name, times(h, self.parameters[f"{name}_kernel"]))
 
     def tap(self, name: str, value: Array) -> Array:
         """Offer a value under a name and get it back, nudged if somebody asked for that."""
@@ -85,7 +86,7 @@ class Cell(Protocol):
 
 def projected(cell: Any, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
     """x U for the inputs of all steps, one product: ``Cell.project``."""
-    return product(x, parameters["input_kernel"])
+    return product(x, parameters["input_kernel"], by_time=True)
 
 
 def drawn(
