@@ -165,7 +165,7 @@ def run(request: Request, report: Path | None, yes: bool, json: bool, **place: A
       thalweg run moons.toml --set training.epochs=5 --set compare.seeds.report=20
       thalweg run --data houses.csv --target price --report houses.html
       thalweg run moons.toml --on ray:auto --cores 4
-      thalweg run moons.toml --on processes:10.0.0.5:6400 --processes 2 --process 0
+      thalweg run moons.toml --on processes:n1:6400 --processes 2 --process 0
 
     \b
     JSON: experiment, question, project, notes, metric,
