@@ -45,17 +45,27 @@ def step_of(wave: Wave) -> jax.stages.Compiled:
     return advance.lower((wave.lane, wave.state, orders), wave.pool).compile()
 
 
+def evaluation_of(wave: Wave) -> jax.stages.Compiled:
+    """The compiled program that evaluates all data."""
+    shape, used = wave.shape, wave.layout.used(wave.live)
+    evaluate = program._evaluate(shape.task, shape.cuts, shape.spread)
+    return evaluate.lower((used, program._bare(wave.lane, wave.state)), wave.pool).compile()
+
+
 def exchanges(compiled: jax.stages.Compiled) -> set[str]:
-    """The kinds of operations in which devices exchange something."""
+    """The kinds of operations in which devices exchange numbers, those of rows apart."""
     kinds = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
-    return set(re.findall(rf" ({kinds})\(", compiled.as_text() or ""))
+    return set(re.findall(rf"= \(?f\d.* ({kinds})\(", compiled.as_text() or ""))
 
 
 @pytest.mark.parametrize("family", NETWORKS)
 def test_devices_share_the_rows_and_exchange_sums_alone(family: str, monkeypatch) -> None:
-    compiled = step_of(begun(family, "batch", monkeypatch))
-    # If anything gave all devices all rows, they would gather them, or have nothing to sum up.
-    assert exchanges(compiled) == {"all-reduce"}
+    wave = begun(family, "batch", monkeypatch)
+    for compiled in (step_of(wave), evaluation_of(wave)):
+        # If anything gave all devices all rows, they would gather them, or have nothing to sum up.
+        assert exchanges(compiled) == {"all-reduce"}
+    # Nothing is exchanged at every step along time.
+    assert not re.search(r" all-reduce\(.*jvp\(\)+/while/body", step_of(wave).as_text() or "")
 
 
 def test_devices_hold_a_part_of_the_parameters_each(monkeypatch) -> None:
