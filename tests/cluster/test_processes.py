@@ -164,6 +164,7 @@ def test_where_the_first_one_dies_the_others_end() -> None:
     ("words", "said"),
     [
         (("--on", "processes:here"), "slurm, processes or processes:HOST:PORT, got 'processes:he"),
+        (("--on", "processes:a:70000"), "processes or processes:HOST:PORT, got 'processes:a:7"),
         (("--on", "processes:a:1", "--process", "0"), "--on processes:a:1 needs --processes, how"),
         (("--on", "processes:a:1", "--processes", "2"), "and --process, which of them this is"),
         (("--on", "ray", "--processes", "2"), "leave them out with --on ray"),

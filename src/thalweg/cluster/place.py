@@ -84,8 +84,8 @@ class Place:
     @property
     def coordinator(self) -> str | None:
         """HOST:PORT of the first of the processes; None where it is not given."""
-        found = re.fullmatch(r"processes:(.+:\d+)", self.on)
-        return found and found[1]
+        found = re.fullmatch(r"processes:(.+:(\d+))", self.on)
+        return found[1] if found and int(found[2]) < 2**16 else None
 
     @property
     def address(self) -> str:

@@ -21,6 +21,7 @@ from typing import Any, Self, cast
 import jax
 from jax.errors import JaxRuntimeError
 
+from thalweg.cluster.meeting import meet
 from thalweg.cluster.place import Place
 from thalweg.cluster.work import check_schedules
 from thalweg.engine import devices
@@ -34,8 +35,7 @@ from thalweg.record.tables import Checkpoint, Program
 
 __all__ = ["Processes"]
 
-# Seconds until a process that says nothing is taken for lost, and that all wait for the last one
-# to come or to go.
+# Seconds until a process that says nothing is taken for lost, and that all wait for the last one.
 LOST_AFTER, WAIT = 30, 300
 
 
@@ -51,6 +51,10 @@ class Processes:
 
     def __init__(self, place: Place) -> None:
         self._at_rest = True  # whether the others wait to be told what to train
+        if place.coordinator:
+            assert place.processes is not None
+            assert place.process is not None
+            meet(place.coordinator, place.processes, place.process, WAIT)
         devices.prepare()
         jax.config.update("jax_num_cpu_devices", place.cores)
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -68,8 +72,8 @@ class Processes:
             )
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
-            remedy = "" if place.coordinator else ", or there is neither Slurm nor MPI to say who"
-            raise ClusterError(f"the processes did not come together{remedy}: {reason}") from error
+            remedy = "" if place.coordinator else "; without Slurm or MPI, say where they meet"
+            raise ClusterError(f"the processes did not come together{remedy} ({reason})") from error
         self.number = jax.process_index()
         with _lost(), _printing_apart():
             agreed(True)  # connects the devices
