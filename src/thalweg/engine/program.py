@@ -10,6 +10,9 @@ on a CPU, because a chunk's state stays in the cache, and what makes a run's num
 of its company: the same lane in the same width computes the same bits whatever the other lanes
 hold. How many steps a chunk takes is given at run time, so a chunk without live runs costs nothing.
 
+Where all devices share one run (``Shape.spread``) there is one chunk of one lane, and XLA divides
+its operations among them, as ``spreading`` says where arrays lie.
+
 All functions here are module-level and compiled per structure and shape, so programs that differ
 only in their optimizer share the compiled evaluation.
 """
