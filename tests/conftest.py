@@ -40,7 +40,7 @@ def _quick_options() -> dict[str, Any]:
     return {**devices.brief_options(), "xla_backend_optimization_level": 0}
 
 
-def _compile(*, quickly: bool) -> None:
+def compile_programs(*, quickly: bool) -> None:
     """From now on programs are compiled quickly, or as they are outside of tests.
 
     What has been compiled is forgotten. Every compiled program holds regions of memory, of which a
@@ -58,9 +58,9 @@ def _compile(*, quickly: bool) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_quickly(request: pytest.FixtureRequest) -> Iterator[None]:
     """What a module compiles, unless it is marked ``optimized``: answers count, not speed."""
-    _compile(quickly=request.node.get_closest_marker("optimized") is None)
+    compile_programs(quickly=request.node.get_closest_marker("optimized") is None)
     yield
-    _compile(quickly=False)
+    compile_programs(quickly=False)
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +68,10 @@ def _compiled_well(request: pytest.FixtureRequest) -> Iterator[None]:
     """What single tests compile that are marked ``optimized`` in a module that is not."""
     alone = any(mark.name == "optimized" for mark in request.node.own_markers)
     if alone:
-        _compile(quickly=False)
+        compile_programs(quickly=False)
     yield
     if alone:
-        _compile(quickly=True)
+        compile_programs(quickly=True)
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,10 @@ def test_a_wave_of_a_larger_machine_goes_on_in_its_company(monkeypatch, tmp_path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--on", "rye"), "--on must be ray, ray:auto, ray:HOST:PORT, ray://HOST:PORT or slurm"),
+        (
+            ("--on", "rye"),
+            "--on must be ray, ray:auto, ray:HOST:PORT, ray://HOST:PORT, slurm, processes",
+        ),
         (("--on", "ray", "--cores", "0"), "--cores must be 1 or more, got 0"),
         (("--on", "ray", "--gpus", "-1"), "--gpus must be 0 or more, got -1"),
         (("--on", "slurm", "--jobs", "0"), "--jobs must be 1 or more, got 0"),

@@ -5,15 +5,22 @@ from __future__ import annotations
 import jax
 from jax import Array, lax
 
+from thalweg.catalogue.joined import joined, taken_apart
+
 __all__ = ["product", "product_of_columns"]
 
 
-def product(x: Array, kernel: Array) -> Array:
+def product(x: Array, kernel: Array, *, by_time: bool = False) -> Array:
     """x W for x [..., input] and W [input, output]: [..., output].
 
     All axes but the last are joined to one of rows, so that the gradient of W is a plain product
     of matrices too, Xᵀ Δ; of several axes it would be one for which XLA moves Δ about in memory.
+
+    Args:
+        by_time: whether the mini-batch is the last of the axes that are joined, not the first.
     """
+    if by_time:
+        return taken_apart(joined(x, 0, x.ndim - 1) @ kernel, 0, x.shape[:-1])
     rows = x.reshape(-1, x.shape[-1])
     return (rows @ kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 

@@ -138,7 +138,8 @@ def app() -> None:
 @click.option(
     "--on",
     metavar="PLACE",
-    help="Train elsewhere: ray (started here), ray:auto, ray:HOST:PORT, ray://HOST:PORT or slurm.",
+    help="Train elsewhere: ray (started here), ray:auto, ray:HOST:PORT, ray://HOST:PORT, slurm; "
+    "processes or processes:HOST:PORT, together with others.",
 )
 @click.option(
     "--cores", default=1, metavar="N", help="Of each task on a cluster.", show_default=True
@@ -147,6 +148,8 @@ def app() -> None:
     "--gpus", type=int, metavar="N", help="Of each task; 1 if not given and a Ray cluster has any."
 )
 @click.option("--jobs", default=16, metavar="N", help="Most at once on Slurm.", show_default=True)
+@click.option("--processes", type=int, metavar="N", help="How many compute together.")
+@click.option("--process", type=int, metavar="N", help="Which of them this is, from 0.")
 @click.option("--profile", is_flag=True, help="Tell what programs spend their time on.")
 @on_experiment(spec=False)
 def run(request: Request, report: Path | None, yes: bool, json: bool, **place: Any) -> None:
@@ -163,6 +166,7 @@ def run(request: Request, report: Path | None, yes: bool, json: bool, **place: A
       thalweg run moons.toml --set training.epochs=5 --set compare.seeds.report=20
       thalweg run --data houses.csv --target price --report houses.html
       thalweg run moons.toml --on ray:auto --cores 4
+      thalweg run moons.toml --on processes:n1:6400 --processes 2 --process 0
 
     \b
     JSON: experiment, question, project, notes, metric,

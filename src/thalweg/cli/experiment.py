@@ -49,21 +49,27 @@ def run(
     request: Request,
     *,
     on: str | None,
-    cores: int,
-    gpus: int | None,
-    jobs: int,
     profile: bool,
     report: Path | None,
     yes: bool,
     json: bool,
+    **given: Any,
 ) -> None:
-    """Train, then print the verdict."""
+    """Train, then print the verdict.
+
+    Args:
+        on: where, and ``given``, what for each task there: fields of ``cluster.Place``.
+    """
     if profile and on is not None:
         raise SpecError("--profile measures programs on this machine; leave --on out")
     laboratory = request.laboratory()
     _agree(laboratory.size(), yes)
     # Before anything is planned: a cluster is started by forking, which JAX must not be in use for.
-    with _trainer(on, cores, gpus, jobs) as trainer:
+    with _trainer(on, **given) as trainer:
+        if trainer is None:
+            if not json:
+                output.note("the first process has ended training; the record is there")
+            return
         planned = laboratory.plan()
         tally = Tally(planned, laboratory.metric, laboratory.higher_is_better)
         if not json:
@@ -115,15 +121,15 @@ def _agree(runs: int, yes: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _trainer(
-    on: str | None, cores: int, gpus: int | None, jobs: int
-) -> AbstractContextManager[Train]:
+def _trainer(on: str | None, **given: Any) -> AbstractContextManager[Train | None]:
     """What trains runs: this process, or a cluster for as long as it is entered."""
     if on is None:
+        if given["processes"] is not None or given["process"] is not None:
+            raise SpecError("--processes and --process need --on processes:HOST:PORT")
         return nullcontext(train)
     from thalweg.cluster import Place, connected
 
-    return connected(Place(on, cores, gpus, jobs))
+    return connected(Place(on, **given))
 
 
 def _train(laboratory: Laboratory, tally: Tally, trainer: Train) -> None:

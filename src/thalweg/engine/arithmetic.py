@@ -125,11 +125,12 @@ def _in_portions(
         outputs, state = once(variables._replace(state=state), rows, own)
         return state, (outputs, taps)
 
+    # Every portion has rows from all over the batch, so devices that share it share each portion.
     def apart(values: Array) -> Array:
-        return values.reshape(portions, -1, *values.shape[1:])
+        return values.reshape(-1, portions, *values.shape[1:]).swapaxes(0, 1)
 
     def together(values: Array) -> Array:
-        return values.reshape(-1, *values.shape[2:])
+        return values.swapaxes(0, 1).reshape(-1, *values.shape[2:])
 
     weights = None if context.weights is None else apart(context.weights)
     given = (jnp.arange(portions), apart(inputs), weights)

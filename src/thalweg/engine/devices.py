@@ -10,27 +10,38 @@ device in another way, and to other bits, than programs for any number of them.
 from __future__ import annotations
 
 import os
+import pickle
 import platform
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import jax
 import numpy as np
+from jax.experimental.multihost_utils import broadcast_one_to_all, process_allgather
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 __all__ = [
     "ALONG_RUNS",
+    "AXIS",
     "EVERYWHERE",
+    "Spread",
+    "agreed",
+    "apart",
     "brief_options",
     "compiler_options",
+    "constrained",
     "cores",
     "describe",
     "devices_of",
+    "fetched",
     "mesh",
+    "on_each",
+    "over_devices",
     "prepare",
     "put",
+    "told",
 ]
 
 # What XLA may leave to the YNN library: products and convolutions, but not sums. Its sums over the
@@ -40,8 +51,12 @@ YNN = ",".join(
     f"LIBRARY_FUSION_TYPE_{kind}" for kind in ("DOT", "INDIVIDUAL_CONVOLUTION", "INDIVIDUAL_DOT")
 )
 
-ALONG_RUNS = PartitionSpec("run")
+AXIS = "device"
+ALONG_RUNS = PartitionSpec(AXIS)
 EVERYWHERE = PartitionSpec()
+
+# What the devices share of a program, as ``Training.spread`` has it: its runs where that is None.
+Spread: TypeAlias = Literal["batch", "parameters"] | None
 
 
 @cache
@@ -83,14 +98,74 @@ def cache_folder() -> Path:
 
 @cache
 def mesh() -> Mesh:
-    """All local devices along one axis, ``run``."""
+    """All devices along one axis: of this process, and of those it has joined."""
     prepare()
-    return Mesh(np.array(jax.local_devices()), ("run",))
+    return Mesh(np.array(jax.devices()), (AXIS,))
 
 
 def put(tree: Any, spec: PartitionSpec) -> Any:
     """Place arrays on the devices: split along runs, or the whole on each."""
-    return jax.device_put(tree, NamedSharding(mesh(), spec))
+    sharding = NamedSharding(mesh(), spec)
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+
+    def one(leaf: Any) -> jax.Array:
+        whole = np.asarray(leaf)  # every process has it, and gives its own devices their parts
+        whole = whole.astype(jax.dtypes.canonicalize_dtype(whole.dtype), copy=False)
+        return jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)
+
+    return jax.tree.map(one, tree)
+
+
+def fetched(array: Any) -> np.ndarray:
+    """An array as it is on the host; all processes ask for those of which each has a part."""
+    if isinstance(array, jax.Array) and not (
+        array.is_fully_addressable or array.is_fully_replicated
+    ):
+        return np.asarray(process_allgather(array, tiled=True))
+    return np.asarray(array)
+
+
+def told(value: Any = None) -> Any:
+    """What the first process says, in all that compute together; others ask, and say nothing."""
+    if jax.process_count() == 1:
+        return value
+    content = np.frombuffer(pickle.dumps(value), np.uint8)
+    size = int(broadcast_one_to_all(np.int64(len(content))))
+    # Few lengths, as for each one something is compiled.
+    message = np.zeros(max(1024, 1 << (size - 1).bit_length()), np.uint8)
+    if jax.process_index() == 0:
+        message[:size] = content
+    return pickle.loads(broadcast_one_to_all(message)[:size].tobytes())
+
+
+def agreed(value: bool) -> bool:
+    """Whether the first process says so, in all that compute together."""
+    if jax.process_count() == 1:
+        return value
+    return bool(broadcast_one_to_all(np.int32(value)))
+
+
+def apart(spread: Spread) -> int:
+    """How many devices compute by themselves, with runs of their own."""
+    return mesh().size if spread is None else 1
+
+
+def constrained(array: jax.Array, spec: PartitionSpec) -> jax.Array:
+    """Within a program: an array that lies on the devices as is said."""
+    return jax.lax.with_sharding_constraint(array, NamedSharding(mesh(), spec))
+
+
+def on_each(spread: Spread, tree: Any) -> Any:
+    """Within a program: arrays, of which each device may have held a part, whole on all."""
+    if spread is None:
+        return tree
+    return jax.tree.map(lambda leaf: constrained(leaf, EVERYWHERE), tree)
+
+
+def over_devices(spread: Spread, rows: jax.Array) -> jax.Array:
+    """Within a program: rows, [row, ...], divided among the devices where these share one run."""
+    return rows if spread is None else constrained(rows, PartitionSpec(AXIS))
 
 
 def on_cpu() -> bool:

@@ -27,7 +27,9 @@ def _names(text: str) -> frozenset[str]:
 
 
 # Operations that are parts of others: a new shape, or the same values under another name.
-RENAMING = _names("reshape squeeze expand_dims optimization_barrier stop_gradient name")
+RENAMING = _names(
+    "reshape squeeze expand_dims optimization_barrier stop_gradient name sharding_constraint"
+)
 # XLA writes these as sums of many terms, of which it holds one beside the result.
 IN_TERMS = _names("erf erfc erf_inv")
 COSTLY = IN_TERMS | _names(

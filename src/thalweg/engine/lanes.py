@@ -30,6 +30,7 @@ from thalweg.catalogue.regularizers.regularizer import Regularizer
 from thalweg.catalogue.schedules import Progress, settle, settled
 from thalweg.engine import carrying, measures, penalties, streams
 from thalweg.engine.arithmetic import USUAL, Arithmetic, forward
+from thalweg.engine.devices import Spread, mesh, on_each, over_devices
 from thalweg.engine.order import WINDOWS, Cut, shortest
 from thalweg.engine.shuffle import position_after_shuffle
 from thalweg.tasks import Task
@@ -51,6 +52,7 @@ class Shape:
         cuts: to which mini-batches are cut, where they are of rows of like length.
         in_streams: whether rows are not shuffled, and go on from one step to the next.
         arithmetic: how networks are computed.
+        spread: how the devices share the program.
     """
 
     batch_size: int
@@ -62,6 +64,7 @@ class Shape:
     cuts: tuple[Cut, ...] = ()
     in_streams: bool = False
     arithmetic: Arithmetic = USUAL
+    spread: Spread = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -166,6 +169,10 @@ def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
     The last batch of an epoch, or that of the longest rows, may be short; it is filled with
     repeated rows, whose weight is zero.
     """
+    return over_devices(shape.spread, _rows_at(lane, shape, step))
+
+
+def _rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
     if shape.batch_size == shape.training_rows:
         return lane.rows.train
     if shape.in_streams:
@@ -303,12 +310,16 @@ def _step(
     clip = as_is
     if lane.clipping is not None:
         clip = partial(settled(lane.clipping, progress).clip, parameters=state.parameters)
+
+    def whole(gradient: Any) -> Any:
+        return clip(on_each(shape.spread, gradient))
+
     taken = settled(lane.optimizer, progress).step(
         objective_at(lane, pool, shape, state.network_state, step, rows, progress, cut=cut),
         state.parameters,
         state.optimizer_state,
         step + 1,
-        clip,
+        whole,
     )
     parameters = penalties.after_step(
         [settled(regularizer, progress) for regularizer in lane.regularizers],
@@ -346,11 +357,14 @@ def evaluate(
     cuts: tuple[Cut, ...],
     arithmetic: Arithmetic,
     state: State,
+    spread: Spread = None,
 ) -> Array:
     """Sums over the rows of each split of what ``measures.of_rows`` measures, [split, quantity]."""
     sizes = [rows.shape[0] for rows in lane.rows]
     streams = carrying.count_of(state.network_state)
-    size = streams or min(evaluation_rows(lane, pool, state), sum(sizes))
+    devices = 1 if spread is None else mesh().size  # that share the rows evaluated at once
+    each = min(evaluation_rows(lane, pool, state), -(-sum(sizes) // devices))
+    size = streams or each * devices
     count = -(-sum(sizes) // size)
     padding = count * size - sum(sizes)
     rows = jnp.pad(jnp.concatenate(lane.rows), (0, padding))
@@ -358,7 +372,7 @@ def evaluate(
     split = np.repeat(np.arange(len(sizes) + 1), [*sizes, padding])
 
     def portion(given: tuple[Array, Array], past: Past | None = None) -> Array:
-        chosen, split = given
+        chosen, split = over_devices(spread, given[0]), given[1]
         variables = Variables(state.parameters, state.network_state)
 
         def measured(cut: Cut | None) -> Array:

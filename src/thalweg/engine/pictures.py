@@ -70,7 +70,7 @@ def decision_arrays(
     if grid is None:
         return
     used = layout.used(np.array([job.pictured for job in jobs]))
-    outputs = layout.take(program.predict(used, lane, state, grid.inputs))
+    outputs = layout.take(program.predict(used, lane, state, grid.inputs, layout.spread))
     for run, job in enumerate(jobs):
         if not job.pictured:
             continue

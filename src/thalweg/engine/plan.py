@@ -28,6 +28,7 @@ from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
 from thalweg.engine.arithmetic import Arithmetic, data_type, in_precision
 from thalweg.engine.carrying import check_carries
+from thalweg.engine.devices import mesh
 from thalweg.engine.lanes import Lane, Rows, Shape
 from thalweg.engine.memory import recalls
 from thalweg.engine.order import Cut, cuts_of
@@ -37,6 +38,7 @@ from thalweg.engine.refusals import (
     check_inputs,
     check_layers,
     check_portions,
+    check_spread,
     check_streams,
 )
 from thalweg.engine.streams import order_words
@@ -279,6 +281,7 @@ def _key(job: Job) -> Any:
         training.probes,
         training.probe_also,
         training.early_stopping,
+        training.spread,
     )
 
 
@@ -313,6 +316,7 @@ def _group(jobs: list[Job]) -> Group:
         first.cuts,
         first.in_streams,
         _arithmetic(first),
+        first.recipe.training.spread,
     )
     with in_precision(first.precision):
         cost = _cost(first.recipe, first.example(), first.batch_size)
@@ -396,6 +400,8 @@ def _check_network(job: Job) -> None:
     check_layers(recipe, parameters, taps)
     for cut in job.cuts:
         _check_cut(job, cut)
+    if recipe.training.spread:
+        check_spread(job.batch_size, mesh().size)
     if job.in_streams:
         check_streams(job.sizes[0], job.batch_size)
         check_carries(recipe.network, job.example(job.batch_size))

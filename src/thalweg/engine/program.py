@@ -10,6 +10,9 @@ on a CPU, because a chunk's state stays in the cache, and what makes a run's num
 of its company: the same lane in the same width computes the same bits whatever the other lanes
 hold. How many steps a chunk takes is given at run time, so a chunk without live runs costs nothing.
 
+Where all devices share one run (``Shape.spread``) there is one chunk of one lane, and XLA divides
+its operations among them, as ``spreading`` says where arrays lie.
+
 All functions here are module-level and compiled per structure and shape, so programs that differ
 only in their optimizer share the compiled evaluation.
 """
@@ -27,6 +30,7 @@ from jax import Array, lax
 
 from thalweg.catalogue.clipping import norm
 from thalweg.catalogue.context import Variables
+from thalweg.catalogue.joined import shared_by
 from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer, chosen, evaluated
@@ -35,15 +39,19 @@ from thalweg.engine.arithmetic import Arithmetic
 from thalweg.engine.devices import (
     ALONG_RUNS,
     EVERYWHERE,
+    Spread,
     brief_options,
     compiler_options,
     mesh,
+    on_each,
+    over_devices,
 )
 from thalweg.engine.lanes import Lane, Pool, Shape, State
 from thalweg.engine.look import look, shift
 from thalweg.engine.memory import recall
 from thalweg.engine.order import Cut
 from thalweg.engine.orders import Orders, Readings
+from thalweg.engine.spreading import held
 from thalweg.spec.experiment import Precision
 from thalweg.tasks import Task
 
@@ -80,23 +88,40 @@ def width_for(flops: float) -> int:
 LONGEST = 1024
 
 
-def _spread(function: Callable[..., Any], options: dict[str, Any] | None = None) -> Any:
+def _spread(
+    function: Callable[..., Any],
+    options: dict[str, Any] | None = None,
+    spread: Spread = None,
+) -> Any:
     """Compile a function of one chunk for all chunks of all devices.
 
     Args:
         function: takes one tree of arrays [lane, ...], and one that is the same for all chunks;
             returns a tree of arrays.
         options: for the compiler.
+        spread: how the devices share it.
 
     Returns:
         A compiled function of the first tree [chunk, lane, ...] and the second.
     """
-    mapped = jax.shard_map(
-        lambda chunked, shared: lax.map(lambda own: function(own, shared), chunked),
-        mesh=mesh(),
-        in_specs=(ALONG_RUNS, EVERYWHERE),
-        out_specs=ALONG_RUNS,
-        check_vma=False,
+
+    def chunks(chunked: Tree, shared: Tree) -> Tree:
+        return lax.map(lambda own: function(own, shared), chunked)
+
+    def together(chunked: Tree, shared: Tree) -> Tree:
+        with shared_by(mesh().size):
+            return held(spread, chunks(chunked, shared), leading=2)
+
+    mapped = (
+        together
+        if spread
+        else jax.shard_map(
+            chunks,
+            mesh=mesh(),
+            in_specs=(ALONG_RUNS, EVERYWHERE),
+            out_specs=ALONG_RUNS,
+            check_vma=False,
+        )
     )
     return jax.jit(mapped, compiler_options=options or compiler_options())
 
@@ -192,7 +217,7 @@ def _leaf(leaf: Any) -> np.ndarray:
 
 @cache
 def _advance(shape: Shape) -> Callable[..., Any]:
-    return _spread(partial(_advance_chunk, shape))
+    return _spread(partial(_advance_chunk, shape), spread=shape.spread)
 
 
 # Steps whose mini-batches are drawn together, before they are taken: drawing many rows at once
@@ -211,7 +236,10 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
         return jax.vmap(partial(lane_functions.rows_at, own, shape))(first + jnp.arange(BLOCK))
 
     def one(own: Lane, rows: Array, at: State, told: Array, step: Array) -> Any:
-        return lane_functions.train_step(own, pool, shape, at, step, rows, told)
+        at = at._replace(parameters=on_each(shape.spread, at.parameters))
+        rows = over_devices(shape.spread, rows)
+        moved, value = lane_functions.train_step(own, pool, shape, at, step, rows, told)
+        return held(shape.spread, moved), value
 
     def stretch(first: Array, end: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
         def block(number: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
@@ -285,15 +313,19 @@ def advance(
 
 
 @cache
-def _evaluate(task: Task, cuts: tuple[Cut, ...], precision: Precision) -> Callable[..., Any]:
+def _evaluate(
+    task: Task, cuts: tuple[Cut, ...], precision: Precision, spread: Spread
+) -> Callable[..., Any]:
+    arithmetic = Arithmetic(precision)
+
     def chunk(given: Tree, pool: Pool) -> Array:
         def one(lane: Lane, state: State) -> Array:
-            arithmetic = Arithmetic(precision)
-            return lane_functions.evaluate(lane, pool, task, cuts, arithmetic, state)
+            whole = on_each(spread, state)
+            return lane_functions.evaluate(lane, pool, task, cuts, arithmetic, whole, spread)
 
         return _over_lanes(one)(*given)
 
-    return _spread(_where_used(chunk))
+    return _spread(_where_used(chunk), spread=spread)
 
 
 def in_use(lane: Lane, state: State) -> State:
@@ -310,8 +342,8 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
 
 def evaluate(shape: Shape, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, quantity]; see ``lanes.evaluate``."""
-    compute = _evaluate(shape.task, shape.cuts, shape.arithmetic.precision)
-    return compute((used, _bare(lane, in_use(lane, state))), pool)
+    compiled = _evaluate(shape.task, shape.cuts, shape.arithmetic.precision, shape.spread)
+    return compiled((used, _bare(lane, in_use(lane, state))), pool)
 
 
 @cache
@@ -321,11 +353,11 @@ def _seen(by: Callable[..., dict[str, Array]], shape: Shape) -> Callable[..., An
         orders = Orders.of_chunk(written)
 
         def one(own: Lane, at: State, told: Array) -> dict[str, Array]:
-            return by(own, pool, shape, at, orders.begin, told)
+            return by(own, pool, shape, on_each(shape.spread, at), orders.begin, told)
 
         return Readings.of(_over_lanes(one)(lane, state, orders.told))
 
-    return _spread(_where_used(chunk), brief_options())
+    return _spread(_where_used(chunk), brief_options(), shape.spread)
 
 
 def looks(
@@ -344,11 +376,12 @@ def _shifts(shape: Shape) -> Callable[..., Any]:
         orders = Orders.of_chunk(written)
 
         def one(own: Lane, at: State, after: Tree, told: Array) -> dict[str, Array]:
+            at, after = on_each(shape.spread, (at, after))
             return shift(own, pool, shape, at, after, orders.begin, told)
 
         return Readings.of(_over_lanes(one)(lane, state, moved, orders.told))
 
-    return _spread(_where_used(chunk), brief_options())
+    return _spread(_where_used(chunk), brief_options(), shape.spread)
 
 
 def shifts(
@@ -370,31 +403,35 @@ def recalls(
 
 
 @cache
-def _calibrate() -> Callable[..., Any]:
+def _calibrate(spread: Spread) -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> State:
         return _over_lanes(lambda lane, state: lane_functions.calibrate(lane, pool, state))(*given)
 
-    return _spread(chunk)
+    return _spread(chunk, spread=spread)
 
 
-def calibrate(lane: Lane, state: State, pool: Pool) -> State:
+def calibrate(shape: Shape, lane: Lane, state: State, pool: Pool) -> State:
     """States whose networks hold the statistics of all their training data, [chunk, lane, ...]."""
     bare, without = _bare(lane, state)
-    return _calibrate()((bare, without), pool)._replace(optimizer_state=state.optimizer_state)
+    return _calibrate(shape.spread)((bare, without), pool)._replace(
+        optimizer_state=state.optimizer_state
+    )
 
 
 @cache
-def _predict() -> Callable[..., Any]:
+def _predict(spread: Spread) -> Callable[..., Any]:
     def chunk(given: Tree, inputs: Array) -> Array:
         return _over_lanes(lambda lane, state: lane_functions.predict(lane, state, inputs))(*given)
 
-    return _spread(_where_used(chunk))
+    return _spread(_where_used(chunk), spread=spread)
 
 
-def predict(used: Array, lane: Lane, state: State, inputs: Array | np.ndarray) -> Array:
+def predict(
+    used: Array, lane: Lane, state: State, inputs: Array | np.ndarray, spread: Spread = None
+) -> Array:
     """Probabilities or values for the same inputs from every lane, [chunk, lane, row, output]."""
     lane, state = _bare(lane, in_use(lane, state))
-    return _predict()((used, (lane._replace(rows=None), state)), inputs)
+    return _predict(spread)((used, (lane._replace(rows=None), state)), inputs)
 
 
 #: The new trees where a run improved, the best so far elsewhere; improved [chunk, lane].

@@ -28,6 +28,7 @@ __all__ = [
     "check_inputs",
     "check_layers",
     "check_portions",
+    "check_spread",
     "check_streams",
 ]
 
@@ -110,6 +111,15 @@ def _check_running(recipe: Recipe, dataset: Dataset) -> None:
         raise SpecError(
             'Training.order = "streams" reads rows in their order, and Training.resample draws '
             "them anew; leave one of the two out"
+        )
+
+
+def check_spread(rows: int, devices: int) -> None:
+    """Refuse mini-batches that devices cannot share evenly."""
+    if rows % devices:
+        raise SpecError(
+            "Training.spread divides every mini-batch evenly among the devices, and there are "
+            f"{devices}; choose a Training.batch_size that they divide, got {rows} rows"
         )
 
 

@@ -63,6 +63,8 @@ def capacity(members: Group, runs: int | None = None, devices: int | None = None
     runs cost little, so there are few sizes, and programs of one size share what is compiled; but
     their states are moved with every call, so a few runs do not get the lanes of many.
     """
+    if members.shape.spread:  # one run after the other, each on all devices
+        return Room(1, 1)
     # A lane that is cut to other lengths than its neighbours would wait for the longest of them.
     width = 1 if members.shape.cuts else width_for(members.flops)
     at_once = width * (mesh().size if devices is None else devices)
@@ -122,6 +124,9 @@ def needed(members: Group) -> int:
         steps = temporary(lambda *given: step(members, *given), lane, state, pool)
         evaluation = temporary(lambda *given: _evaluation(members, *given), lane, state, pool)
     parameters, own = number * members.parameters, _state_bytes(members)
+    if members.shape.spread:  # what is made of rows is divided; parameters are whole in a step
+        copies = mesh().size if members.shape.spread == "batch" else 1
+        return copies * 3 * own + steps + mesh().size * (2 * parameters + _bytes_of(pool))
     # Steps hold the state they begin from, and at their end a gradient and the state they make.
     computed = max(own + max(steps, own + parameters), parameters + evaluation)
     held = (2 + bool(members.training.early_stopping)) * own + _bytes_of(lane.rows)
@@ -204,11 +209,11 @@ def check_room(members: Group) -> None:
 
 
 def _memory() -> int:
-    """Bytes that this process may take of this machine's memory, or of its accelerators'."""
-    limits = [(device.memory_stats() or {}).get("bytes_limit") for device in mesh().devices.flat]
+    """Bytes that this training may take of its machines' memory, or of their accelerators'."""
+    limits = [(device.memory_stats() or {}).get("bytes_limit") for device in mesh().local_devices]
     if all(limits):
-        return sum(limit for limit in limits if limit is not None)
+        return jax.process_count() * sum(limit for limit in limits if limit is not None)
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     allowed = Path("/sys/fs/cgroup/memory.max")  # to the container it runs in
     told = allowed.read_text().strip() if allowed.exists() else "max"
-    return there if told == "max" else min(there, int(told))
+    return jax.process_count() * (there if told == "max" else min(there, int(told)))

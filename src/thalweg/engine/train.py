@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from thalweg.engine import devices, program
@@ -77,7 +77,10 @@ def train(jobs: Sequence[Job], record: Record, *, profile: bool = False) -> Iter
     waves = [wave for each in groups for wave in planned(each, waiting, capacity(each).lanes)]
     compiling: dict[str, float] = defaultdict(float)
     profiles: dict[str, Any] = {}
-    for (*_, checkpoint), wave in zip(waves, made_ahead(make, waves), strict=True):
+    # Devices that exchange something wait for each other, so they are given one program at a time.
+    in_turn = any(each.shape.spread for each in groups) or jax.process_count() > 1
+    ready = map(make, waves) if in_turn else made_ahead(make, waves)
+    for (*_, checkpoint), wave in zip(waves, ready, strict=True):
         compiling[wave.program.id] += wave.program.compile_seconds
         description = wave.program.description
         if profile:
@@ -140,6 +143,7 @@ def _description(members: Group, room: Room) -> dict[str, Any]:
         "parameters": members.parameters,
         "width": room.width,
         **_differing(members.shape.arithmetic),
+        "spread": members.shape.spread,
         "options": devices.compiler_options(),
         "machine": devices.describe(),
     }
@@ -162,9 +166,9 @@ def _made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
     room, shape = capacity(members, lanes), members.shape
     compiled = compile_seconds(own=True)
     # A wave that was begun on more devices goes on in the company it had.
-    at_once = room.width * devices.mesh().size
+    at_once = room.width * devices.apart(shape.spread)
     lanes = max(room.lanes, -(-len(jobs) // at_once) * at_once)
-    layout = Layout(len(jobs), lanes, room.width)
+    layout = Layout(len(jobs), lanes, room.width, spread=shape.spread)
     wave = Wave(
         group=members,
         jobs=jobs,
@@ -247,8 +251,8 @@ class Pools:
                 [dataset.targets for dataset in together],
             )
             joined = (np.concatenate(each) for each in arrays)
-            typed = (jnp.asarray(each, data_type(each.dtype, precision)) for each in joined)
-            self._made[key] = put(Pool(*typed), EVERYWHERE)
+            typed = (each.astype(data_type(each.dtype, precision), copy=False) for each in joined)
+            self._made[key] = Pool(*put(tuple(typed), EVERYWHERE))
         return self._made[key]
 
 

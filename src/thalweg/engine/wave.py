@@ -26,6 +26,7 @@ from thalweg.engine.arithmetic import each_within, in_precision
 from thalweg.engine.carrying import without_past
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
+from thalweg.engine.devices import agreed, fetched
 from thalweg.engine.kept import named_fitted
 from thalweg.engine.lanes import Lane, Pool, State
 from thalweg.engine.layout import Layout
@@ -145,7 +146,7 @@ class Wave:
             program.recalls(self.shape, unused, self.lane, self.state, orders, self.pool)
         grid = decision_grid(self.jobs)
         if grid is not None:
-            program.predict(unused, self.lane, self.state, grid.inputs)
+            program.predict(unused, self.lane, self.state, grid.inputs, self.shape.spread)
 
     def profiled(self) -> dict[str, Any]:
         """What a call of its program spends time on; see ``profile.profiled``."""
@@ -187,7 +188,7 @@ class Wave:
             self._seconds += max(0.0, now - clock - (compile_seconds(own=True) - compiled))
             clock, compiled = now, compile_seconds(own=True)
             due = 0.0 if self.adjusting.unwritten() else due
-            if now > due and end < self.timetable.steps and self.live.any():
+            if end < self.timetable.steps and self.live.any() and agreed(now > due):
                 self._write(end)
                 clock = time.perf_counter()
                 # A large state takes long to write; it is written the less often.
@@ -213,7 +214,7 @@ class Wave:
         """Take the steps of one call; freeze the runs that diverge in it."""
         before = self.state
         self.state, objectives, ratios = self._call(before, self.live, begin, count)
-        values = self.layout.take(np.asarray(objectives)[:, : count + 1].swapaxes(1, 2))
+        values = self.layout.take(fetched(objectives)[:, : count + 1].swapaxes(1, 2))
         if begin == 0:
             self.bound = _bounds(self.jobs, values[:, 0])
         bad = ~(np.abs(values) <= self.bound[:, None])  # NaN compares false, so it is bad too
@@ -316,7 +317,7 @@ class Wave:
         """The state to evaluate: statistics of all training data are found where they are asked."""
         if not self.calibrates:
             return state
-        return program.calibrate(self.lane, state, self.pool)
+        return program.calibrate(self.shape, self.lane, state, self.pool)
 
     def _evaluate(self, step: int) -> None:
         """Evaluate all data, keep the curves, and stop the runs that no longer improve."""

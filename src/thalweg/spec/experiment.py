@@ -95,7 +95,11 @@ class Training:
         are computed one after the other and whose gradients add up (gradient accumulation), for a
         third more arithmetic and the memory of one part; batch normalization sees a part at a time;
         rematerialize: whether what the blocks and layers of a network make is made again for the
-        gradient, in place of being kept until then, for a third more arithmetic
+        gradient, in place of being kept until then, for a third more arithmetic; spread: what the
+        devices share: where not given, runs, each of which is trained by one device; ``"batch"``
+        trains one run after the other, and divides the rows of each mini-batch among the devices;
+        ``"parameters"`` divides parameters and what optimizers keep for them as well, for a run
+        that no device has the memory for
     """
 
     epochs: int = choice(default=20, low=1)
@@ -110,6 +114,7 @@ class Training:
     precision: Precision = choice(default="float32")
     portions: int = choice(default=1, low=1)
     rematerialize: bool = choice(default=False)
+    spread: Literal["batch", "parameters"] | None = choice(default=None)
     diverged_above: Number = number(default=1e6, above=0, scale="log")
 
 

@@ -16,6 +16,7 @@ from jax import Array
 from jax.ad_checkpoint import checkpoint_name
 
 from thalweg.catalogue.context import Context
+from thalweg.catalogue.joined import times
 from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 
@@ -51,7 +52,7 @@ class StepContext(NamedTuple):
     def product(self, name: str, h: Array) -> Array:
         """h W for the kernel W of this name, silenced before and normalized after."""
         h = h if self.mask is None else h * self.mask
-        made = checkpoint_name(h @ self.parameters[f"{name}_kernel"], KEPT)
+        made = checkpoint_name(times(h, self.parameters[f"{name}_kernel"]), KEPT)
         return self.normalize(name, made)
 
     def tap(self, name: str, value: Array) -> Array:
@@ -90,7 +91,7 @@ class Cell(Protocol):
 
 def projected(cell: Any, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
     """x U for the inputs of all steps, one product: ``Cell.project``."""
-    return product(x, parameters["input_kernel"])
+    return product(x, parameters["input_kernel"], by_time=True)
 
 
 def drawn(

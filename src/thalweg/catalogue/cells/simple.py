@@ -142,9 +142,9 @@ class JordanRNN:
 
     def project(self, parameters: Mapping[str, Array], x: Array, context: Context) -> Array:
         inputs = len(parameters["input_kernel"])
-        z = product(x[..., :inputs], parameters["input_kernel"])
+        z = product(x[..., :inputs], parameters["input_kernel"], by_time=True)
         if self._is_taught(context):
-            z = z + product(x[..., inputs:], parameters["recurrent_kernel"])
+            z = z + product(x[..., inputs:], parameters["recurrent_kernel"], by_time=True)
         return z
 
     def beside(self, x: Array, context: Context) -> tuple[Array, Array] | None:

@@ -11,6 +11,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import He, Initializer, Zero
+from thalweg.catalogue.joined import joined, taken_apart
 from thalweg.catalogue.layers.repetition import along_rows
 from thalweg.catalogue.layers.windows import Padding, Windows, batch_first, channels_first
 from thalweg.catalogue.products import product_of_columns
@@ -91,7 +92,8 @@ class Convolution:
         z = self._map(cells, variables.parameters["kernel"], windows)
         if self.bias is not None:
             columns = math.prod(z.shape[1:])
-            z = z + along_rows(variables.parameters["bias"], columns).reshape(z.shape)
+            bias = along_rows(variables.parameters["bias"], columns)
+            z = z + taken_apart(bias, 1, z.shape[1:])
         return context.tap("z", batch_first(z)), {}
 
     def lengths_after(self, lengths: Array) -> Array:
@@ -111,11 +113,12 @@ class Convolution:
         """
         cells, each = windows.cells(x), kernel.shape[-2]
         if self.groups == 1:
-            columns = cells.reshape(len(cells) * each, -1)
+            columns = joined(cells, 2, cells.ndim).reshape(len(cells) * each, -1)
             z = product_of_columns(kernel.reshape(-1, self.filters), columns)
         else:
-            apart = cells.reshape(len(cells), self.groups, each, -1).swapaxes(0, 1)
+            columns = joined(cells, 2, cells.ndim)
+            apart = columns.reshape(len(cells), self.groups, each, -1).swapaxes(0, 1)
             columns = apart.reshape(self.groups, len(cells) * each, -1)
             weights = kernel.reshape(len(cells) * each, self.groups, -1)
             z = jnp.einsum("kgf,gkn->gfn", weights, columns)
-        return z.reshape(self.filters, *cells.shape[2:])
+        return taken_apart(z.reshape(self.filters, -1), 1, cells.shape[2:])

@@ -25,6 +25,7 @@ from jax import Array
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Constant, Initializer, Zero
+from thalweg.catalogue.joined import joined, taken_apart
 from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.catalogue.layers.repetition import along_rows
 from thalweg.catalogue.layers.windows import batch_first, channels_first, described
@@ -57,10 +58,11 @@ def _weights(x: Array, context: Context) -> Array | None:
     """What every value of a channel counts, [space · batch]; None where all count alike."""
     weights = context.weights
     if weights is not None:
-        weights = jnp.tile(weights.astype(x.dtype), math.prod(x.shape[1:-1]))
+        space = math.prod(x.shape[1:-1])
+        weights = joined(jnp.tile(weights.astype(x.dtype), (space, 1)), 0, 2)
     if context.lengths is None or x.ndim != 3:
         return weights
-    steps = counted_steps(context.lengths, x.shape[1]).astype(x.dtype).T.reshape(-1)
+    steps = joined(counted_steps(context.lengths, x.shape[1]).astype(x.dtype).T, 0, 2)
     return steps if weights is None else steps * weights
 
 
@@ -129,7 +131,7 @@ class BatchNormalization:
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         state, cells = variables.state, channels_first(x)
-        rows = cells.reshape(len(cells), -1)
+        rows = joined(cells, 1, cells.ndim)
         each = partial(along_rows, columns=rows.shape[1])
         if context.mode == "evaluate":
             centred, variance = rows - each(state["mean"]), state["variance"]
@@ -148,7 +150,7 @@ class BatchNormalization:
         y = centred * each(factor)
         if "bias" in variables.parameters:
             y = y + each(variables.parameters["bias"])
-        return context.tap("z", batch_first(y.reshape(cells.shape))), state
+        return context.tap("z", batch_first(taken_apart(y, 1, cells.shape[1:]))), state
 
     def _weights(self, x: Array, context: Context) -> tuple[Array, Any]:
         """What every value of a channel counts, [space · batch], and their sum."""

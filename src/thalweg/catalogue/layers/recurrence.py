@@ -16,6 +16,7 @@ from jax import Array
 
 from thalweg.catalogue.cells.cell import KEPT, Cell, State, StepContext
 from thalweg.catalogue.context import Context
+from thalweg.catalogue.joined import for_each_device
 from thalweg.catalogue.layers.lengths import counted_steps
 from thalweg.catalogue.layers.repetition import with_bias
 
@@ -73,7 +74,11 @@ def unroll(
     by_time = by_time if live is None else jnp.where(live, by_time, 0)
     projected = normalize("input", cell.project(parameters, by_time, context))
     if "bias" in parameters:
-        projected = with_bias(projected, parameters["bias"])
+        projected = with_bias(projected, parameters["bias"], by_time=True)
+    parameters = {
+        name: for_each_device(held, batch) if name.endswith("_kernel") else held
+        for name, held in parameters.items()
+    }
     given_out = next(iter(cell.states(1)))
     nudges = _own_nudges(cell, context, (batch, time))
     asked: Any = getattr(cell, "beside", None)

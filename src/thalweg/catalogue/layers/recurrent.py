@@ -13,6 +13,7 @@ from thalweg.catalogue.cells import LSTM
 from thalweg.catalogue.cells.cell import Cell, State
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.initializers import Initializer
+from thalweg.catalogue.joined import joined, taken_apart
 from thalweg.catalogue.layers.contract import Network
 from thalweg.catalogue.layers.dropout import drawn
 from thalweg.catalogue.layers.pooling import GlobalPooling
@@ -170,9 +171,10 @@ class Recurrent:
 
         def normalize(name: str, values: Array) -> Array:
             # The product with the inputs of all steps is normalized like that of one.
-            rows = values.reshape(-1, values.shape[-1])
+            rows = joined(values, 0, values.ndim - 1)
             own = Variables(parameters["normalization"][name], {})
-            return normalization.apply(own, rows, silent)[0].reshape(values.shape)
+            normalized, _ = normalization.apply(own, rows, silent)
+            return taken_apart(normalized, 0, values.shape[:-1])
 
         return normalize
 

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.custom_batching import custom_vmap
 
+from thalweg.catalogue.joined import taken_apart
+
 __all__ = ["along_rows", "with_bias"]
 
 
@@ -68,6 +70,11 @@ def _ones_like_lanes(value: Array, columns: int) -> Array:
     return ones(jax.lax.stop_gradient(value))
 
 
-def with_bias(z: Array, bias: Array) -> Array:
-    """z + b for z [..., channel] and b [channel]."""
-    return z + _down_columns(bias, math.prod(z.shape[:-1])).reshape(z.shape)
+def with_bias(z: Array, bias: Array, *, by_time: bool = False) -> Array:
+    """z + b for z [..., channel] and b [channel].
+
+    Args:
+        by_time: whether the mini-batch is the last axis before that of channels, not the first.
+    """
+    repeated = _down_columns(bias, math.prod(z.shape[:-1]))
+    return z + (taken_apart(repeated, 0, z.shape[:-1]) if by_time else repeated.reshape(z.shape))
