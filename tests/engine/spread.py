@@ -8,7 +8,6 @@ to ``FOLDER/DEVICES-FAMILY.npz``.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from typing import Any
 if __name__ == "__main__":
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={sys.argv[2]}"
 
-import jax
 import numpy as np
 from tests.conftest import compile_programs
 from tests.engine.determined import FAMILIES
@@ -40,26 +38,19 @@ NETWORKS = {
 }
 
 
-def run(
-    family: str, spread: str | None, rate: float = 0.003, doubles: bool = False, **training: Any
-) -> list[Job]:
+def run(family: str, spread: str | None, rate: float = 0.003, **training: Any) -> list[Job]:
     """The one run of a family; its last mini-batch of an epoch is short."""
     given = {**FAMILIES[family], "network": NETWORKS[family]}
     training = {"epochs": 3, "batch_size": 24, "spread": spread, "probes": 2, **training}
-    made = jobs([recipe(optimizer=Adam(learning_rate=rate), training=training, **given)])
-    if doubles and made[0].dataset.inputs.dtype == np.float32:
-        inputs = made[0].dataset.inputs.astype(np.float64)
-        dataset = dataclasses.replace(made[0].dataset, inputs=inputs)
-        return [dataclasses.replace(job, dataset=dataset) for job in made]
-    return made
+    return jobs([recipe(optimizer=Adam(learning_rate=rate), training=training, **given)])
 
 
 def main() -> None:
     folder, devices = sys.argv[1:]
     compile_programs(quickly=True)
     for family in NETWORKS:
-        with tempfile.TemporaryDirectory() as project, jax.enable_x64(True):
-            wanted = run(family, "parameters", doubles=True, probes=0)
+        with tempfile.TemporaryDirectory() as project:
+            wanted = run(family, "parameters", precision="float64", probes=0)
             with trained(wanted, Path(project)) as record:
                 seen = everything(record, wanted[0].id) | record.experiment().runs[0].finals
         np.savez(Path(folder) / f"{devices}-{family}.npz", **seen)

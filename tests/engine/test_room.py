@@ -65,18 +65,15 @@ def members_of(data: Any, network: Any, training: dict[str, Any], optimizer: Any
 
 def accounted(members: Group) -> int:
     """Bytes on all devices as XLA tells them, of the compiled programs."""
-    shape, (width, lanes) = (
-        members.shape,
-        (room.capacity(members).width, room.capacity(members).lanes),
-    )
-    layout, pools = Layout(len(members.jobs), lanes, width), Pools([members])
+    shape, fitting = members.shape, room.capacity(members)
+    layout, pools = Layout(len(members.jobs), fitting.lanes, fitting.width), Pools([members])
     lane = layout.place(stack_lanes(members.jobs, [pools.rows(job) for job in members.jobs]))
     pool = pools.of(members)
     begun = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in members.jobs]
     state = layout.place(program.start(begun, members.jobs[0].example()))
     live = np.ones(len(begun), bool)
     orders = layout.masked(Orders(live, 0, 0, np.zeros((len(begun), 0), np.int32)).written())
-    own = program._evaluate(shape.task, shape.cuts, shape.arithmetic.precision)
+    own = program._evaluate(shape.task, shape.cuts, shape.arithmetic.precision, shape.spread)
     used = program._bare(lane, program.in_use(lane, state))
     steps = program._advance(shape).lower((lane, state, orders), pool).compile().memory_analysis()
     looks = own.lower((layout.used(live), used), pool).compile().memory_analysis()
