@@ -16,7 +16,7 @@ only in their optimizer share the compiled evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -37,8 +37,9 @@ from thalweg.engine.devices import (
     brief_options,
     compiler_options,
     mesh,
+    put,
 )
-from thalweg.engine.lanes import Lane, Pool, Shape, State
+from thalweg.engine.lanes import Lane, Pool, Portions, Shape, State
 from thalweg.engine.look import look, shift
 from thalweg.engine.memory import recall
 from thalweg.engine.order import Cut
@@ -50,6 +51,7 @@ __all__ = [
     "best_of",
     "calibrate",
     "evaluate",
+    "evaluate_fed",
     "in_use",
     "looks",
     "predict",
@@ -206,7 +208,8 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
     begun = jnp.where(live.any(), count + 1, 0)
 
     def draw(own: Lane, first: Array) -> Array:
-        return jax.vmap(partial(lane_functions.rows_at, own, shape))(first + jnp.arange(BLOCK))
+        rows_at = jax.vmap(partial(lane_functions.rows_at, own, shape))
+        return pool.places(rows_at(first + jnp.arange(BLOCK)))
 
     def one(own: Lane, rows: Array, at: State, told: Array, step: Array) -> Any:
         return lane_functions.train_step(own, pool, shape, at, step, rows, told)
@@ -308,6 +311,55 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
 def evaluate(shape: Shape, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, quantity]; see ``lanes.evaluate``."""
     return _evaluate(shape.task, shape.cuts)((used, _bare(lane, in_use(lane, state))), pool)
+
+
+@cache
+def _evaluate_portions(
+    task: Task, cuts: tuple[Cut, ...], of: Portions, many: int
+) -> Callable[..., Any]:
+    def chunk(given: Tree, shared: Tree) -> tuple[Array, Tree]:
+        pool, first = shared
+
+        def one(lane: Lane, state: State) -> tuple[Array, Tree]:
+            return lane_functions.evaluate_portions(lane, pool, task, cuts, state, of, first, many)
+
+        return _over_lanes(one)(*given)
+
+    return _spread(_where_used(chunk))
+
+
+@cache
+def _total(count: int) -> Callable[..., Any]:
+    def chunk(sums: Array, shared: Tree) -> Array:
+        return _over_lanes(lambda own: own[:count].sum(axis=0))(sums)
+
+    return _spread(chunk)
+
+
+def evaluate_fed(
+    shape: Shape,
+    used: Array,
+    lane: Lane,
+    state: State,
+    of: Portions,
+    many: int,
+    pools: Iterable[tuple[int, Pool]],
+) -> Array:
+    """As ``evaluate``, of rows that are not in one pool.
+
+    Args:
+        of: what all rows are divided into.
+        many: portions that are evaluated in one call.
+        pools: the first of so many portions, and a pool with their rows, from the first to the
+            last.
+    """
+    bare, at = _bare(lane, in_use(lane, state))
+    evaluate, sums = _evaluate_portions(shape.task, shape.cuts, of, many), []
+    for first, pool in pools:
+        found, held = evaluate((used, (bare, at)), (pool, np.int32(first)))
+        at = at._replace(network_state=held)
+        sums.append(np.asarray(found))
+    return _total(of.count)(put(np.concatenate(sums, axis=2), ALONG_RUNS), ())
 
 
 @cache

@@ -15,15 +15,16 @@ from thalweg.catalogue.layers import Embedding
 from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.networks import Recursive
 from thalweg.catalogue.networks.inside import activations_of, readers_of
-from thalweg.catalogue.preprocessing.fitting import keeps_features, shape_after
+from thalweg.catalogue.preprocessing.fitting import fits_in_blocks, keeps_features, shape_after
 from thalweg.catalogue.regularizers.regularizer import of_layers
 from thalweg.data import Dataset
 from thalweg.data.sequences import PADDING
+from thalweg.data.stored import blocks
 from thalweg.engine import penalties
 from thalweg.errors import SpecError
 from thalweg.spec.experiment import Recipe
 
-__all__ = ["check_activations", "check_inputs", "check_layers", "check_streams"]
+__all__ = ["check_activations", "check_inputs", "check_layers", "check_stored", "check_streams"]
 
 
 def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
@@ -78,7 +79,7 @@ def _check_tokens(recipe: Recipe, dataset: Dataset) -> None:
             raise SpecError(
                 f"{what} needs numbers as inputs, but those of {data} are tokens; leave it out"
             )
-    is_padded = bool((dataset.inputs < 0).any())
+    is_padded = any(bool((block < 0).any()) for _, block in blocks(dataset.inputs))
     for regularizer in recipe.regularizers:
         owner = type(regularizer).__name__
         if hasattr(type(regularizer), "sensitivity_penalty"):
@@ -116,6 +117,31 @@ def check_streams(rows: int, streams: int) -> None:
         )
 
 
+def check_stored(recipe: Recipe, whole_batches: bool, calibrates: bool) -> None:
+    """Refuse what needs all training rows at once where inputs stay on disk.
+
+    Args:
+        recipe: of a run.
+        whole_batches: whether a mini-batch is all rows.
+        calibrates: whether the network asks for statistics of all rows.
+    """
+    data, preprocessing = type(recipe.data).__name__, recipe.preprocessing
+    if preprocessing is not None and not fits_in_blocks(preprocessing):
+        raise SpecError(
+            f"{type(preprocessing).__name__} is fitted to all training rows at once, but those of "
+            f"{data} stay on disk; use Standardize, Center, MinMax or MaxAbs"
+        )
+    if whole_batches:
+        raise SpecError(
+            f"Training.batch_size must be less than all rows, as those of {data} stay on disk"
+        )
+    if calibrates:
+        raise SpecError(
+            f'statistics = "population" are of all training rows at once, but those of {data} '
+            'stay on disk; use "running"'
+        )
+
+
 def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse steps without a label before others that have one."""
     gaps = (dataset.targets[:, 1:] >= 0) & (dataset.targets[:, :-1] < 0)
@@ -131,7 +157,7 @@ def _check_trees(recipe: Recipe, dataset: Dataset, network: Recursive) -> None:
     """Refuse targets at nodes that a network does not have, and derivatives that it lacks."""
     data = type(recipe.data).__name__
     if dataset.facts.at == "node" and network.tree != "given":
-        asked = (dataset.targets >= 0) & (dataset.inputs[..., 0] < 0)
+        asked = (dataset.targets >= 0) & (dataset.whole("Recursive")[..., 0] < 0)
         if (asked.sum(axis=1) > 1).any():
             raise SpecError(
                 f"Recursive with {network.tree} trees says nothing of the inner nodes of others, "
@@ -158,10 +184,12 @@ def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int | None) -> Non
         raise SpecError(
             "Embedding reads symbols as they are; leave preprocessing and augmentation out"
         )
-    inputs = dataset.inputs[:, : dataset.source_time or None]
     least = PADDING if dataset.vocabulary else 0
-    fit = (inputs == np.floor(inputs)) & (inputs >= least) & (inputs < symbols)
-    if not fit.all():
+    for _, block in blocks(dataset.inputs):
+        inputs = block[:, : dataset.source_time or None]
+        fit = (inputs == np.floor(inputs)) & (inputs >= least) & (inputs < symbols)
+        if fit.all():
+            continue
         raise SpecError(
             f"Embedding needs whole numbers from 0 to {symbols - 1} as inputs, but the data of "
             f"{type(recipe.data).__name__} hold {inputs[~fit][0]:g}; number the symbols from 0, "

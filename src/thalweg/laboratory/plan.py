@@ -67,5 +67,6 @@ class Plan:
     @property
     def memory(self) -> int:
         """Bytes that the largest wave and the data need, roughly."""
-        data = {id(t.job.dataset): t.job.dataset.inputs.nbytes for t in self.trials}
+        held = (t.job.dataset for t in self.trials if not t.job.dataset.is_stored)
+        data = {id(dataset): dataset.inputs.nbytes for dataset in held}
         return max(map(needed, self.groups), default=0) + sum(data.values())

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jax import Array
 
-__all__ = ["Fitted", "Preprocessing", "as_table", "keeps_features", "shape_after"]
+__all__ = [
+    "Fitted",
+    "Preprocessing",
+    "as_table",
+    "fits_in_blocks",
+    "fitted_to",
+    "keeps_features",
+    "shape_after",
+    "tables",
+]
 
 
 class Fitted(Protocol):
@@ -27,7 +37,9 @@ class Preprocessing(Protocol):
     Laws: fitting sees only the rows it is given; a feature that is constant, or that no row has,
     does not become non-finite. A part that mixes features says which shape examples of a shape
     have afterwards, by ``shape(shape)``; without it a part works feature by feature. What was
-    fitted is made again from its arrays by ``fitted(**arrays)``.
+    fitted is made again from its arrays by ``fitted(**arrays)``. A part that can be fitted to rows
+    that are never in memory together does so by ``fit_in_blocks``, given the rows in blocks, over
+    which it may go again.
     """
 
     @property
@@ -51,8 +63,34 @@ def shape_after(preprocessing: Preprocessing | None, shape: tuple[int, ...]) -> 
     return shape if change is None else change(shape)
 
 
+def fits_in_blocks(preprocessing: Preprocessing) -> bool:
+    """Whether a part needs no more than some rows in memory at a time."""
+    return hasattr(preprocessing, "fit_in_blocks")
+
+
+def fitted_to(preprocessing: Preprocessing, blocks: Sequence[np.ndarray]) -> Fitted:
+    """What a part is fitted to, given rows in blocks; in one, where it cannot but have all."""
+    own: Any = preprocessing
+    if fits_in_blocks(preprocessing):
+        return own.fit_in_blocks(blocks)
+    return own.fit(blocks[0] if len(blocks) == 1 else np.concatenate(list(blocks)))
+
+
+def tables(blocks: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Blocks of inputs as float64 [row, feature]; a feature that no row of any block has counts as
+    zero everywhere.
+    """
+    absent = reduce(np.logical_and, (np.isnan(_flat(block)).all(axis=0) for block in blocks))
+    for block in blocks:
+        table = _flat(block).astype(np.float64)
+        table[:, absent] = 0.0
+        yield table
+
+
+def _flat(inputs: np.ndarray) -> np.ndarray:
+    return inputs.reshape(len(inputs), -1)
+
+
 def as_table(inputs: np.ndarray) -> np.ndarray:
     """Inputs as float64 [row, feature]; a feature that no row has counts as zero everywhere."""
-    table = inputs.reshape(len(inputs), -1).astype(np.float64)
-    table[:, np.isnan(table).all(axis=0)] = 0.0
-    return table
+    return next(tables([inputs]))

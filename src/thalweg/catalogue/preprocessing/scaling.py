@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from thalweg.catalogue.preprocessing.fitting import as_table
+from thalweg.catalogue.preprocessing.fitting import as_table, tables
 from thalweg.errors import SpecError
 from thalweg.part import Number, number, part
 
@@ -31,19 +32,38 @@ class Affine(NamedTuple):
         return jnp.where(jnp.isnan(values), self.missing, (values - self.shift) * self.scale)
 
 
-def _affine(inputs: np.ndarray, shift: Any, scale: Any) -> Affine:
+# Inputs in blocks of rows.
+Blocks = Sequence[np.ndarray]
+
+
+def _affine(blocks: Blocks, shift: Any, scale: Any) -> Affine:
     """A scaling of inputs by values per feature; missing values become the mean's."""
-    shape = inputs.shape[1:]
-    table = as_table(inputs)
-    shift = np.broadcast_to(np.asarray(shift, np.float64), table.shape[1])
-    scale = np.broadcast_to(np.asarray(scale, np.float64), table.shape[1])
-    missing = (np.nanmean(table, axis=0) - shift) * scale
+    shape, mean = blocks[0].shape[1:], _mean(blocks)
+    shift = np.broadcast_to(np.asarray(shift, np.float64), mean.shape)
+    scale = np.broadcast_to(np.asarray(scale, np.float64), mean.shape)
+    missing = (mean - shift) * scale
     return Affine(shift.reshape(shape), scale.reshape(shape), missing.reshape(shape))
 
 
-def fill_only(inputs: np.ndarray) -> Affine:
+def _mean(blocks: Blocks) -> np.ndarray:
+    """The mean of every feature over the rows that have it, float64 [feature]."""
+    sums, counts = 0.0, 0
+    for table in tables(blocks):
+        sums = sums + np.nansum(table, axis=0)
+        counts = counts + (~np.isnan(table)).sum(axis=0)
+    return sums / np.asarray(counts)
+
+
+def _scaler(scaler: Any, blocks: Blocks) -> Any:
+    """A scaler of scikit-learn that has seen all blocks."""
+    for table in tables(blocks):
+        scaler.partial_fit(table)
+    return scaler
+
+
+def fill_only(blocks: Blocks) -> Affine:
     """No scaling; missing values become the mean of the training rows."""
-    return _affine(inputs, 0.0, 1.0)
+    return _affine(blocks, 0.0, 1.0)
 
 
 @part
@@ -63,7 +83,10 @@ class Center:
     fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
-        return _affine(inputs, np.nanmean(as_table(inputs), axis=0), 1.0)
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
+        return _affine(blocks, _mean(blocks), 1.0)
 
 
 @part
@@ -84,10 +107,12 @@ class Standardize:
     fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
         from sklearn.preprocessing import StandardScaler
 
-        scaler = StandardScaler().fit(as_table(inputs))
-        shape = inputs.shape[1:]
+        scaler, shape = _scaler(StandardScaler(), blocks), blocks[0].shape[1:]
         mean, deviation = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
         return Affine(mean.reshape(shape), 1 / deviation.reshape(shape), np.zeros(shape))
 
@@ -118,10 +143,13 @@ class MinMax:
             raise SpecError(f"MinMax.high must be > MinMax.low, got {self.low:g} and {self.high:g}")
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
         from sklearn.preprocessing import MinMaxScaler
 
-        scaler = MinMaxScaler((self.low, self.high)).fit(as_table(inputs))
-        return _affine(inputs, -scaler.min_ / scaler.scale_, scaler.scale_)
+        scaler = _scaler(MinMaxScaler((self.low, self.high)), blocks)
+        return _affine(blocks, -scaler.min_ / scaler.scale_, scaler.scale_)
 
 
 @part
@@ -141,9 +169,12 @@ class MaxAbs:
     fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
         from sklearn.preprocessing import MaxAbsScaler
 
-        return _affine(inputs, 0.0, 1 / np.asarray(MaxAbsScaler().fit(as_table(inputs)).scale_))
+        return _affine(blocks, 0.0, 1 / np.asarray(_scaler(MaxAbsScaler(), blocks).scale_))
 
 
 @part
@@ -168,4 +199,4 @@ class Robust:
         from sklearn.preprocessing import RobustScaler
 
         scaler = RobustScaler().fit(as_table(inputs))
-        return _affine(inputs, scaler.center_, 1 / np.asarray(scaler.scale_))
+        return _affine([inputs], scaler.center_, 1 / np.asarray(scaler.scale_))
