@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from thalweg.data import Arrays, Dataset, Images, stored
+from thalweg.data import Arrays, Dataset, Images, Parquet, stored
 from thalweg.errors import DataError, SpecError
 
 
@@ -242,3 +244,75 @@ def test_no_folder_and_no_classes(tmp_path: Path) -> None:
         Images(folder=str(tmp_path)).load()
     with pytest.raises(SpecError, match="channels must be one of"):
         Images(folder="nowhere", channels=2)
+
+
+# ------------------------------------------------------------------------------------------ parquet
+
+
+def table(folder: Path, **columns: Any) -> str:
+    """A table in groups of seven rows, two cells and one target of which are missing."""
+    given: dict[str, Any] = {
+        "size": [None if row in (3, 20) else row / 7 for row in range(30)],
+        "count": list(range(30)),
+        "kind": [None if row == 12 else f"k{row % 3}" for row in range(30)],
+    }
+    path = str(folder / "table.parquet")
+    pyarrow.parquet.write_table(pa.table({**given, **columns}), path, row_group_size=7)
+    return path
+
+
+def test_a_table_is_read_by_row_groups_as_in_memory(tmp_path: Path) -> None:
+    path = table(tmp_path)
+    whole = Parquet(path=path, target="kind").load()
+    lying = Parquet(path=path, target="kind", in_memory=False).load()
+    assert lying.is_stored
+    assert lying.inputs[:].tobytes() == whole.whole("a test").tobytes()
+    assert lying.fingerprint == whole.fingerprint
+    assert lying.has_missing
+    assert any("column 'size' lacks 2 of 30 values" in note for note in lying.notes)
+
+
+def test_a_table_is_read_again_where_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Parquet(path=table(tmp_path), target="kind", in_memory=False)
+    first = source.load()
+    with monkeypatch.context() as patched:
+        patched.setattr(pyarrow.parquet.ParquetFile, "read_row_group", None)  # nothing is read
+        assert source.load().fingerprint == first.fingerprint
+    table(tmp_path, count=list(range(1, 31)))
+    assert source.load().inputs[:][0, 1] == 1
+    with pytest.raises(DataError, match=r"table\.parquet has changed since the data were loaded"):
+        first.inputs[:2]
+
+
+def test_booleans_are_numbers_where_a_table_stays_on_disk(tmp_path: Path) -> None:
+    path = table(tmp_path, flag=[row % 2 == 1 for row in range(30)])
+    data = Parquet(path=path, target="kind", columns=("flag",), in_memory=False).load()
+    assert data.inputs[:][:4, 0].tolist() == [0, 1, 0, 1]
+
+
+BAD_TABLES = {
+    "texts": ({"name": ["a"] * 30}, "column 'name' holds string, and must hold numbers where in_m"),
+    "nothing": ({"none": pa.nulls(30, pa.float64())}, "column 'none' holds no values at all"),
+    "infinite": ({"far": [1e300] * 30}, "'far' holds numbers that are infinite or beyond 3.4e38"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_bad_tables(tmp_path: Path, name: str) -> None:
+    columns, sentence = BAD_TABLES[name]
+    with pytest.raises(DataError, match=sentence):
+        Parquet(path=table(tmp_path, **columns), target="kind", in_memory=False).load()
+    assert not list((tmp_path / "cache").rglob("*.f32"))
+
+
+def test_what_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"words")
+    with pytest.raises(DataError, match=r"x\.parquet is not a Parquet file, or is damaged"):
+        Parquet(path=str(path), target="kind", in_memory=False).load()
+    with pytest.raises(DataError, match="there is no file nowhere"):
+        Parquet(path="nowhere", target="kind", in_memory=False).load()
+    with pytest.raises(SpecError, match="categorical needs in_memory = true"):
+        Parquet(path="x", target="kind", categorical=("count",), in_memory=False)

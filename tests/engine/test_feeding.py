@@ -21,12 +21,12 @@ from thalweg.catalogue.preprocessing.scaling import fill_only
 from thalweg.catalogue.starts import OutputBias, UnitVariance
 from thalweg.data import Dataset, Digits, Text, stored
 from thalweg.data.stored import Files, MappedRows, Stored, in_blocks
-from thalweg.engine import feeding, lanes, wave
+from thalweg.engine import feeding, lanes, refusals, wave
 from thalweg.engine import train as train_module
 from thalweg.engine.kept import said
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.train import Pools
-from thalweg.errors import DataError, SpecError
+from thalweg.errors import DataError, MissingExtra, SpecError
 from thalweg.spec import EarlyStopping, Recipe
 
 SPLIT = (0.6, 0.2, 0.2)
@@ -137,7 +137,7 @@ def test_runs_that_diverge_go_back_to_the_same_step(tmp_path: Path) -> None:
     one = recipe(
         data=Digits(split=SPLIT),
         network=network,
-        optimizer=GradientDescent(learning_rate=0.5),
+        optimizer=GradientDescent(learning_rate=5.0),
         training={"diverged_above": 1.5},
     )
     data = digits((64,))
@@ -260,6 +260,17 @@ def test_what_needs_all_rows_is_refused(sentence: str, tmp_path: Path) -> None:
     one = recipe(data=Digits(split=SPLIT), **REFUSED[sentence])
     with pytest.raises(SpecError, match=sentence):
         check_network(runs(one, on_disk(digits((64,)), tmp_path))[0])
+
+
+def test_grain_is_asked_for_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "find_spec", lambda name: None)
+    one, data = dense(tmp_path)
+    with pytest.raises(
+        MissingExtra, match=r"Digits on disk need grain: pip install 'thalweg\[data\]'"
+    ):
+        check_network(runs(one, on_disk(data, tmp_path))[0])
 
 
 def test_mini_batches_by_length_are_refused(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ data in one pool, to the last bit.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
 
 import jax
@@ -38,7 +38,6 @@ from thalweg.engine.lanes import (
 )
 from thalweg.engine.plan import Group
 from thalweg.engine.streams import order_words
-from thalweg.errors import MissingExtra
 
 __all__ = ["Fed", "InMemory", "Supply", "most_runs"]
 
@@ -49,6 +48,9 @@ R = TypeVar("R")
 # read ahead, and threads that read.
 PORTION = 2**26
 AHEAD = 2
+# Bytes that are read from disk at once.
+PIECE = 2**20
+ALIGNED = 64
 # Runs that are trained together whatever their rows take.
 FEWEST = 4
 
@@ -252,19 +254,32 @@ class Fed:
         """A pool with some rows, and room for as many as there may be."""
         numbers = np.unique(wanted)
         first = self._datasets[0]
-        inputs = np.zeros((capacity, *first.inputs.shape[1:]), first.inputs.dtype)
-        targets = np.zeros((capacity, *first.targets.shape[1:]), first.targets.dtype)
+        inputs = _room(capacity, first.inputs.shape[1:], first.inputs.dtype)
+        targets = _room(capacity, first.targets.shape[1:], first.targets.dtype)
         ends = np.searchsorted(numbers, self._begins)
         for dataset, offset, begin, end in zip(
             self._datasets, self._begins[:-1], ends[:-1], ends[1:], strict=True
         ):
-            if end > begin:
-                own = numbers[begin:end] - offset
-                inputs[begin:end], targets[begin:end] = dataset.inputs[own], dataset.targets[own]
+            # A little at a time, for which memory is there already.
+            size = max(1, PIECE // self._row_bytes)
+            for at in range(begin, end, size):
+                here = slice(at, min(at + size, end))
+                own = numbers[here] - offset
+                inputs[here], targets[here] = dataset.inputs[own], dataset.targets[own]
         padded = np.full(capacity, np.iinfo(np.int32).max, np.int32)
         padded[: len(numbers)] = numbers
         made: Any = Pool(inputs, targets, padded)  # type: ignore[arg-type]
         return put(made, EVERYWHERE)
+
+
+def _room(rows: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of any numbers, where JAX takes it as it lies instead of copying it: it begins at a
+    multiple of so many bytes.
+    """
+    numbers = rows * math.prod(shape)
+    held = np.empty(numbers * dtype.itemsize + ALIGNED, np.uint8)
+    begin = -held.ctypes.data % ALIGNED
+    return held[begin:][: numbers * dtype.itemsize].view(dtype).reshape(rows, *shape)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -294,13 +309,7 @@ def most_runs(members: Group) -> int:
 
 
 def _ahead(read: Callable[[T], R], items: Sequence[T]) -> Any:
-    """What is read for each item, in order; the next ones are read in threads meanwhile.
-
-    Raises:
-        MissingExtra: grain is not installed.
-    """
-    if not find_spec("grain"):
-        raise MissingExtra("data larger than memory need grain: pip install 'thalweg[data]'")
+    """What is read for each item, in order; the next ones are read in threads meanwhile."""
     grain = import_module("grain")
     doubles = jax.dtypes.canonicalize_dtype("float64").itemsize == 8  # each thread's own setting
 

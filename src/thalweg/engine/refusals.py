@@ -7,6 +7,7 @@ the network makes of a batch; ``plan`` calls them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from thalweg.data import Dataset
 from thalweg.data.sequences import PADDING
 from thalweg.data.stored import blocks
 from thalweg.engine import penalties
-from thalweg.errors import SpecError
+from thalweg.errors import MissingExtra, SpecError
 from thalweg.spec.experiment import Recipe
 
 __all__ = ["check_activations", "check_inputs", "check_layers", "check_stored", "check_streams"]
@@ -126,6 +127,8 @@ def check_stored(recipe: Recipe, whole_batches: bool, calibrates: bool) -> None:
         calibrates: whether the network asks for statistics of all rows.
     """
     data, preprocessing = type(recipe.data).__name__, recipe.preprocessing
+    if not find_spec("grain"):
+        raise MissingExtra(f"{data} on disk need grain: pip install 'thalweg[data]'")
     if preprocessing is not None and not fits_in_blocks(preprocessing):
         raise SpecError(
             f"{type(preprocessing).__name__} is fitted to all training rows at once, but those of "
