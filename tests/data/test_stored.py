@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,7 @@ BAD_ARRAYS = {
         "files of Python objects are not",
     ),
     "empty": (with_bytes(b""), "must be a whole .npy file of numbers"),
+    "pickle": (with_bytes(pickle.dumps({})), "must be a whole .npy file of numbers"),
     "cut off": (with_bytes(b"\x93NUMPY\x01"), "must be a whole .npy file of numbers"),
     "archive": (archive, "x.npz is an archive; save each array by itself"),
     "texts": (bad_arrays(inputs=np.array([["a"]] * 30)), "must hold numbers, got <U1"),

@@ -89,8 +89,8 @@ def recurrent(folder: Path) -> tuple[Recipe, Dataset]:
 
 def streams(folder: Path) -> tuple[Recipe, Dataset]:
     path = folder / "text.txt"
-    path.write_text("".join(np.random.default_rng(5).choice(list("abcd"), 800)))
-    data = Text(path=str(path), window=5, split=SPLIT, stretches=True)
+    path.write_text("".join(np.random.default_rng(5).choice(list("abcd"), 6400)))
+    data = Text(path=str(path), window=40, split=SPLIT, stretches=True)
     network = RecurrentNetwork(cell=LSTM(), hidden=(4,), returns="sequence")
     training = {"batch_size": 7, "order": "streams"}
     return recipe(data=data, network=network, training=training), data.load()
@@ -132,17 +132,26 @@ def test_so_are_they_in_programs_as_they_are_outside_of_tests(family: Any, tmp_p
     compared(*family(tmp_path), tmp_path, seeds=5)
 
 
-def test_runs_that_diverge_go_back_to_the_same_step(tmp_path: Path) -> None:
+def test_runs_that_diverge_go_back_to_the_same_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "FEWEST", 8)
     network = MLP(hidden=(8,))
     one = recipe(
         data=Digits(split=SPLIT),
         network=network,
-        optimizer=GradientDescent(learning_rate=5.0),
-        training={"diverged_above": 1.5},
+        optimizer=GradientDescent(learning_rate=0.6),
+        training={
+            "diverged_above": 1.3,
+            "batch_size": 4,
+            "epochs": 2,
+            "evaluate_every": 2,
+            "probes": 0,
+        },
     )
     data = digits((64,))
-    compared(one, data, tmp_path, seeds=3)
-    with trained(runs(one, on_disk(data, tmp_path), 3), tmp_path / "again") as record:
+    compared(one, data, tmp_path, seeds=6)  # in two chunks, which go back to different steps
+    with trained(runs(one, on_disk(data, tmp_path), 6), tmp_path / "again") as record:
         assert "diverged" in {run.outcome for run in record.experiment("test").runs}
 
 

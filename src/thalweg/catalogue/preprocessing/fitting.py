@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,7 +16,6 @@ __all__ = [
     "fitted_to",
     "keeps_features",
     "shape_after",
-    "tables",
 ]
 
 
@@ -76,21 +74,8 @@ def fitted_to(preprocessing: Preprocessing, blocks: Sequence[np.ndarray]) -> Fit
     return own.fit(blocks[0] if len(blocks) == 1 else np.concatenate(list(blocks)))
 
 
-def tables(blocks: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Blocks of inputs as float64 [row, feature]; a feature that no row of any block has counts as
-    zero everywhere.
-    """
-    absent = reduce(np.logical_and, (np.isnan(_flat(block)).all(axis=0) for block in blocks))
-    for block in blocks:
-        table = _flat(block).astype(np.float64)
-        table[:, absent] = 0.0
-        yield table
-
-
-def _flat(inputs: np.ndarray) -> np.ndarray:
-    return inputs.reshape(len(inputs), -1)
-
-
 def as_table(inputs: np.ndarray) -> np.ndarray:
     """Inputs as float64 [row, feature]; a feature that no row has counts as zero everywhere."""
-    return next(tables([inputs]))
+    table = inputs.reshape(len(inputs), -1).astype(np.float64)
+    table[:, np.isnan(table).all(axis=0)] = 0.0
+    return table
