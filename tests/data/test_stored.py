@@ -309,6 +309,14 @@ def test_bad_tables(tmp_path: Path, name: str) -> None:
     assert not list((tmp_path / "cache").rglob("*.f32"))
 
 
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("THALWEG_CACHE", str(tmp_path / "file"))
+    assert arrays(tmp_path, NUMBERS, CLASSES).load().is_stored
+    with pytest.raises(DataError, match="cannot be written: Not a directory"):
+        Parquet(path=table(tmp_path), target="kind", in_memory=False).load()
+
+
 def test_what_is_no_table(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     path.write_bytes(b"words")

@@ -90,8 +90,12 @@ def _write(
     Returns:
         How many values every column lacks.
     """
-    to.parent.mkdir(parents=True, exist_ok=True)
     partial, begin = to.with_suffix(f".{os.getpid()}"), 0
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+    except OSError as error:
+        raise DataError(f"the cache {to.parent} cannot be written: {error.strerror}") from error
     missing = np.zeros(len(names), int)
     try:
         with partial.open("wb") as file:

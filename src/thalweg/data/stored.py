@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -238,9 +239,10 @@ class Finding:
             return None
 
     def keep(self, found: dict[str, Any]) -> dict[str, Any]:
-        """Keep what was found, and give it back."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Keep what was found, and give it back; without a cache it is found anew next time."""
         partial = self.path.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(found))
-        os.replace(partial, self.path)
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(found))
+            os.replace(partial, self.path)
         return found

@@ -44,8 +44,8 @@ __all__ = ["Fed", "InMemory", "Supply", "most_runs"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Bytes of the rows of one call, unless a single step of all runs needs more; calls whose rows are
-# read ahead, and threads that read.
+# Bytes of the rows of one call, unless a single step of all runs, or two portions of an evaluation,
+# need more; calls whose rows are read ahead, and threads that read.
 PORTION = 2**26
 AHEAD = 2
 # Bytes that are read from disk at once.
@@ -171,7 +171,8 @@ class Fed:
         def read(part: tuple[int, int]) -> Pool:
             return self._taken(live(), *part)
 
-        self._reading = _ahead(read, list(self._coming))
+        if self._coming:
+            self._reading = _ahead(read, list(self._coming))
 
     def close(self) -> None:
         if self._reading is not None:
@@ -297,12 +298,8 @@ def _row_bytes(dataset: Dataset) -> int:
 
 
 def most_runs(members: Group) -> int:
-    """The most runs of a wave that is fed, so that their rows do not take much more than they may;
-    others are bounded elsewhere.
-    """
+    """The most runs of a wave that is fed, so that their rows take little more than they may."""
     dataset: Dataset = members.jobs[0].dataset
-    if not dataset.is_stored:
-        return len(members.jobs)
     evaluated = min(EVALUATION_ROWS, EVALUATION_NUMBERS // dataset.features)
     rows = max(members.shape.batch_size, evaluated)
     return max(FEWEST, PORTION // (rows * _row_bytes(dataset)))

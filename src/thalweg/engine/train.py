@@ -93,7 +93,9 @@ def planned(members: Group, waiting: Mapping[str, Checkpoint], lanes: int) -> It
     for id_, checkpoint in waiting.items():
         if all(run in by_id for run in checkpoint.runs):
             yield Planned(members, [by_id.pop(run) for run in checkpoint.runs], lanes, id_)
-    rest, lanes = list(by_id.values()), min(lanes, most_runs(members))
+    rest = list(by_id.values())
+    if members.jobs[0].dataset.is_stored:
+        lanes = min(lanes, most_runs(members))
     for begin in range(0, len(rest), lanes):
         yield Planned(members, rest[begin : begin + lanes], lanes)
 
