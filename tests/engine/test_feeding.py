@@ -129,7 +129,7 @@ def test_fed_runs_are_those_in_memory_to_the_bit(family: Any, tmp_path: Path) ->
 @pytest.mark.optimized
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_so_are_they_in_programs_as_they_are_outside_of_tests(family: Any, tmp_path: Path) -> None:
-    compared(*family(tmp_path), tmp_path, seeds=5)
+    compared(*family(tmp_path), tmp_path)
 
 
 def test_runs_that_diverge_go_back_to_the_same_step(
