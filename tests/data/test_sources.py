@@ -18,7 +18,7 @@ from thalweg.errors import DataError, SpecError
 from thalweg.part import declarations, part_name, replace
 
 OF_FILES = (
-    *("CSV", "MNIST", "Names", "Pairs", "Parquet"),
+    *("Arrays", "CSV", "Images", "MNIST", "Names", "Pairs", "Parquet"),
     *("SentimentTrees", "SequentialMNIST", "Text", "Trees"),
 )
 # Every source, as it can be made without files; None where files are needed.
@@ -54,9 +54,10 @@ def test_every_source_is_exported_and_named_in_snake_case(name):
 
 def test_names_in_spec_files():
     assert sorted(part_name(getattr(sources, name)) for name in sources.__all__) == [
-        *("addition", "agreement", "blobs", "breast_cancer", "circles", "comparisons", "copy"),
-        *("csv", "delayed_recall", "diabetes", "digits", "dyck", "houses", "insurance_13"),
-        *("insurance_15", "iris", "line_5", "list_operations", "mnist", "moons", "names"),
+        *("addition", "agreement", "arrays", "blobs", "breast_cancer", "circles", "comparisons"),
+        *("copy", "csv", "delayed_recall", "diabetes", "digits", "dyck", "houses", "images"),
+        *("insurance_13", "insurance_15", "iris", "line_5", "list_operations", "mnist"),
+        *("moons", "names"),
         *("number_words", "pairs", "parity", "parquet", "reconstruction", "reverse"),
         *("sentiment_trees", "sequential_mnist", "six_points", "spirals", "text", "trees"),
         *("unlabelled", "wine"),
@@ -66,10 +67,12 @@ def test_names_in_spec_files():
 @pytest.mark.parametrize(
     "module",
     [
+        "arrays",
         "bundled",
         "derived",
         "files",
         "generated",
+        "images",
         "mnist",
         "pairs",
         "sequential",

@@ -73,7 +73,7 @@ def accounted(members: Group) -> int:
     state = layout.place(program.start(begun, members.jobs[0].example()))
     live = np.ones(len(begun), bool)
     orders = layout.masked(Orders(live, 0, 0, np.zeros((len(begun), 0), np.int32)).written())
-    own = program._evaluate(shape.task, shape.cuts, shape.arithmetic.precision, shape.spread)
+    own = program._evaluate(shape.evaluation)
     used = program._bare(lane, program.in_use(lane, state))
     steps = program._advance(shape).lower((lane, state, orders), pool).compile().memory_analysis()
     looks = own.lower((layout.used(live), used), pool).compile().memory_analysis()

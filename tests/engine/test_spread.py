@@ -48,7 +48,7 @@ def step_of(wave: Wave) -> jax.stages.Compiled:
 def evaluation_of(wave: Wave) -> jax.stages.Compiled:
     """The compiled program that evaluates all data."""
     shape, used = wave.shape, wave.layout.used(wave.live)
-    evaluate = program._evaluate(shape.task, shape.cuts, shape.arithmetic.precision, shape.spread)
+    evaluate = program._evaluate(shape.evaluation)
     return evaluate.lower((used, program._bare(wave.lane, wave.state)), wave.pool).compile()
 
 

@@ -67,4 +67,4 @@ def test_missing_values_become_the_training_mean(ours: Any, theirs: Any) -> None
     close(applied(fitted, train), filling.transform(train), 1e-8)
     close(applied(fitted, new), filling.transform(new), 1e-8)
     imputer = SimpleImputer().fit(train)
-    close(applied(fill_only(train), new), imputer.transform(new))
+    close(applied(fill_only([train]), new), imputer.transform(new))

@@ -33,6 +33,7 @@ class Beginning(NamedTuple):
     Args:
         network, loss: of the run.
         inputs, targets: its training rows as the network sees them, arrays of numpy [row, ...].
+            Of inputs that stay on disk there are as many as a start has ``rows``, at least one.
         recorded: what the recorded runs ended with that its starts name.
     """
 

@@ -82,7 +82,8 @@ def run(
     found = _found(laboratory)
     if not json:
         new = len(tally.outcomes) - tally.recorded
-        trained = f"trained {count(new, 'run')} in {duration(seconds)}; " if new else ""
+        waited = f", of which {duration(tally.waited)} for data" if tally.waited else ""
+        trained = f"trained {count(new, 'run')} in {duration(seconds)}{waited}; " if new else ""
         output.note(f"{trained}the record is {request.project}")
         output.say(f"\n{_text(found, *(accounts.profile,) * profile)}")
     if report is not None:

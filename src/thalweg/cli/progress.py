@@ -47,6 +47,7 @@ class Tally:
     recorded: int = field(default=0, init=False)
     best: tuple[str, float] | None = field(default=None, init=False)
     factor: float = field(default=1.0, init=False)
+    waited: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self._planned = {j.id: g.shape.steps for g in self.plan.groups for j in g.jobs}
@@ -64,6 +65,7 @@ class Tally:
             self.recorded += len(new)
             return
         self.factor = progress.factor
+        self.waited += progress.waited
         ended = sum(self._planned.get(run, self._typical) for run, _ in progress.finished)
         self._in_flight = max(0, self._in_flight + progress.steps - ended)
         self._steps += progress.steps

@@ -8,6 +8,7 @@ texts.py       text as sequences of tokens; translation.py: pairs of them
 subwords.py    words as learned subwords
 trees.py       trees, from text to arrays
 tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
+stored.py      arrays that stay on disk
 idx.py         the file format of MNIST
 fetch.py       downloading MNIST, when asked
 inventory.py   what data there are
@@ -24,6 +25,7 @@ from thalweg.data.sources import (
     MNIST,
     Addition,
     Agreement,
+    Arrays,
     Blobs,
     BreastCancer,
     Circles,
@@ -34,6 +36,7 @@ from thalweg.data.sources import (
     Digits,
     Dyck,
     Houses,
+    Images,
     Insurance13,
     Insurance15,
     Iris,
@@ -63,6 +66,7 @@ __all__ = [
     "MNIST",
     "Addition",
     "Agreement",
+    "Arrays",
     "Blobs",
     "BreastCancer",
     "Circles",
@@ -74,6 +78,7 @@ __all__ = [
     "Digits",
     "Dyck",
     "Houses",
+    "Images",
     "Insurance13",
     "Insurance15",
     "Iris",

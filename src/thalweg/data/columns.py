@@ -12,7 +12,7 @@ from pyarrow import types
 from thalweg.errors import DataError
 from thalweg.tasks import TableTask, classification
 
-__all__ = ["Answer", "Features", "encode_input", "encode_target"]
+__all__ = ["Answer", "Features", "encode_input", "encode_numbers", "encode_target"]
 
 # A number as a table writes it; with a unit or a thousands separator it is a text.
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -85,6 +85,23 @@ def encode_input(
     note = f"column {name!r} became {len(named)} columns of 0 and 1, one for each distinct value"
     values = np.stack([*named.values()], axis=1).astype(np.float32)
     return Features(values, tuple(named), (note,))
+
+
+def encode_numbers(name: str, column: pa.ChunkedArray, rows: np.ndarray) -> np.ndarray:
+    """A column of numbers as float64 [row], NaN where they are missing; arguments as there.
+
+    Raises:
+        DataError: it holds something else, or numbers that are too large.
+    """
+    kind = _kind(name, column)
+    if kind == "boolean" and not types.is_null(column.type):
+        column = column.cast(pa.int8())
+    elif kind not in ("number", "boolean"):
+        raise DataError(
+            f"column {name!r} holds {column.type}, and must hold numbers where in_memory = false; "
+            f"number its values, or {_leave_out(name)}"
+        )
+    return _numbers(name, column, rows)
 
 
 def encode_target(name: str, column: pa.ChunkedArray, task: TableTask | None) -> Answer:

@@ -2,7 +2,8 @@
 
 A data set is checked when it is made, so that nothing behind it has to ask again: shapes agree,
 numbers are finite (NaN alone may stand for a missing cell of a table), every class has rows,
-sequences of tokens are whole.
+sequences of tokens are whole. Inputs that lie on disk are looked through once, in blocks; what was
+found is kept as long as their files stay as they are.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from thalweg.data.sequences import check_nodes, check_steps, check_tokens, check_trees
+from thalweg.data.stored import Finding, Inputs, Stored, blocks
 from thalweg.errors import DataError
 from thalweg.tasks import FACTS, Facts, Task, classification
 
 __all__ = ["Dataset", "Shares", "Source"]
+
+# Rows that stand for all others where inputs lie on disk and are only to be drawn.
+SAMPLE = 1024
 
 # Shares of the rows for training, validation and test.
 Shares: TypeAlias = tuple[float, float, float]
@@ -50,7 +55,8 @@ class Dataset:
         inputs: float32 [rows, features], [rows, time, features] or [rows, height, width, channel];
             NaN where a cell of a table is missing. Or int32 [rows, time], positions in
             ``vocabulary``, -1 where a sequence has ended. Or trees, int32 [rows, node, 3]: token,
-            left child and right child, which come before their parent, -1 for none.
+            left child and right child, which come before their parent, -1 for none. ``Stored``
+            where they are larger than memory may be: rows are read when they are asked for.
         targets: int32 [rows], positions in ``class_names``, or float32 [rows, outputs]; for tokens
             int32 [rows, time] and for nodes [rows, node], -1 where nothing is to be predicted; for
             generation [rows, 0].
@@ -76,7 +82,7 @@ class Dataset:
         DataError: where arrays and meaning do not agree.
     """
 
-    inputs: np.ndarray
+    inputs: Inputs
     targets: np.ndarray
     task: Task
     feature_names: tuple[str, ...] = ()
@@ -95,17 +101,25 @@ class Dataset:
         if self.task not in FACTS:
             raise DataError(f"task must be one of {', '.join(FACTS)}, got {self.task!r}")
         target_type = np.int32 if self.facts.has_classes else np.float32
-        if self.vocabulary and np.asarray(self.inputs).dtype.kind not in "iu":
-            raise DataError(
-                f"inputs must be whole numbers where there is a vocabulary, got "
-                f"{np.asarray(self.inputs).dtype}"
-            )
-        input_type = np.int32 if self.vocabulary else np.float32
-        object.__setattr__(self, "inputs", _read_only(self.inputs, input_type))
+        if not self.is_stored:
+            given = np.asarray(self.inputs)
+            if self.vocabulary and given.dtype.kind not in "iu":
+                raise DataError(
+                    f"inputs must be whole numbers where there is a vocabulary, got {given.dtype}"
+                )
+            input_type = np.int32 if self.vocabulary else np.float32
+            object.__setattr__(self, "inputs", _read_only(given, input_type))
         object.__setattr__(self, "targets", _read_only(self.targets, target_type))
         self._check_inputs()
         self._check_targets()
         self._check_groups()
+        if self.is_stored:
+            self._found()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether inputs lie on disk."""
+        return isinstance(self.inputs, Stored)
 
     @property
     def rows(self) -> int:
@@ -130,10 +144,47 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of arrays and meaning; notes are left out, as their wording changes no result."""
+        if self.is_stored:
+            return self._found()["fingerprint"]
+        digest = self._begun_digest()
+        for _, block in blocks(self.inputs):
+            digest.update(block.data)
+        return self._ended(digest)
+
+    @cached_property
+    def has_missing(self) -> bool:
+        """Whether any cell of the inputs is missing."""
+        if isinstance(self.inputs, Stored):
+            return self._found()["missing"]
+        return bool(np.isnan(self.inputs).any())
+
+    def _found(self) -> dict[str, Any]:
+        """The fingerprint of stored inputs, and whether any are missing: all are read once.
+
+        Raises:
+            DataError: not all are finite.
+        """
+        assert isinstance(self.inputs, Stored)
+        named = self._begun_digest()
+        named.update(self.inputs.identity.encode())
+        finding = Finding("found", self._ended(named))
+        if (kept := finding.kept()) is not None:
+            return kept
+        digest, missing = self._begun_digest(), False
+        for begin, block in blocks(self.inputs):
+            if not self.inputs.checked:
+                self._check_numbers(block, begin)
+            digest.update(np.ascontiguousarray(block).data)
+            missing = missing or (block.dtype.kind == "f" and bool(np.isnan(block).any()))
+        return finding.keep({"fingerprint": self._ended(digest), "missing": missing})
+
+    def _begun_digest(self) -> Any:
         meaning = [self.task, self.feature_names, self.class_names, self.fixed_test]
         shapes = [self.inputs.shape, self.targets.shape]
-        digest = hashlib.sha256(json.dumps(meaning + shapes).encode())
-        digest.update(self.inputs.data)
+        return hashlib.sha256(json.dumps(meaning + shapes).encode())
+
+    def _ended(self, digest: Any) -> str:
+        """The fingerprint, from the digest of meaning and inputs."""
         digest.update(self.targets.data)
         if self.divided_like is not None:
             digest.update(self.divided_like.fingerprint.encode())
@@ -144,6 +195,26 @@ class Dataset:
         if self.groups is not None:
             digest.update(self.groups.data)
         return digest.hexdigest()
+
+    def whole(self, owner: str) -> np.ndarray:
+        """The inputs, for what needs all of them at once.
+
+        Args:
+            owner: what needs them, for the error.
+
+        Raises:
+            DataError: they lie on disk.
+        """
+        if isinstance(self.inputs, Stored):
+            raise DataError(
+                f"{owner} needs all inputs at once, but they take {self.inputs.nbytes / 1e9:.3g} "
+                "GB and stay on disk; use fewer rows, or leave it out"
+            )
+        return self.inputs
+
+    def sample(self) -> np.ndarray:
+        """The inputs, or the first of those that lie on disk: what is drawn need not know all."""
+        return self.inputs[:SAMPLE] if isinstance(self.inputs, Stored) else self.inputs
 
     def checked(self, inputs: np.ndarray) -> np.ndarray:
         """Other inputs of the same kind, as those of this data set are stored.
@@ -193,12 +264,17 @@ class Dataset:
             raise DataError(
                 f"source_time is one of tokens, got {self.source_time} without a vocabulary"
             )
-        sound = ~np.isinf(self.inputs) if self.inputs.ndim == 2 else np.isfinite(self.inputs)
+        if not isinstance(self.inputs, Stored):
+            self._check_numbers(self.inputs, 0)
+
+    def _check_numbers(self, inputs: np.ndarray, begin: int) -> None:
+        """Refuse inputs that are not finite; their first row is the one with number ``begin``."""
+        sound = ~np.isinf(inputs) if inputs.ndim == 2 else np.isfinite(inputs)
         if not sound.all():
             row, *place = np.argwhere(~sound)[0]
             name = self.feature_names[place[0]] if self.feature_names else tuple(map(int, place))
             raise DataError(
-                f"inputs must be finite, got {self.inputs[row, *place]} in row {row + 1}, "
+                f"inputs must be finite, got {inputs[row, *place]} in row {begin + row + 1}, "
                 f"feature {name!r}"
             )
 
@@ -216,7 +292,8 @@ class Dataset:
                 f"source_time must leave steps that lead to targets of tokens, got {own} of {time} "
                 f"steps for task {self.task}"
             )
-        self.checked(self.inputs)
+        if not isinstance(self.inputs, Stored):  # whose makers have seen to it
+            self.checked(self.inputs)
 
     def _check_targets(self) -> None:
         if len(self.targets) != self.rows:
@@ -244,7 +321,7 @@ class Dataset:
                 f"inputs of shape {self.inputs.shape}"
             )
         if is_tree:
-            check_nodes(self.targets, self.inputs, classes)
+            check_nodes(self.targets, self.whole("task nodes"), classes)
             return
         if self.facts.at == "step":
             if not self.vocabulary and self.inputs.ndim != 3:
@@ -252,7 +329,9 @@ class Dataset:
                     "task tokens needs sequences: inputs of tokens with a vocabulary, or "
                     f"[rows, time, features], got shape {self.inputs.shape}"
                 )
-            check_steps(self.targets, self.inputs[:, self.source_time :], classes)
+            if not (isinstance(self.inputs, Stored) and self.inputs.checked):
+                steps = self.whole("task tokens")[:, self.source_time :]
+                check_steps(self.targets, steps, classes)
             return
         if self.task != classification(classes):
             raise DataError(f"task {self.task} does not go with {classes} classes")

@@ -67,7 +67,7 @@ def prompts_from(dataset: Dataset, sequences: Sequence[Sequence[str]]) -> Prompt
         DataError: a token is not in the vocabulary, or a sequence is empty or too long.
     """
     tokens = [[_token(dataset, name) for name in sequence] for sequence in sequences]
-    own, inputs = dataset.source_time, dataset.inputs
+    own, inputs = dataset.source_time, dataset.whole("a prompt of your own")
     # Where all rows begin alike, so do yours.
     opening = inputs[0, own] if (inputs[:, own] == inputs[0, own]).all() else None
     if not own:

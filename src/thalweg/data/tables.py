@@ -19,12 +19,12 @@ from thalweg.errors import DataError
 from thalweg.part import nearest
 from thalweg.tasks import TableTask
 
-__all__ = ["read_csv", "read_parquet", "table_dataset"]
+__all__ = ["chosen_columns", "existing", "read_csv", "read_parquet", "table_dataset"]
 
 
 def read_csv(path: str, delimiter: str = ",") -> pa.Table:
     """Read a CSV file whose first line names the columns; empty cells and "NA" are missing."""
-    file = _existing(path)
+    file = existing(path)
     if file.stat().st_size == 0:
         raise DataError(f"{path} is empty")
     try:
@@ -40,7 +40,7 @@ def read_csv(path: str, delimiter: str = ",") -> pa.Table:
 def read_parquet(path: str) -> pa.Table:
     """Read a Parquet file."""
     try:
-        return pyarrow.parquet.ParquetFile(_existing(path)).read()
+        return pyarrow.parquet.ParquetFile(existing(path)).read()
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not a Parquet file, or is damaged: {error}") from error
 
@@ -70,15 +70,9 @@ def table_dataset(
     Raises:
         DataError: the table does not have what is asked for, or a column cannot become numbers.
     """
-    names = _names(table, place)
-    for name in (target, *columns, *drop, *categorical):
-        if name not in names:
-            raise DataError(f"{place} has no column {name!r}{_instead(name, names)}")
+    chosen = chosen_columns(_names(table, place), place, target, columns, drop, categorical)
     if table.num_rows == 0:
         raise DataError(f"{place} has no rows below its header")
-    chosen = [n for n in columns or names if n != target and n not in drop]
-    if not chosen:
-        raise DataError(f"{place} has no column to predict {target!r} from")
     try:
         answer = encode_target(target, table[target], task)
         rows = np.flatnonzero(answer.present)
@@ -100,13 +94,34 @@ def table_dataset(
 
 def _names(table: pa.Table, place: str) -> list[str]:
     try:
-        names = table.column_names
+        return table.column_names
     except UnicodeDecodeError as error:
         raise DataError(f"{place} is not text in UTF-8; save it with that encoding") from error
+
+
+def chosen_columns(
+    names: list[str],
+    place: str,
+    target: str,
+    columns: tuple[str, ...],
+    drop: tuple[str, ...],
+    categorical: tuple[str, ...] = (),
+) -> list[str]:
+    """The columns to predict from, of those there are.
+
+    Raises:
+        DataError: a column that is asked for is not there, or none is left.
+    """
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError(f"{place} has more than one column named {', '.join(map(repr, repeated))}")
-    return names
+    for name in (target, *columns, *drop, *categorical):
+        if name not in names:
+            raise DataError(f"{place} has no column {name!r}{_instead(name, names)}")
+    chosen = [name for name in columns or names if name != target and name not in drop]
+    if not chosen:
+        raise DataError(f"{place} has no column to predict {target!r} from")
+    return chosen
 
 
 def _instead(name: str, names: list[str]) -> str:
@@ -117,7 +132,8 @@ def _instead(name: str, names: list[str]) -> str:
     return tail if len(tail) < 300 else f"; it has {len(names)} others"
 
 
-def _existing(path: str) -> Path:
+def existing(path: str) -> Path:
+    """The file with a path, if there is one."""
     file = Path(path).expanduser()
     if file.is_dir():
         raise DataError(f"{path} is a folder, not a file")

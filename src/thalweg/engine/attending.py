@@ -42,7 +42,7 @@ def attended(job: Job, kept: Arrays) -> list[Attention]:
     dataset = job.dataset
     if not dataset.vocabulary or dataset.inputs.ndim != 2:
         return []
-    own, tokens = dataset.source_time, dataset.inputs
+    own, tokens = dataset.source_time, dataset.whole("attention")
     lengths = np.maximum((tokens[:, :own] >= 0).sum(axis=1), (tokens[:, own:] >= 0).sum(axis=1))
     rows = job.split.test if len(job.split.test) else job.split.train
     chosen = rows[lengths[rows] <= LONGEST][:SEQUENCES]

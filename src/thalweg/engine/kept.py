@@ -15,6 +15,7 @@ import numpy as np
 from thalweg.catalogue.context import Variables
 from thalweg.catalogue.networks.generation import generate
 from thalweg.catalogue.preprocessing.scaling import Affine
+from thalweg.data.stored import Inputs
 from thalweg.engine import devices
 from thalweg.engine import lanes as lane_functions
 from thalweg.engine.carrying import beginning, past_of, with_past
@@ -108,20 +109,25 @@ def _in_portions(
             return None
         if job.in_streams:
             return _in_streams(function, job, kept)[rows]
-        inputs = job.dataset.inputs[rows]
+        return _on_rows(function, job, kept, job.dataset.inputs, rows)
     shape = job.dataset.inputs.shape[1:]
     if np.shape(inputs)[1:] != shape or not np.size(inputs):
         wanted = ", ".join(map(str, ("row", *shape)))
         raise DataError(f"inputs must have the shape [{wanted}], got {np.shape(inputs)}")
     inputs = job.dataset.checked(inputs)
+    return _on_rows(function, job, kept, inputs, np.arange(len(inputs)))
+
+
+def _on_rows(function: Any, job: Job, kept: Arrays, inputs: Inputs, rows: np.ndarray) -> np.ndarray:
+    """A function of a lane on some rows, a portion after the other."""
     lane, state = restored(job, kept)
-    size = min(len(inputs), EVALUATION_ROWS)
+    size = min(len(rows), EVALUATION_ROWS)
     found = []
-    for begin in range(0, len(inputs), size):
-        rows = inputs[begin : begin + size]
+    for begin in range(0, len(rows), size):
+        portion = inputs[rows[begin : begin + size]]
         # All portions have one shape, for which the program is compiled.
-        padded = np.pad(rows, [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
-        found.append(np.asarray(_compiled(function)(lane, state, padded))[: len(rows)])
+        padded = np.pad(portion, [(0, size - len(portion)), *[(0, 0)] * (portion.ndim - 1)])
+        found.append(np.asarray(_compiled(function)(lane, state, padded))[: len(portion)])
     return np.concatenate(found)
 
 

@@ -35,7 +35,19 @@ from thalweg.engine.order import WINDOWS, Cut, shortest
 from thalweg.engine.shuffle import position_after_shuffle
 from thalweg.tasks import Task
 
-__all__ = ["Lane", "Rows", "Shape", "State", "evaluate", "objective_at", "start", "train_step"]
+__all__ = [
+    "Lane",
+    "Pool",
+    "Portions",
+    "Rows",
+    "Shape",
+    "State",
+    "evaluate",
+    "evaluate_portions",
+    "objective_at",
+    "start",
+    "train_step",
+]
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,21 @@ class Shape:
     @property
     def steps_per_epoch(self) -> int:
         return -(-self.training_rows // self.batch_size)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What its evaluation is compiled for, which programs that differ otherwise share."""
+        return Evaluation(self.task, self.cuts, Arithmetic(self.arithmetic.precision), self.spread)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the evaluation of a program is compiled for; the fields are those of its shape."""
+
+    task: Task
+    cuts: tuple[Cut, ...]
+    arithmetic: Arithmetic
+    spread: Spread
 
 
 # An array of numpy while lanes are gathered on the host, of JAX inside programs.
@@ -108,16 +135,24 @@ class State(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """All rows of all data sets of a program: inputs [row, feature, ...], targets [row, ...]."""
+    """Rows of the data sets of a program: inputs [row, feature, ...], targets [row, ...].
+
+    All of them; or some, whose ascending ``numbers`` say which, int32 [row].
+    """
 
     inputs: Array
     targets: Array
+    numbers: Array | None = None
 
     @property
     def number_type(self) -> Any:
         """The type of the numbers computed with: that of the inputs, unless these are tokens."""
         own = self.inputs.dtype
         return own if jnp.issubdtype(own, jnp.floating) else jnp.result_type(float)
+
+    def places(self, rows: Array) -> Array:
+        """Where rows with these numbers lie, int32 [...]."""
+        return rows if self.numbers is None else jnp.searchsorted(self.numbers, rows)
 
 
 def scaled(scaling: Fitted | None, values: Array) -> Array:
@@ -126,7 +161,7 @@ def scaled(scaling: Fitted | None, values: Array) -> Array:
 
 
 def _rows_of(lane: Lane, pool: Pool, rows: Array, cut: Cut | None = None) -> tuple[Array, Array]:
-    """Inputs and targets of some rows, scaled, or of tokens cut."""
+    """Inputs and targets of the rows at some places, scaled, or of tokens cut."""
     inputs, targets = pool.inputs[rows], pool.targets[rows]
     if cut is not None:
         return cut.inputs(inputs), targets[:, : cut.steps] if targets.ndim > 1 else targets
@@ -175,28 +210,36 @@ def rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
 def _rows_at(lane: Lane, shape: Shape, step: Array) -> Array:
     if shape.batch_size == shape.training_rows:
         return lane.rows.train
+    return lane.rows.train[places_at(lane.order, shape, step)]
+
+
+def places_at(order: Array, shape: Shape, step: Array) -> Array:
+    """Where the rows of the mini-batch of a step lie among those for training, int32 [batch].
+
+    Args:
+        order: the words of the run that decide.
+    """
     if shape.in_streams:
         within = step % shape.steps_per_epoch
-        return lane.rows.train[carrying.next_rows(shape.training_rows, shape.batch_size, within)]
-    epoch, position = step // shape.steps_per_epoch, _positions(lane, shape, step)
+        return carrying.next_rows(shape.training_rows, shape.batch_size, within)
+    epoch, position = step // shape.steps_per_epoch, _positions(order, shape, step)
     position = jnp.minimum(position, shape.training_rows - 1)
     if not shape.cuts:
-        place = position_after_shuffle(position, shape.training_rows, lane.order, epoch)
-        return lane.rows.train[place]
+        return position_after_shuffle(position, shape.training_rows, order, epoch)
     # All of a mini-batch lie in one window, whose rows change places among themselves.
     batches = -(-shape.steps_per_epoch // WINDOWS)
     window = position[0] // (batches * shape.batch_size)
     begin = window * batches * shape.batch_size
     rows = jnp.minimum(shape.training_rows - begin, batches * shape.batch_size)
-    words = lane.order + jnp.array([0, 1], jnp.uint32) * window.astype(jnp.uint32)
-    return lane.rows.train[begin + position_after_shuffle(position - begin, rows, words, epoch)]
+    words = order + jnp.array([0, 1], jnp.uint32) * window.astype(jnp.uint32)
+    return begin + position_after_shuffle(position - begin, rows, words, epoch)
 
 
-def _positions(lane: Lane, shape: Shape, step: Array) -> Array:
+def _positions(order: Array, shape: Shape, step: Array) -> Array:
     """Where the rows of the mini-batch of a step lie before they are shuffled, int32 [batch]."""
     epoch, within = step // shape.steps_per_epoch, step % shape.steps_per_epoch
     if shape.cuts:
-        within = position_after_shuffle(within, shape.steps_per_epoch, ~lane.order, epoch)
+        within = position_after_shuffle(within, shape.steps_per_epoch, ~order, epoch)
     return within * shape.batch_size + jnp.arange(shape.batch_size)
 
 
@@ -204,7 +247,7 @@ def weights_at(lane: Lane, shape: Shape, step: Array, dtype: Any) -> Array | Non
     """Weights of the rows of a mini-batch; None where every batch is whole."""
     if shape.training_rows % shape.batch_size == 0:
         return None
-    return (_positions(lane, shape, step) < shape.training_rows).astype(dtype)
+    return (_positions(lane.order, shape, step) < shape.training_rows).astype(dtype)
 
 
 def past_at(shape: Shape, network_state: Any, step: Array) -> Past | None:
@@ -286,7 +329,7 @@ def train_step(
 
     Args:
         step: number of steps before this one.
-        rows: row numbers of the mini-batch.
+        rows: places of the mini-batch in the pool.
         told: what the host says of the run, as in ``Orders``.
 
     Returns:
@@ -353,59 +396,112 @@ def evaluation_rows(lane: Lane, pool: Pool, state: State) -> int:
 def evaluate(
     lane: Lane,
     pool: Pool,
-    task: Task,
-    cuts: tuple[Cut, ...],
-    arithmetic: Arithmetic,
+    asked: Evaluation,
     state: State,
-    spread: Spread = None,
 ) -> Array:
     """Sums over the rows of each split of what ``measures.of_rows`` measures, [split, quantity]."""
-    sizes = [rows.shape[0] for rows in lane.rows]
-    streams = carrying.count_of(state.network_state)
-    devices = 1 if spread is None else mesh().size  # that share the rows evaluated at once
-    each = min(evaluation_rows(lane, pool, state), -(-sum(sizes) // devices))
-    size = streams or each * devices
-    count = -(-sum(sizes) // size)
-    padding = count * size - sum(sizes)
-    rows = jnp.pad(jnp.concatenate(lane.rows), (0, padding))
-    # Which split a row belongs to; a row of padding belongs to none.
-    split = np.repeat(np.arange(len(sizes) + 1), [*sizes, padding])
+    of = Portions.of(lane, pool, state, asked.spread)
+    sums, _ = evaluate_portions(lane, pool, asked, state, of, 0, of.count)
+    return sums.sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Portions:
+    """How the rows of all splits are divided to be evaluated.
+
+    Args:
+        sizes: rows of the splits.
+        size: rows of a portion.
+        in_streams: whether each row of a portion goes on where that of the portion before ended.
+    """
+
+    sizes: tuple[int, ...]
+    size: int
+    in_streams: bool
+
+    @classmethod
+    def of(cls, lane: Lane, pool: Pool, state: State, spread: Spread = None) -> Portions:
+        """The portions of a lane; the same for all lanes of a program."""
+        sizes = tuple(rows.shape[0] for rows in lane.rows)
+        streams = carrying.count_of(state.network_state)
+        devices = 1 if spread is None else mesh().size  # that share the rows evaluated at once
+        each = min(evaluation_rows(lane, pool, state), -(-sum(sizes) // devices))
+        return cls(sizes, streams or each * devices, streams is not None)
+
+    @property
+    def count(self) -> int:
+        """How many portions there are."""
+        return -(-sum(self.sizes) // self.size)
+
+    def places(self, first: int | Array, many: int) -> HostOrDevice:
+        """Where the rows of some portions stand among all rows, split after split, int
+        [portion, row]; those beyond them are padding.
+        """
+        portion, row = first + np.arange(many)[:, None], np.arange(self.size)
+        # Each stream is a stretch of the whole text.
+        return row * self.count + portion if self.in_streams else portion * self.size + row
+
+
+def evaluate_portions(
+    lane: Lane,
+    pool: Pool,
+    asked: Evaluation,
+    state: State,
+    of: Portions,
+    first: int | Array,
+    many: int,
+) -> tuple[Array, Any]:
+    """Some portions of what is evaluated, of which the pool has the rows.
+
+    Args:
+        of: all portions.
+        first, many: which of them.
+
+    Returns:
+        Sums [portion, split, quantity]; and the state of the network with what streams remember
+        after them.
+    """
+    place, total = of.places(first, many), sum(of.sizes)
+    # Which split a row belongs to; a row of padding, any one, belongs to none.
+    split = (place[..., None] >= np.cumsum(of.sizes)).sum(axis=-1)
+    rows = jnp.concatenate(lane.rows)[jnp.minimum(place, total - 1)]
+    rows = pool.places(jnp.where(place < total, rows, 0))
 
     def portion(given: tuple[Array, Array], past: Past | None = None) -> Array:
-        chosen, split = over_devices(spread, given[0]), given[1]
+        chosen, split = over_devices(asked.spread, given[0]), given[1]
         variables = Variables(state.parameters, state.network_state)
 
         def measured(cut: Cut | None) -> Array:
             inputs, targets = _rows_of(lane, pool, chosen, cut)
             network = lane.network if cut is None else cut.network(lane.network)
             context = Context("evaluate", past=past)
-            outputs, _ = forward(network, arithmetic, variables, inputs, context)
-            return measures.of_rows(task, lane.loss, outputs, targets, lane.target_scaling)
+            outputs, _ = forward(network, asked.arithmetic, variables, inputs, context)
+            return measures.of_rows(asked.task, lane.loss, outputs, targets, lane.target_scaling)
 
+        cuts = asked.cuts
         both = shortest(cuts, pool.inputs[chosen], measured) if cuts else measured(None)
-        own = split[:, None] == jnp.arange(len(sizes))
+        own = split[:, None] == jnp.arange(len(of.sizes))
         # Not a product with a mask: a loss that is infinite in one split must not reach another.
         return jnp.where(own[:, :, None], both[:, None, :], 0).sum(axis=0)
 
-    if streams:
-        # Each stream is a stretch of the whole text, and goes on from portion to portion.
+    if of.in_streams:
+
         def further(held: Any, given: Any) -> tuple[Any, Array]:
             past = carrying.past_of(held, given[2])
             sums = portion(given[:2], past)
             return carrying.with_past(held, past), sums
 
-        portions = rows.reshape(size, count).T, split.reshape(size, count).T
-        begins = np.arange(count) == 0
-        return lax.scan(further, state.network_state, (*portions, begins))[1].sum(axis=0)
-    rows, split = rows.reshape(count, size), split.reshape(count, size)
-    if count == 1:
-        return portion((rows[0], jnp.asarray(split[0])))
-    return lax.map(portion, (rows, jnp.asarray(split))).sum(axis=0)
+        begins = first + np.arange(many) == 0
+        held, sums = lax.scan(further, state.network_state, (rows, split, begins))
+        return sums, held
+    if many == 1:
+        return portion((rows[0], split[0]))[None], state.network_state
+    return lax.map(portion, (rows, jnp.asarray(split))), state.network_state
 
 
 def calibrate(lane: Lane, pool: Pool, state: State) -> State:
     """The state with statistics of the whole training data, taken with its parameters."""
-    inputs, _ = _rows_of(lane, pool, lane.rows.train)
+    inputs, _ = _rows_of(lane, pool, pool.places(lane.rows.train))
     variables = Variables(state.parameters, state.network_state)
     _, network_state = lane.network.apply(variables, inputs, Context("calibrate"))
     # What is carried from step to step stays as it is.

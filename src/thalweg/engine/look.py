@@ -51,7 +51,8 @@ def look(
     outputs), ``saturated_share`` (outputs close to a limit), ``dead_units`` (share of units that
     are zero on the whole mini-batch).
     """
-    rows, progress = rows_at(lane, shape, step), progress_at(shape, step, told)
+    rows = pool.places(rows_at(lane, shape, step))
+    progress = progress_at(shape, step, told)
     objective = objective_at(lane, pool, shape, state.network_state, step, rows, progress, {})
     gradient, (_, taps) = jax.grad(objective, has_aux=True)(state.parameters)
     seen: dict[str, Array] = {}
@@ -88,7 +89,8 @@ def shift(
         moved: parameters after the step; ``state`` is before it.
     """
     progress = progress_at(shape, step, told)
-    batch = training_batch(lane, pool, rows_at(lane, shape, step), progress)
+    rows = pool.places(rows_at(lane, shape, step))
+    batch = training_batch(lane, pool, rows, progress)
     weights = weights_at(lane, shape, step, pool.number_type)
     network, key = settled(lane.network, progress), streams.noise_key(lane.seed, step)
 

@@ -40,7 +40,8 @@ def recall(
     ``saturated_share.<layer>.<gate>``: outputs of a gate that are close to one of its limits.
     """
     progress = progress_at(shape, step, told)
-    batch = training_batch(lane, pool, rows_at(lane, shape, step)[:ROWS], progress)
+    rows = pool.places(rows_at(lane, shape, step)[:ROWS])
+    batch = training_batch(lane, pool, rows, progress)
     visits: list[Visit] = []
     variables = Variables(state.parameters, state.network_state)
     context = Context("evaluate", visits=visits)

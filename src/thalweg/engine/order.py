@@ -79,7 +79,7 @@ def shortest(cuts: Sequence[Cut], tokens: Array, function: Callable[[Cut], T]) -
 
 def _lengths(dataset: Dataset) -> list[np.ndarray]:
     """Of the source, where it is a sequence of its own, and of the rest: int [row] each."""
-    own, tokens = dataset.source_time, dataset.inputs
+    own, tokens = dataset.source_time, dataset.whole('Training.order = "by_length"')
     parts = (tokens[:, :own], tokens[:, own:]) if own else (tokens,)
     return [(part >= 0).sum(axis=1) for part in parts]
 

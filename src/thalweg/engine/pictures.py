@@ -39,9 +39,9 @@ def decision_grid(jobs: Sequence[Job]) -> Grid | None:
     dataset = jobs[0].dataset
     wanted = [job for job in jobs if job.pictured]
     flat = dataset.inputs.shape[1:] == (2,) and not dataset.vocabulary
-    if not wanted or not flat or dataset.facts.has_numbers:
+    if not wanted or not flat or dataset.facts.has_numbers or dataset.is_stored:
         return None
-    inputs = np.concatenate([job.dataset.inputs for job in wanted])
+    inputs = np.concatenate([job.dataset.whole("the plane") for job in wanted])
     low, high = np.nanmin(inputs, axis=0), np.nanmax(inputs, axis=0)
     margin = 0.08 * (high - low)
     low, high = low - margin, high + margin
@@ -109,7 +109,7 @@ def _game(job: Job, scores: np.ndarray, grid: Grid, kept: Arrays) -> ArraysUpdat
     arrays = {
         "decision_grid": told.reshape(GRID, GRID, 2),
         "decision_extent": grid.extent,
-        "decision_points": np.concatenate([job.dataset.inputs, made]),
+        "decision_points": np.concatenate([job.dataset.whole("the plane"), made]),
         "decision_labels": labels,
         "decision_split": np.concatenate([_parts(job), np.zeros(job.dataset.rows, np.uint8)]),
     }
@@ -152,11 +152,12 @@ def _is_reconstruction(job: Job) -> bool:
     """Whether targets are the inputs."""
     inputs, targets = job.dataset.inputs, job.dataset.targets
     flat = job.dataset.facts.has_numbers and targets.shape[1] == job.dataset.features
-    return flat and np.array_equal(targets[0], inputs[0].ravel())
+    return flat and np.array_equal(targets[0], inputs[:1].ravel())
 
 
 def _shades(job: Job, images: np.ndarray) -> np.ndarray:
-    """Images as bytes, the range of the data from black to white."""
-    low, high = job.dataset.inputs.min(), job.dataset.inputs.max()
+    """Images as bytes, the range of the data, or of a sample of them, from black to white."""
+    seen = job.dataset.sample()
+    low, high = seen.min(), seen.max()
     share = (np.nan_to_num(images) - low) / max(high - low, np.finfo(np.float32).tiny)
     return np.round(255 * np.clip(share, 0, 1)).astype(np.uint8)

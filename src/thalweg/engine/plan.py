@@ -21,11 +21,12 @@ from thalweg.catalogue.layers import BatchNormalization
 from thalweg.catalogue.losses.chosen import chosen_for
 from thalweg.catalogue.networks.outputs import with_outputs, with_tokens
 from thalweg.catalogue.networks.summary import Summary, cost, summary
-from thalweg.catalogue.preprocessing.fitting import Fitted, keeps_features, shape_after
+from thalweg.catalogue.preprocessing.fitting import Fitted, fitted_to, keeps_features, shape_after
 from thalweg.catalogue.preprocessing.scaling import Affine, fill_only
 from thalweg.catalogue.starts import Recorded
 from thalweg.data import Dataset
 from thalweg.data.split import Split, bootstrapped, split_rows
+from thalweg.data.stored import in_blocks
 from thalweg.engine.arithmetic import Arithmetic, data_type, in_precision
 from thalweg.engine.carrying import check_carries
 from thalweg.engine.devices import mesh
@@ -39,6 +40,7 @@ from thalweg.engine.refusals import (
     check_layers,
     check_portions,
     check_spread,
+    check_stored,
     check_streams,
 )
 from thalweg.engine.streams import order_words
@@ -267,6 +269,7 @@ def _key(job: Job) -> Any:
         jax.tree.structure((lane_parts(recipe), recipe.augmentation)),
         job.dataset.inputs.shape,
         job.dataset.inputs.dtype,
+        job.dataset.is_stored,
         job.dataset.targets.shape,
         job.dataset.task,
         recipe.data.split,
@@ -287,7 +290,7 @@ def _key(job: Job) -> Any:
 
 def is_scaled(job: Job) -> bool:
     """Whether inputs change on their way to the network: scaled, or missing values filled."""
-    return job.recipe.preprocessing is not None or _has_missing(job.dataset)
+    return job.recipe.preprocessing is not None or job.dataset.has_missing
 
 
 def _way_in(job: Job) -> Any:
@@ -296,11 +299,6 @@ def _way_in(job: Job) -> Any:
     if chosen is None or keeps_features(chosen):
         return is_scaled(job)
     return jax.tree.structure(chosen)
-
-
-@lru_cache(maxsize=256)
-def _has_missing(dataset: Dataset) -> bool:
-    return bool(np.isnan(dataset.inputs).any())
 
 
 def _group(jobs: list[Job]) -> Group:
@@ -398,6 +396,8 @@ def _check_network(job: Job) -> None:
             "no recurrent layer that runs forwards"
         )
     check_layers(recipe, parameters, taps)
+    if dataset.is_stored:
+        check_stored(recipe, job.batch_size == job.sizes[0], calibrates(recipe.network))
     for cut in job.cuts:
         _check_cut(job, cut)
     if recipe.training.spread:
@@ -459,14 +459,15 @@ def summary_of(job: Job) -> Summary:
 
 def scalings(job: Job) -> tuple[Fitted | None, Affine | None]:
     """What a run does to its inputs and targets, fitted on its training rows."""
-    inputs, targets = job.dataset.inputs[job.split.train], job.dataset.targets[job.split.train]
+    rows = job.split.train
     of_inputs = of_targets = None
     if is_scaled(job):
         chosen = job.recipe.preprocessing
-        fitted = chosen.fit(inputs) if chosen is not None else fill_only(inputs)
+        blocks = in_blocks(job.dataset.inputs, rows)
+        fitted = fill_only(blocks) if chosen is None else fitted_to(chosen, blocks)
         of_inputs = _computed_with(job.precision, fitted)
     if job.recipe.target_preprocessing is not None:
-        fitted = job.recipe.target_preprocessing.fit(targets)
+        fitted = job.recipe.target_preprocessing.fit(job.dataset.targets[rows])
         of_targets = _computed_with(job.precision, fitted)
     return of_inputs, of_targets
 

@@ -19,7 +19,7 @@ only in their optimizer share the compiled evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -35,7 +35,6 @@ from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.networks.network import Network
 from thalweg.catalogue.optimizers.optimizer import Optimizer, chosen, evaluated
 from thalweg.engine import lanes as lane_functions
-from thalweg.engine.arithmetic import Arithmetic
 from thalweg.engine.devices import (
     ALONG_RUNS,
     EVERYWHERE,
@@ -45,21 +44,20 @@ from thalweg.engine.devices import (
     mesh,
     on_each,
     over_devices,
+    put,
 )
-from thalweg.engine.lanes import Lane, Pool, Shape, State
+from thalweg.engine.lanes import Evaluation, Lane, Pool, Portions, Shape, State
 from thalweg.engine.look import look, shift
 from thalweg.engine.memory import recall
-from thalweg.engine.order import Cut
 from thalweg.engine.orders import Orders, Readings
 from thalweg.engine.spreading import held
-from thalweg.spec.experiment import Precision
-from thalweg.tasks import Task
 
 __all__ = [
     "advance",
     "best_of",
     "calibrate",
     "evaluate",
+    "evaluate_fed",
     "in_use",
     "looks",
     "predict",
@@ -233,7 +231,8 @@ def _advance_chunk(shape: Shape, given: Tree, pool: Pool) -> Tree:
     begun = jnp.where(live.any(), count + 1, 0)
 
     def draw(own: Lane, first: Array) -> Array:
-        return jax.vmap(partial(lane_functions.rows_at, own, shape))(first + jnp.arange(BLOCK))
+        rows_at = jax.vmap(partial(lane_functions.rows_at, own, shape))
+        return pool.places(rows_at(first + jnp.arange(BLOCK)))
 
     def one(own: Lane, rows: Array, at: State, told: Array, step: Array) -> Any:
         at = at._replace(parameters=on_each(shape.spread, at.parameters))
@@ -313,19 +312,14 @@ def advance(
 
 
 @cache
-def _evaluate(
-    task: Task, cuts: tuple[Cut, ...], precision: Precision, spread: Spread
-) -> Callable[..., Any]:
-    arithmetic = Arithmetic(precision)
-
+def _evaluate(asked: Evaluation) -> Callable[..., Any]:
     def chunk(given: Tree, pool: Pool) -> Array:
         def one(lane: Lane, state: State) -> Array:
-            whole = on_each(spread, state)
-            return lane_functions.evaluate(lane, pool, task, cuts, arithmetic, whole, spread)
+            return lane_functions.evaluate(lane, pool, asked, on_each(asked.spread, state))
 
         return _over_lanes(one)(*given)
 
-    return _spread(_where_used(chunk), spread=spread)
+    return _spread(_where_used(chunk), spread=asked.spread)
 
 
 def in_use(lane: Lane, state: State) -> State:
@@ -342,8 +336,54 @@ def _bare(lane: Lane, state: State) -> tuple[Lane, State]:
 
 def evaluate(shape: Shape, used: Array, lane: Lane, state: State, pool: Pool) -> Array:
     """Sums over each split, float [chunk, lane, split, quantity]; see ``lanes.evaluate``."""
-    compiled = _evaluate(shape.task, shape.cuts, shape.arithmetic.precision, shape.spread)
-    return compiled((used, _bare(lane, in_use(lane, state))), pool)
+    return _evaluate(shape.evaluation)((used, _bare(lane, in_use(lane, state))), pool)
+
+
+@cache
+def _evaluate_portions(asked: Evaluation, of: Portions, many: int) -> Callable[..., Any]:
+    def chunk(given: Tree, shared: Tree) -> tuple[Array, Tree]:
+        pool, first = shared
+
+        def one(lane: Lane, state: State) -> tuple[Array, Tree]:
+            return lane_functions.evaluate_portions(lane, pool, asked, state, of, first, many)
+
+        return _over_lanes(one)(*given)
+
+    return _spread(_where_used(chunk))
+
+
+@cache
+def _total(count: int) -> Callable[..., Any]:
+    def chunk(sums: Array, shared: Tree) -> Array:
+        return _over_lanes(lambda own: own[:count].sum(axis=0))(sums)
+
+    return _spread(chunk)
+
+
+def evaluate_fed(
+    shape: Shape,
+    used: Array,
+    lane: Lane,
+    state: State,
+    of: Portions,
+    many: int,
+    pools: Iterable[tuple[int, Pool]],
+) -> Array:
+    """As ``evaluate``, of rows that are not in one pool.
+
+    Args:
+        of: what all rows are divided into.
+        many: portions that are evaluated in one call.
+        pools: the first of so many portions, and a pool with their rows, from the first to the
+            last.
+    """
+    bare, at = _bare(lane, in_use(lane, state))
+    evaluate, sums = _evaluate_portions(shape.evaluation, of, many), []
+    for first, pool in pools:
+        found, held = evaluate((used, (bare, at)), (pool, np.int32(first)))
+        at = at._replace(network_state=held)
+        sums.append(np.asarray(found))
+    return _total(of.count)(put(np.concatenate(sums, axis=2), ALONG_RUNS), ())
 
 
 @cache

@@ -7,6 +7,7 @@ the network makes of a batch; ``plan`` calls them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from thalweg.catalogue.layers import Embedding
 from thalweg.catalogue.layers.sequence import by_layer
 from thalweg.catalogue.networks import Recursive
 from thalweg.catalogue.networks.inside import activations_of, readers_of
-from thalweg.catalogue.preprocessing.fitting import keeps_features, shape_after
+from thalweg.catalogue.preprocessing.fitting import fits_in_blocks, keeps_features, shape_after
 from thalweg.catalogue.regularizers.regularizer import of_layers
 from thalweg.data import Dataset
 from thalweg.data.sequences import PADDING
+from thalweg.data.stored import blocks
 from thalweg.engine import penalties
-from thalweg.errors import SpecError
+from thalweg.errors import MissingExtra, SpecError
 from thalweg.spec.experiment import Recipe
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "check_layers",
     "check_portions",
     "check_spread",
+    "check_stored",
     "check_streams",
 ]
 
@@ -85,7 +88,7 @@ def _check_tokens(recipe: Recipe, dataset: Dataset) -> None:
             raise SpecError(
                 f"{what} needs numbers as inputs, but those of {data} are tokens; leave it out"
             )
-    is_padded = bool((dataset.inputs < 0).any())
+    is_padded = any(bool((block < 0).any()) for _, block in blocks(dataset.inputs))
     for regularizer in recipe.regularizers:
         owner = type(regularizer).__name__
         if hasattr(type(regularizer), "sensitivity_penalty"):
@@ -144,6 +147,35 @@ def check_portions(portions: int, batch: int, in_streams: bool) -> None:
         )
 
 
+def check_stored(recipe: Recipe, whole_batches: bool, calibrates: bool) -> None:
+    """Refuse what needs all training rows at once where inputs stay on disk.
+
+    Args:
+        recipe: of a run.
+        whole_batches: whether a mini-batch is all rows.
+        calibrates: whether the network asks for statistics of all rows.
+    """
+    data, preprocessing = type(recipe.data).__name__, recipe.preprocessing
+    if not find_spec("grain"):
+        raise MissingExtra(f"{data} on disk need grain: pip install 'thalweg[data]'")
+    if recipe.training.spread is not None:
+        raise SpecError(f"Training.spread is for data in memory, but those of {data} stay on disk")
+    if preprocessing is not None and not fits_in_blocks(preprocessing):
+        raise SpecError(
+            f"{type(preprocessing).__name__} is fitted to all training rows at once, but those of "
+            f"{data} stay on disk; use Standardize, Center, MinMax or MaxAbs"
+        )
+    if whole_batches:
+        raise SpecError(
+            f"Training.batch_size must be less than all rows, as those of {data} stay on disk"
+        )
+    if calibrates:
+        raise SpecError(
+            f'statistics = "population" are of all training rows at once, but those of {data} '
+            'stay on disk; use "running"'
+        )
+
+
 def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse steps without a label before others that have one."""
     gaps = (dataset.targets[:, 1:] >= 0) & (dataset.targets[:, :-1] < 0)
@@ -159,7 +191,7 @@ def _check_trees(recipe: Recipe, dataset: Dataset, network: Recursive) -> None:
     """Refuse targets at nodes that a network does not have, and derivatives that it lacks."""
     data = type(recipe.data).__name__
     if dataset.facts.at == "node" and network.tree != "given":
-        asked = (dataset.targets >= 0) & (dataset.inputs[..., 0] < 0)
+        asked = (dataset.targets >= 0) & (dataset.whole("Recursive")[..., 0] < 0)
         if (asked.sum(axis=1) > 1).any():
             raise SpecError(
                 f"Recursive with {network.tree} trees says nothing of the inner nodes of others, "
@@ -186,10 +218,12 @@ def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int | None) -> Non
         raise SpecError(
             "Embedding reads symbols as they are; leave preprocessing and augmentation out"
         )
-    inputs = dataset.inputs[:, : dataset.source_time or None]
     least = PADDING if dataset.vocabulary else 0
-    fit = (inputs == np.floor(inputs)) & (inputs >= least) & (inputs < symbols)
-    if not fit.all():
+    for _, block in blocks(dataset.inputs):
+        inputs = block[:, : dataset.source_time or None]
+        fit = (inputs == np.floor(inputs)) & (inputs >= least) & (inputs < symbols)
+        if fit.all():
+            continue
         raise SpecError(
             f"Embedding needs whole numbers from 0 to {symbols - 1} as inputs, but the data of "
             f"{type(recipe.data).__name__} hold {inputs[~fit][0]:g}; number the symbols from 0, "

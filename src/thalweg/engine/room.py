@@ -27,6 +27,7 @@ from thalweg.engine import lanes
 from thalweg.engine.arithmetic import in_precision
 from thalweg.engine.carrying import beginning
 from thalweg.engine.devices import mesh
+from thalweg.engine.feeding import held_bytes
 from thalweg.engine.footprint import temporary
 from thalweg.engine.lanes import Lane, Pool, Rows, State
 from thalweg.engine.plan import Group, Job, group, lane_parts, sees_batches
@@ -124,13 +125,15 @@ def needed(members: Group) -> int:
         steps = temporary(lambda *given: step(members, *given), lane, state, pool)
         evaluation = temporary(lambda *given: _evaluation(members, *given), lane, state, pool)
     parameters, own = number * members.parameters, _state_bytes(members)
+    stored = members.jobs[0].dataset.is_stored
+    data = held_bytes() if stored else mesh().size * _bytes_of(pool)
     if members.shape.spread:  # what is made of rows is divided; parameters are whole in a step
         copies = mesh().size if members.shape.spread == "batch" else 1
-        return copies * 3 * own + steps + mesh().size * (2 * parameters + _bytes_of(pool))
+        return copies * 3 * own + steps + mesh().size * 2 * parameters + data
     # Steps hold the state they begin from, and at their end a gradient and the state they make.
     computed = max(own + max(steps, own + parameters), parameters + evaluation)
     held = (2 + bool(members.training.early_stopping)) * own + _bytes_of(lane.rows)
-    return room.lanes * held + mesh().size * (room.width * computed + _bytes_of(pool))
+    return room.lanes * held + mesh().size * room.width * computed + data
 
 
 def _at_most(members: Group) -> int:
@@ -140,10 +143,9 @@ def _at_most(members: Group) -> int:
     matrix = MATRICES * members.parameters**2 if _forms_matrix(optimizer) else 0
     rows = max(members.shape.batch_size, lanes.EVALUATION_ROWS)
     made = _number(members) * (3 * rows * members.made + matrix)
-    data = members.jobs[0].dataset
-    return room.lanes * _lane_bytes(members) + mesh().size * (
-        room.width * (3 * own + made) + data.inputs.nbytes + data.targets.nbytes
-    )
+    dataset = members.jobs[0].dataset
+    data = held_bytes() if dataset.is_stored else dataset.inputs.nbytes + dataset.targets.nbytes
+    return room.lanes * _lane_bytes(members) + mesh().size * (room.width * (3 * own + made) + data)
 
 
 def shapes(members: Group) -> tuple[Any, Any, Any]:
@@ -177,7 +179,7 @@ def step(members: Group, lane: Lane, state: State, pool: Pool) -> Any:
 
 def _evaluation(members: Group, lane: Lane, state: State, pool: Pool) -> Any:
     shape = members.shape
-    return lanes.evaluate(lane, pool, shape.task, shape.cuts, shape.arithmetic, state)
+    return lanes.evaluate(lane, pool, shape.evaluation, state)
 
 
 def _bytes_of(tree: Any) -> int:

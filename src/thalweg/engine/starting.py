@@ -31,7 +31,10 @@ def _started(job: Job, drawn: Variables) -> Variables:
     assert job.recipe.loss is not None
     of_inputs, of_targets = scalings(job)
     rows = job.split.train
-    inputs = np.asarray(scaled(of_inputs, jnp.asarray(job.dataset.inputs[rows])))
+    seen = rows
+    if job.dataset.is_stored:
+        seen = rows[: max(getattr(start, "rows", 1) for start in job.recipe.start)]
+    inputs = np.asarray(scaled(of_inputs, jnp.asarray(job.dataset.inputs[seen])))
     targets = np.asarray(scaled(of_targets, jnp.asarray(job.dataset.targets[rows])))
     run = Beginning(job.recipe.network, job.recipe.loss, inputs, targets, job.recorded)
     for start in job.recipe.start:

@@ -21,6 +21,7 @@ from thalweg.engine import devices, program
 from thalweg.engine.arithmetic import USUAL, Arithmetic, data_type, in_precision
 from thalweg.engine.compilation import compile_seconds, made_ahead
 from thalweg.engine.devices import EVERYWHERE, put
+from thalweg.engine.feeding import Fed, InMemory, Supply, most_runs
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
 from thalweg.engine.measures import counted
@@ -106,6 +107,8 @@ def planned(members: Group, waiting: Mapping[str, Checkpoint], lanes: int) -> It
         if all(run in by_id for run in checkpoint.runs):
             yield Planned(members, [by_id.pop(run) for run in checkpoint.runs], lanes, id_)
     rest = list(by_id.values())
+    if members.jobs[0].dataset.is_stored:
+        lanes = min(lanes, most_runs(members))
     for begin in range(0, len(rest), lanes):
         yield Planned(members, rest[begin : begin + lanes], lanes)
 
@@ -169,13 +172,14 @@ def _made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
     at_once = room.width * devices.apart(shape.spread)
     lanes = max(room.lanes, -(-len(jobs) // at_once) * at_once)
     layout = Layout(len(jobs), lanes, room.width, spread=shape.spread)
+    rows, longest = [pools.rows(job) for job in jobs], call_length(members, len(jobs))
     wave = Wave(
         group=members,
         jobs=jobs,
-        lane=layout.place(stack_lanes(jobs, [pools.rows(job) for job in jobs])),
-        pool=pools.of(members),
+        lane=layout.place(stack_lanes(jobs, rows)),
+        data=pools.supply(members, jobs, rows, longest),
         layout=layout,
-        longest=call_length(members, len(jobs)),
+        longest=longest,
         timetable=timetable(
             members.training,
             shape.steps,
@@ -213,7 +217,8 @@ def _spread(job: Job) -> list[float]:
 
 
 class Pools:
-    """The data of all programs on the devices: data sets of one shape in one array.
+    """The data of all programs: data sets of one shape in one array on the devices, unless they
+    stay on disk.
 
     Runs name rows of it, so that runs on data that differ only in values share a program, and
     programs that train on the same data share its memory.
@@ -240,14 +245,30 @@ class Pools:
             parts = (rows[np.argsort(place[rows], kind="stable")] for rows in parts)
         return Rows(*(rows + offset for rows in parts))
 
-    def of(self, members: Group) -> Pool:
+    def supply(
+        self, members: Group, jobs: Sequence[Job], rows: Sequence[Rows], longest: int
+    ) -> Supply:
+        """What gives some runs of a program their data.
+
+        Args:
+            members: the program.
+            jobs: the runs.
+            rows: of each.
+            longest: the most steps of a call.
+        """
+        if not jobs[0].dataset.is_stored:
+            return InMemory(self._of(members))
+        together, seeds = self._members[_pool_key(jobs[0])], [job.seed for job in jobs]
+        return Fed(together, members.shape, seeds, rows, longest)
+
+    def _of(self, members: Group) -> Pool:
         """The pool that the runs of a program train on."""
         key = _pool_key(members.jobs[0])
         if key not in self._made:
             together = self._members[key]
             precision = members.shape.arithmetic.precision
             arrays = (
-                [dataset.inputs for dataset in together],
+                [dataset.whole("a pool") for dataset in together],
                 [dataset.targets for dataset in together],
             )
             joined = (np.concatenate(each) for each in arrays)
@@ -258,4 +279,5 @@ class Pools:
 
 def _pool_key(job: Job) -> Any:
     dataset = job.dataset
-    return dataset.inputs.shape, job.input_type, dataset.targets.shape, dataset.task
+    shapes = dataset.inputs.shape, dataset.targets.shape
+    return *shapes, job.input_type, dataset.task, dataset.is_stored

@@ -27,8 +27,9 @@ from thalweg.engine.carrying import without_past
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
 from thalweg.engine.devices import agreed, fetched
+from thalweg.engine.feeding import Supply
 from thalweg.engine.kept import named_fitted
-from thalweg.engine.lanes import Lane, Pool, State
+from thalweg.engine.lanes import Lane, State
 from thalweg.engine.layout import Layout
 from thalweg.engine.measures import metrics
 from thalweg.engine.monitor import Monitor
@@ -59,12 +60,14 @@ class Progress:
         steps: run-steps taken since then.
         finals: final metrics of the runs that ended, in the order of ``finished``.
         factor: what manual schedules stand at, in the run that was adjusted last.
+        waited: seconds for which training has waited for data since then.
     """
 
     steps: int
     finished: tuple[tuple[str, str], ...] = ()
     finals: tuple[dict[str, float], ...] = ()
     factor: float = 1.0
+    waited: float = 0.0
 
 
 def _bounds(jobs: Sequence[Job], first: np.ndarray) -> np.ndarray:
@@ -86,7 +89,7 @@ class Wave:
         group: the program's runs, of which these are some.
         jobs: the runs of this wave; lanes beyond them are padding.
         lane: their recipes, rows and scalings, [chunk, lane, ...].
-        pool: the data.
+        data: what gives it its data.
         layout: where the runs stand among the lanes.
         longest: the most steps between two returns to the host.
         timetable: when what happens.
@@ -99,7 +102,7 @@ class Wave:
     group: Group
     jobs: Sequence[Job]
     lane: Lane
-    pool: Pool
+    data: Supply
     layout: Layout
     longest: int
     timetable: Timetable
@@ -126,7 +129,7 @@ class Wave:
         self.outcome = np.full(runs, "training", dtype="<U8")
         self.reached = np.zeros(runs, np.int32)  # steps of the state a run ends with
         seeds = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in self.jobs]
-        example = jax.ShapeDtypeStruct((1, *self.jobs[0].input_shape), self.pool.inputs.dtype)
+        example = self.jobs[0].example()
         started = program.start(seeds, example, lambda run, drawn: adapted(self.jobs[run], drawn))
         self.state: State = self.layout.place(started)
         self.best = self.state if self.restores else None
@@ -135,15 +138,16 @@ class Wave:
         """Have everything compiled that will be called, by calls in which nothing happens."""
         idle = np.zeros(len(self.jobs), bool)
         unused, orders = self.layout.used(idle), self._orders(idle, 0, 0)
-        program.advance(self.shape, self.lane, self.state, orders, self.pool)
-        program.evaluate(self.shape, unused, self.lane, self._calibrated(self.state), self.pool)
+        pool = self.data.blank()
+        program.advance(self.shape, self.lane, self.state, orders, pool)
+        self.data.evaluated(idle, unused, self.shape, self.lane, self._calibrated(self.state))
         if self.timetable.probes:
-            program.looks(self.shape, unused, self.lane, self.state, orders, self.pool)
+            program.looks(self.shape, unused, self.lane, self.state, orders, pool)
         if self.timetable.probes and self.shifts:
             still = self.state
-            program.shifts(self.shape, unused, self.lane, still, still, orders, self.pool)
+            program.shifts(self.shape, unused, self.lane, still, still, orders, pool)
         if self.timetable.probes and self.recalls:
-            program.recalls(self.shape, unused, self.lane, self.state, orders, self.pool)
+            program.recalls(self.shape, unused, self.lane, self.state, orders, pool)
         grid = decision_grid(self.jobs)
         if grid is not None:
             program.predict(unused, self.lane, self.state, grid.inputs, self.shape.spread)
@@ -169,6 +173,13 @@ class Wave:
 
     def _train(self, resume: Checkpoint | None) -> Iterator[Progress]:
         begin = self._resume(resume) if resume is not None else 0
+        self.data.follow(self.timetable.calls(begin, self.longest), lambda: self.live)
+        try:
+            yield from self._trained(begin)
+        finally:
+            self.data.close()
+
+    def _trained(self, begin: int) -> Iterator[Progress]:
         clock, compiled = time.perf_counter(), compile_seconds(own=True)
         due = clock + WRITE_EVERY
         if begin == 0:
@@ -193,7 +204,8 @@ class Wave:
                 clock = time.perf_counter()
                 # A large state takes long to write; it is written the less often.
                 due = clock + max(WRITE_EVERY, 50 * (clock - now))
-            yield Progress(taken, factor=self.adjusting.latest)
+            waited, self.data.waited = self.data.waited, 0.0
+            yield Progress(taken, factor=self.adjusting.latest, waited=waited)
         yield self._finish()
 
     def _resume(self, checkpoint: Checkpoint) -> int:
@@ -214,7 +226,7 @@ class Wave:
         """Take the steps of one call; freeze the runs that diverge in it."""
         before = self.state
         self.state, objectives, ratios = self._call(before, self.live, begin, count)
-        values = self.layout.take(fetched(objectives)[:, : count + 1].swapaxes(1, 2))
+        values = self.layout.take(objectives.swapaxes(1, 2))
         if begin == 0:
             self.bound = _bounds(self.jobs, values[:, 0])
         bad = ~(np.abs(values) <= self.bound[:, None])  # NaN compares false, so it is bad too
@@ -232,9 +244,21 @@ class Wave:
         return taken
 
     def _call(self, state: State, live: np.ndarray, begin: int, count: int | np.ndarray) -> Any:
-        """One call of the program; ``count`` is one number, or one per run."""
-        orders = self._orders(live, begin, count)
-        return program.advance(self.shape, self.lane, state, orders, self.pool)
+        """Some steps of the program; ``count`` is one number, or one per run.
+
+        Returns:
+            States, objectives before each step and after the last, [chunk, step, lane], and what
+            the first step changed.
+        """
+        told, changed = [], None
+        for first, steps, pool in self.data.calls(live, begin, count):
+            orders = self._orders(live, first, steps)
+            state, objectives, ratios = program.advance(self.shape, self.lane, state, orders, pool)
+            told.append(fetched(objectives)[:, : np.max(steps) + 1])
+            changed = ratios if changed is None else changed
+        # The objective after the last step of a call is that before the first of the next.
+        told = [*(each[:, :-1] for each in told[:-1]), told[-1]]
+        return state, np.concatenate(told, axis=1), changed
 
     def _orders(self, live: np.ndarray, begin: int, count: int | np.ndarray) -> jax.Array:
         told = np.column_stack([self.monitor.reductions, self.adjusting.told()])
@@ -283,17 +307,16 @@ class Wave:
     def _probe(self, step: int) -> None:
         orders = self._orders(self.live, step, 1)
         used = self.layout.used(self.live)
-        seen = program.looks(self.shape, used, self.lane, self.state, orders, self.pool)
+        pool = self.data.at(self.live, step)
+        seen = program.looks(self.shape, used, self.lane, self.state, orders, pool)
         self._add_points(step, seen)
         if self.recalls:
-            seen = program.recalls(self.shape, used, self.lane, self.state, orders, self.pool)
+            seen = program.recalls(self.shape, used, self.lane, self.state, orders, pool)
             self._add_points(step, seen)
         if self.shifts:
             # The step is taken once more by itself; what it changed is looked at, and dropped.
             after, _, _ = self._call(self.state, self.live, step, 1)
-            moved = program.shifts(
-                self.shape, used, self.lane, self.state, after, orders, self.pool
-            )
+            moved = program.shifts(self.shape, used, self.lane, self.state, after, orders, pool)
             self._add_points(step, moved)
 
     def _add_points(self, step: int, seen: Readings) -> None:
@@ -303,7 +326,7 @@ class Wave:
     def _measure(self, state: State, runs: np.ndarray) -> dict[str, np.ndarray]:
         """Metrics of some runs on every split that has rows, by name, float64 [run]."""
         used = self.layout.used(runs)
-        sums = program.evaluate(self.shape, used, self.lane, state, self.pool)
+        sums = self.data.evaluated(runs, used, self.shape, self.lane, state)
         sums = self.layout.take(sums).astype(np.float64)
         measured: dict[str, np.ndarray] = {}
         for i, (split, rows) in enumerate(zip(SPLITS, self.sizes, strict=True)):
@@ -317,7 +340,7 @@ class Wave:
         """The state to evaluate: statistics of all training data are found where they are asked."""
         if not self.calibrates:
             return state
-        return program.calibrate(self.shape, self.lane, state, self.pool)
+        return program.calibrate(self.shape, self.lane, state, self.data.blank())
 
     def _evaluate(self, step: int) -> None:
         """Evaluate all data, keep the curves, and stop the runs that no longer improve."""
@@ -414,7 +437,7 @@ class Wave:
         )
         self.adjusting.written()
         ended = tuple((u.run, u.outcome) for u in updates)
-        return Progress(0, ended, tuple(finals))
+        return Progress(0, ended, tuple(finals), waited=self.data.waited)
 
     def _named(self, tree: Any, prefix: str) -> dict[str, np.ndarray]:
         """The leaves of a state by name, [run, ...], for a checkpoint."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -31,19 +32,68 @@ class Affine(NamedTuple):
         return jnp.where(jnp.isnan(values), self.missing, (values - self.shift) * self.scale)
 
 
-def _affine(inputs: np.ndarray, shift: Any, scale: Any) -> Affine:
-    """A scaling of inputs by values per feature; missing values become the mean's."""
-    shape = inputs.shape[1:]
-    table = as_table(inputs)
-    shift = np.broadcast_to(np.asarray(shift, np.float64), table.shape[1])
-    scale = np.broadcast_to(np.asarray(scale, np.float64), table.shape[1])
-    missing = (np.nanmean(table, axis=0) - shift) * scale
-    return Affine(shift.reshape(shape), scale.reshape(shape), missing.reshape(shape))
+# Inputs in blocks of rows.
+Blocks = Sequence[np.ndarray]
 
 
-def fill_only(inputs: np.ndarray) -> Affine:
+class Seen(NamedTuple):
+    """What was seen of every feature in all blocks, float64 [feature]; zero of one that no row has.
+
+    Args:
+        mean: over the rows that have it.
+        low, high: the least and the largest value.
+        shape: of one example.
+    """
+
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    shape: tuple[int, ...]
+
+
+def _seen(blocks: Blocks) -> Seen:
+    low, high, sums, counts = np.inf, -np.inf, 0.0, 0
+    for block in blocks:
+        table = _flat(block)
+        low = np.fmin(low, np.fmin.reduce(table, axis=0))
+        high = np.fmax(high, np.fmax.reduce(table, axis=0))
+        sums = sums + np.nansum(table, axis=0)
+        counts = counts + (~np.isnan(table)).sum(axis=0)
+    there = np.asarray(counts) > 0
+    mean = np.asarray(sums) / np.maximum(counts, 1)
+    return Seen(mean, np.where(there, low, 0), np.where(there, high, 0), blocks[0].shape[1:])
+
+
+def _flat(block: np.ndarray) -> np.ndarray:
+    return block.reshape(len(block), -1).astype(np.float64)
+
+
+def _alike(blocks: Blocks) -> np.ndarray:
+    """Rows with the mean and the deviation of all rows of all blocks: themselves, if in one."""
+    if len(blocks) == 1:
+        return as_table(blocks[0])
+    seen, sums, counts = _seen(blocks), 0.0, 0
+    # The mean of equal numbers may differ from them in its last digit.
+    mean = np.where(seen.low == seen.high, seen.low, seen.mean)
+    for block in blocks:
+        distance = _flat(block) - mean
+        sums = sums + np.nansum(distance**2, axis=0)
+        counts = counts + (~np.isnan(distance)).sum(axis=0)
+    deviation = np.sqrt(np.asarray(sums) / np.maximum(counts, 1))
+    return np.stack([mean - deviation, mean + deviation])
+
+
+def _affine(seen: Seen, shift: Any, scale: Any) -> Affine:
+    """A scaling by values per feature; missing values become the mean's."""
+    shift = np.broadcast_to(np.asarray(shift, np.float64), seen.mean.shape)
+    scale = np.broadcast_to(np.asarray(scale, np.float64), seen.mean.shape)
+    missing = (seen.mean - shift) * scale
+    return Affine(*(each.reshape(seen.shape) for each in (shift, scale, missing)))
+
+
+def fill_only(blocks: Blocks) -> Affine:
     """No scaling; missing values become the mean of the training rows."""
-    return _affine(inputs, 0.0, 1.0)
+    return _affine(_seen(blocks), 0.0, 1.0)
 
 
 @part
@@ -63,7 +113,11 @@ class Center:
     fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
-        return _affine(inputs, np.nanmean(as_table(inputs), axis=0), 1.0)
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
+        seen = _seen(blocks)
+        return _affine(seen, seen.mean, 1.0)
 
 
 @part
@@ -84,10 +138,12 @@ class Standardize:
     fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
         from sklearn.preprocessing import StandardScaler
 
-        scaler = StandardScaler().fit(as_table(inputs))
-        shape = inputs.shape[1:]
+        scaler, shape = StandardScaler().fit(_alike(blocks)), blocks[0].shape[1:]
         mean, deviation = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
         return Affine(mean.reshape(shape), 1 / deviation.reshape(shape), np.zeros(shape))
 
@@ -118,10 +174,14 @@ class MinMax:
             raise SpecError(f"MinMax.high must be > MinMax.low, got {self.low:g} and {self.high:g}")
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
         from sklearn.preprocessing import MinMaxScaler
 
-        scaler = MinMaxScaler((self.low, self.high)).fit(as_table(inputs))
-        return _affine(inputs, -scaler.min_ / scaler.scale_, scaler.scale_)
+        seen = _seen(blocks)
+        scaler = MinMaxScaler((self.low, self.high)).fit(np.stack([seen.low, seen.high]))
+        return _affine(seen, -scaler.min_ / scaler.scale_, scaler.scale_)
 
 
 @part
@@ -141,9 +201,14 @@ class MaxAbs:
     fitted = Affine
 
     def fit(self, inputs: np.ndarray) -> Affine:
+        return self.fit_in_blocks([inputs])
+
+    def fit_in_blocks(self, blocks: Blocks) -> Affine:
         from sklearn.preprocessing import MaxAbsScaler
 
-        return _affine(inputs, 0.0, 1 / np.asarray(MaxAbsScaler().fit(as_table(inputs)).scale_))
+        seen = _seen(blocks)
+        scaler = MaxAbsScaler().fit(np.stack([seen.low, seen.high]))
+        return _affine(seen, 0.0, 1 / np.asarray(scaler.scale_))
 
 
 @part
@@ -168,4 +233,4 @@ class Robust:
         from sklearn.preprocessing import RobustScaler
 
         scaler = RobustScaler().fit(as_table(inputs))
-        return _affine(inputs, scaler.center_, 1 / np.asarray(scaler.scale_))
+        return _affine(_seen([inputs]), scaler.center_, 1 / np.asarray(scaler.scale_))

@@ -11,14 +11,18 @@ pairs.py       sentences and their translations
 tasks.py       sequences made by a rule, whose answers are known
 trees.py       sentences with their trees
 files.py       your own CSV and Parquet files
+arrays.py      your own arrays
+images.py      your own images
 """
 
 from __future__ import annotations
 
+from thalweg.data.sources.arrays import Arrays
 from thalweg.data.sources.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
 from thalweg.data.sources.derived import Comparisons, Reconstruction, Unlabelled
 from thalweg.data.sources.files import CSV, Parquet
 from thalweg.data.sources.generated import Blobs, Circles, Moons, Spirals
+from thalweg.data.sources.images import Images
 from thalweg.data.sources.mnist import MNIST
 from thalweg.data.sources.pairs import NumberWords, Pairs
 from thalweg.data.sources.sequential import SequentialMNIST
@@ -32,6 +36,7 @@ __all__ = [
     "MNIST",
     "Addition",
     "Agreement",
+    "Arrays",
     "Blobs",
     "BreastCancer",
     "Circles",
@@ -42,6 +47,7 @@ __all__ = [
     "Digits",
     "Dyck",
     "Houses",
+    "Images",
     "Insurance13",
     "Insurance15",
     "Iris",

@@ -31,7 +31,7 @@ def _numbers(source: Any) -> Dataset:
     data, owner, name = source.of.load(), type(source).__name__, type(source.of).__name__
     if data.vocabulary:
         raise DataError(f"{owner} needs inputs that are numbers, but those of {name} are tokens")
-    if np.isnan(data.inputs).any():
+    if data.has_missing:
         raise DataError(f"{owner} needs inputs without missing values, as {name} has")
     return data
 
@@ -54,7 +54,8 @@ def _without(data: Dataset, left_out: tuple[str, ...], owner: str) -> Dataset:
     if len(kept) == 1:  # no longer classes, and of no matter to the split
         own = {"task": "regression", "targets": data.targets[rows, None], "class_names": ()}
     held = int(rows[data.rows - data.fixed_test :].sum())
-    return with_fields(data, inputs=data.inputs[rows], fixed_test=held, divided_like=None, **own)
+    inputs = data.whole(f"{owner}.without")[rows]
+    return with_fields(data, inputs=inputs, fixed_test=held, divided_like=None, **own)
 
 
 @part
@@ -86,7 +87,7 @@ class Reconstruction:
         data = _without(_numbers(self), self.without, "Reconstruction")
         return Dataset(
             data.inputs,
-            data.inputs.reshape(data.rows, -1),
+            data.whole("Reconstruction").reshape(data.rows, -1),
             "regression",
             data.feature_names,
             fixed_test=data.fixed_test,
@@ -198,7 +199,7 @@ class Comparisons:
             rows.append(self._chosen(data.targets, examples, answer, random))
             answers.append(answer)
         return Dataset(
-            _together(data.inputs[np.concatenate(rows)]),
+            _together(data.whole("Comparisons")[np.concatenate(rows)]),
             np.concatenate(answers),
             "binary",
             class_names=QUESTIONS[self.question],

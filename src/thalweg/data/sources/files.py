@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from thalweg.data.dataset import Dataset, Shares
+from thalweg.data.lying import lying_table
 from thalweg.data.split import check_shares
 from thalweg.data.tables import read_csv, read_parquet, table_dataset
 from thalweg.errors import SpecError
@@ -64,11 +65,13 @@ class Parquet:
 
     Choices: path: the file; target: the column to predict; columns: those to predict from, all
         others where empty; drop: columns to leave out; categorical: columns of numbers that are
-        codes; task: inferred from the target where omitted; split: shares of the rows for training,
-        validation and test
+        codes; task: inferred from the target where omitted; in_memory: whether the table is read
+        whole, or once by row groups into a file in the cache; split: shares of the rows for
+        training, validation and test
     Shapes: inputs [rows, features], targets [rows] for classes, [rows, 1] for regression
     Watch for: texts, dictionaries and booleans become a column of 0 and 1 per distinct value; null
-        and NaN are missing; nested columns and dates are refused.
+        and NaN are missing; nested columns and dates are refused. Not in memory, columns must hold
+        numbers or booleans, and the cache takes 4 bytes for each.
     Source: your own file. Licence: yours.
     Example:
         >>> import pyarrow, pyarrow.parquet
@@ -87,14 +90,20 @@ class Parquet:
     drop: tuple[str, ...] = choice(())
     categorical: tuple[str, ...] = choice(())
     task: TableTask | None = choice(None)
+    in_memory: bool = choice(default=True)
     split: Shares = choice((0.7, 0.15, 0.15))
 
     def check(self) -> None:
         check_shares(self)
         _check_columns(self)
+        if self.categorical and not self.in_memory:
+            raise SpecError("Parquet.categorical needs in_memory = true; number the codes yourself")
 
     def load(self) -> Dataset:
-        return _load(self, read_parquet(self.path))
+        if self.in_memory:
+            return _load(self, read_parquet(self.path))
+        chosen = {"columns": self.columns, "drop": self.drop, "task": self.task}
+        return lying_table(self.path, target=self.target, **chosen)
 
 
 def _load(source: CSV | Parquet, table: pa.Table) -> Dataset:

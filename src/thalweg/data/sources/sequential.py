@@ -47,7 +47,7 @@ class SequentialMNIST:
 
     def load(self) -> Dataset:
         data = self._images().load()
-        pixels = data.inputs
+        pixels = data.whole("SequentialMNIST")
         if self.permutation is not None:
             pixels = pixels[:, np.random.default_rng(self.permutation).permutation(784)]
         shape = (784, 1) if self.steps == "pixels" else (28, 28)
