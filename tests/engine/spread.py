@@ -38,7 +38,7 @@ NETWORKS = {
 }
 
 
-def run(family: str, spread: str | None, rate: float = 0.003, **training: Any) -> list[Job]:
+def run(family: str, spread: str | None, rate: Any = 0.003, **training: Any) -> list[Job]:
     """The one run of a family; its last mini-batch of an epoch is short."""
     given = {**FAMILIES[family], "network": NETWORKS[family]}
     training = {"epochs": 3, "batch_size": 24, "spread": spread, "probes": 2, **training}

@@ -68,7 +68,7 @@ def accounted(members: Group) -> int:
     shape, fitting = members.shape, room.capacity(members)
     layout, pools = Layout(len(members.jobs), fitting.lanes, fitting.width), Pools([members])
     lane = layout.place(stack_lanes(members.jobs, [pools.rows(job) for job in members.jobs]))
-    pool = pools.of(members)
+    pool = pools._of(members)
     begun = [(job.recipe.network, job.recipe.optimizer, job.seed) for job in members.jobs]
     state = layout.place(program.start(begun, members.jobs[0].example()))
     live = np.ones(len(begun), bool)

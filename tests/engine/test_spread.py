@@ -14,6 +14,7 @@ import pytest
 from tests.engine.laboratory_setup import assert_same_bits, cut_off, everything, trained
 from tests.engine.spread import NETWORKS, run
 
+from thalweg.catalogue.schedules import Piecewise
 from thalweg.engine import program, train, wave
 from thalweg.engine.devices import mesh
 from thalweg.engine.plan import check_network, group
@@ -42,14 +43,14 @@ def step_of(wave: Wave) -> jax.stages.Compiled:
     """The compiled program that takes steps."""
     orders = wave._orders(wave.live, 0, 1)
     advance = program._advance(wave.shape)
-    return advance.lower((wave.lane, wave.state, orders), wave.pool).compile()
+    return advance.lower((wave.lane, wave.state, orders), wave.data.blank()).compile()
 
 
 def evaluation_of(wave: Wave) -> jax.stages.Compiled:
     """The compiled program that evaluates all data."""
     shape, used = wave.shape, wave.layout.used(wave.live)
     evaluate = program._evaluate(shape.evaluation)
-    return evaluate.lower((used, program._bare(wave.lane, wave.state)), wave.pool).compile()
+    return evaluate.lower((used, program._bare(wave.lane, wave.state)), wave.data.blank()).compile()
 
 
 def exchanges(compiled: jax.stages.Compiled) -> set[str]:
@@ -116,8 +117,10 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_run_that_diverges_is_rolled_back_as_elsewhere(tmp_path: Path) -> None:
     ends = []
+    # Well until the third step, and then far too fast.
+    rate = Piecewise(initial=0.003, at=(3,), factors=(1000.0,), per="step")
     for way in (None, "batch", "parameters"):
-        wanted = run("recurrent", way, rate=1.0, diverged_above=2.0)
+        wanted = run("recurrent", way, rate=rate, diverged_above=2.0)
         with trained(wanted, tmp_path / str(way)) as record:
             (ended,), seen = record.experiment().runs, everything(record, wanted[0].id)
         ends.append((ended.outcome, ended.step, len(seen["batch.loss"])))
