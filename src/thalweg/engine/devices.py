@@ -65,8 +65,8 @@ def prepare() -> None:
     jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    # A program that another process has not yet written to its end, or never will, is compiled anew;
-    # `thalweg doctor` finds the latter.
+    # A program that another process has not written to its end is compiled anew. `thalweg doctor`
+    # finds those that never will be.
     warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_multi_thread_eigen" not in flags:

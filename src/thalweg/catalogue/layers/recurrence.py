@@ -75,10 +75,7 @@ def unroll(
     projected = normalize("input", cell.project(parameters, by_time, context))
     if "bias" in parameters:
         projected = with_bias(projected, parameters["bias"], by_time=True)
-    parameters = {
-        name: for_each_device(held, batch) if name.endswith("_kernel") else held
-        for name, held in parameters.items()
-    }
+    parameters = _kernels_for_devices(parameters, batch)
     given_out = next(iter(cell.states(1)))
     nudges = _own_nudges(cell, context, (batch, time))
     asked: Any = getattr(cell, "beside", None)
@@ -113,6 +110,14 @@ def unroll(
     if context.taps is not None:
         context.taps |= {context.prefix + name: held for name, held in taps.items()}
     return Unrolled(outputs, state)
+
+
+def _kernels_for_devices(parameters: Mapping[str, Array], batch: int) -> dict[str, Array]:
+    """Parameters whose kernels the devices that share a batch have one each of."""
+    return {
+        name: for_each_device(held, batch) if name.endswith("_kernel") else held
+        for name, held in parameters.items()
+    }
 
 
 def _as_rows(live: Array, held: Array) -> Array:
