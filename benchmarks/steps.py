@@ -23,10 +23,15 @@ Call = Callable[[], None]
 
 
 def engine(recipe: Any, dataset: Dataset, runs: int, steps: int) -> Call:
-    """Steps of some runs of one recipe, on these rows whatever its source holds."""
+    """Steps of some runs of one recipe, on these rows whatever its source holds.
+
+    Where there are more runs than a wave has lanes, one wave is called as often as there are waves.
+    """
     jobs = jobs_of(resolve(recipe, dataset), dataset, range(runs))
     (gathered,) = group(jobs)
     room = capacity(gathered)
+    waves, jobs = -(-runs // room.lanes), jobs[: room.lanes]
+    runs = len(jobs)
     layout = Layout(runs, room.lanes, room.width)
     rows = [Rows(job.split.train, job.split.validation, job.split.test) for job in jobs]
     lane = layout.place(stack_lanes(jobs, rows))
@@ -37,7 +42,13 @@ def engine(recipe: Any, dataset: Dataset, runs: int, steps: int) -> Call:
     # One step more is begun than is ordered, for the objective after the last one.
     none = np.zeros((runs, 0), np.int32)
     orders = layout.masked(Orders(np.ones(runs, bool), 0, steps - 1, none).written())
-    return lambda: jax.block_until_ready(program.advance(gathered.shape, lane, state, orders, pool))
+
+    def call() -> None:
+        for _ in range(waves):
+            made = program.advance(gathered.shape, lane, state, orders, pool)
+            jax.block_until_ready(made)
+
+    return call
 
 
 def for_pytorch(images: np.ndarray, channels_last: bool) -> Any:

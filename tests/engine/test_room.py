@@ -91,6 +91,14 @@ def test_what_is_needed_is_told_within_a_fifth(name: str) -> None:
     assert room._at_most(members) >= true
 
 
+def test_what_saves_memory_does() -> None:
+    kept, again = (room.needed(members_of(*RECIPES[name])) for name in ("attention", "made again"))
+    assert again < 0.8 * kept
+    data, network, asked = RECIPES["in portions"]
+    whole = room.needed(members_of(data, network, {**asked, "portions": 1}))
+    assert room.needed(members_of(data, network, asked)) < 0.5 * whole
+
+
 @pytest.mark.optimized
 @pytest.mark.parametrize("optimizer", [Newton(), BFGS()], ids=repr)
 def test_matrices_of_curvature_are_told_within_half(optimizer: Any) -> None:

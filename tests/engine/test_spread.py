@@ -14,14 +14,16 @@ import pytest
 from tests.engine.laboratory_setup import assert_same_bits, cut_off, everything, trained
 from tests.engine.spread import NETWORKS, run
 
+from thalweg.catalogue.networks import RecurrentNetwork
 from thalweg.catalogue.schedules import Piecewise
 from thalweg.engine import program, train, wave
 from thalweg.engine.devices import mesh
-from thalweg.engine.plan import check_network, group
+from thalweg.engine.plan import check_network, group, jobs_of, resolve
 from thalweg.engine.room import needed
 from thalweg.engine.train import Pools, made, planned
 from thalweg.engine.wave import Wave
 from thalweg.errors import SpecError
+from thalweg.part import replace
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -102,6 +104,19 @@ def test_any_number_of_devices_gives_the_same_numbers(tmp_path: Path) -> None:
             close = 1e-10 if one[name].dtype == np.float64 else 1e-6
             scale = np.abs(one[name]).max()
             np.testing.assert_allclose(four[name], one[name], rtol=0, atol=close * scale)
+
+
+def test_shared_mini_batches_may_be_computed_in_portions(tmp_path: Path) -> None:
+    seen = []
+    for way, portions in ((None, 1), ("batch", 3)):
+        wanted = run("recurrent", way, precision="float64", portions=portions, probes=0)
+        # Each portion draws dropout of its own.
+        recipe = replace(wanted[0].recipe, network=RecurrentNetwork(hidden=(16,)))
+        plain = jobs_of(resolve(recipe, wanted[0].dataset), wanted[0].dataset, range(1))
+        with trained(plain, tmp_path / str(way)) as record:
+            seen.append(everything(record, plain[0].id))
+    for name, array in seen[0].items():
+        np.testing.assert_allclose(seen[1][name], array, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
