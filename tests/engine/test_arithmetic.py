@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.engine.laboratory_setup import jobs, recipe, trained
 
 from thalweg.catalogue.cells import GRU, LSTM
+from thalweg.catalogue.context import Context
 from thalweg.catalogue.initializers import Zero
-from thalweg.catalogue.layers import Dense
+from thalweg.catalogue.layers import BatchNormalization, Dense
 from thalweg.catalogue.losses import CategoricalCrossEntropy
 from thalweg.catalogue.networks import (
     MLP,
@@ -24,6 +26,7 @@ from thalweg.catalogue.networks import (
 )
 from thalweg.catalogue.optimizers import GradientDescent
 from thalweg.data import DelayedRecall, Digits, Moons, NumberWords
+from thalweg.engine.arithmetic import Arithmetic, forward
 from thalweg.engine.plan import check_network, group
 from thalweg.engine.train import Pools
 from thalweg.errors import SpecError
@@ -82,6 +85,32 @@ def test_portions_count_rows_that_only_fill_the_batch_as_nothing(tmp_path: Path)
     cut, _ = ended(briefly(network, MOONS, precision="float64", portions=8), tmp_path / "cut")
     for held, array in plain.items():
         np.testing.assert_allclose(cut[held], array, rtol=1e-9, err_msg=held)
+
+
+def test_rows_that_fill_a_portion_are_not_seen_by_its_layers() -> None:
+    network = Sequential(layers=(BatchNormalization(), Dense(units=2)))
+    x = jax.random.normal(jax.random.key(0), (8, 3))
+    variables = network.init(jax.random.key(1), x)
+    weights = jnp.array([1, 1, 1, 1, 1, 0, 0, 0.0])
+
+    def outputs(x: jax.Array) -> jax.Array:
+        context = Context("train", weights=weights)
+        return forward(network, Arithmetic(portions=2), variables, x, context)[0][:5]
+
+    np.testing.assert_array_equal(outputs(x), outputs(x.at[5:].set(1e6)))
+
+
+def test_half_precision_is_that_of_inputs_parameters_and_outputs() -> None:
+    network, x = Sequential(layers=(Dense(units=4),)), jnp.linspace(-1, 1, 24).reshape(8, 3)
+    variables = network.init(jax.random.key(1), x)
+    outputs, _ = forward(network, Arithmetic("bfloat16"), variables, x, Context("evaluate"))
+    assert outputs.dtype == jnp.float32
+    x, kernel = (
+        np.asarray(each.astype(jnp.bfloat16), np.float64)
+        for each in (x, variables.parameters["dense_0"]["kernel"])
+    )
+    np.testing.assert_array_equal(outputs, outputs.astype(jnp.bfloat16).astype(jnp.float32))
+    np.testing.assert_allclose(outputs, x @ kernel, rtol=2**-8, atol=1e-7)
 
 
 def softmax_step(
