@@ -16,7 +16,7 @@ from thalweg.cli.tools import broken, tools, tools_by_name
 GROUPS = tools()
 
 # What parts and tools are made of.
-BENEATH = {"card", "context", "draws", "families", "objective", "products", "tools"}
+BENEATH = {"card", "context", "draws", "families", "joined", "objective", "products", "tools"}
 
 
 def test_every_module_of_the_catalogue_is_listed():

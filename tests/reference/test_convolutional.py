@@ -202,7 +202,7 @@ def by_torch(job: Job, make: Callable[[], Any], names: list[str]) -> tuple[Any, 
 @pytest.mark.parametrize("case", CASES)
 def test_steps_of_the_engine_are_those_of_torch(case: str, tmp_path: Path) -> None:
     network, make, names = CASES[case]
-    training = Training(epochs=7, batch_size=64, evaluate_every=7, probes=2)
+    training = Training(epochs=7, batch_size=64, evaluate_every=7, probes=2, precision="float64")
     recipe = Recipe(
         data=FramedDigits(),
         network=network,

@@ -40,7 +40,9 @@ def text_job(folder: Path) -> Job:
             Dense(),
         )
     )
-    training = Training(epochs=EPOCHS, batch_size=STREAMS, order="streams", probes=2)
+    training = Training(
+        epochs=EPOCHS, batch_size=STREAMS, order="streams", probes=2, precision="float64"
+    )
     optimizer = Momentum(learning_rate=RATE, momentum=MOMENTUM)
     data = Text(path=str(path), window=WINDOW, split=(0.6, 0.2, 0.2), stretches=True)
     (job,) = jobs([Recipe(data=data, network=network, optimizer=optimizer, training=training)])

@@ -68,7 +68,7 @@ def test_weights_of_dropped_units_may_still_move(rule: Any, decay: float, moves:
 
     w, state, moved, slopes = before, rule.start(before), [], []
     for count in (1, 2):
-        step = rule.step(partial(objective, jax.random.key(count)), w, state, count)
+        step = rule.step(partial(objective, jax.random.key(2 + count)), w, state, count)
         after = after_step(regularizers, step.parameters, w, rule.learning_rate, None)
         slopes.append(np.asarray(step.gradient["dense_0"]["kernel"])[:, 0])
         moved.append(np.asarray(after["dense_0"]["kernel"] - w["dense_0"]["kernel"])[:, 0])

@@ -37,6 +37,7 @@ class PReLU:
         parameters it is the function it starts as.
     Source: He, Zhang, Ren & Sun, Delving Deep into Rectifiers, 2015, equations 1 and 3
     Example:
+        >>> import jax
         >>> z = jnp.array([[-1.0, 2.0]])
         >>> parameters = PReLU().init_parameters(jax.random.key(0), z)
         >>> parameters["slope"]
@@ -76,6 +77,7 @@ class RReLU:
     Source: Xu, Wang, Chen & Li, Empirical Evaluation of Rectified Activations in Convolutional
         Network, 2015, section 2.4
     Example:
+        >>> import jax
         >>> z = jnp.full(1000, -1.0)
         >>> drawn = RReLU(low=0.1, high=0.3).apply({}, z, Context("train", jax.random.key(0)))
         >>> bool((drawn <= -0.1).all() and (drawn >= -0.3).all()), float(drawn.std().round(2))
