@@ -273,9 +273,9 @@ def test_png_needs_its_extra(monkeypatch) -> None:
 def test_png_is_made_of_the_svg(page) -> None:
     pytest.importorskip("cairosvg", reason="the optional drawing library is not installed")
     figure = next(p for s in page.sections for p in s.parts if isinstance(p, Figure))
-    data = figure_png(figure, width=400, scale=1)
+    data = figure_png(figure, width=960, scale=1)
     assert data.startswith(b"\x89PNG")
-    assert int.from_bytes(data[16:20], "big") == 400
+    assert int.from_bytes(data[16:20], "big") == 960
 
 
 def test_a_curve_of_one_point_is_a_dot() -> None:
