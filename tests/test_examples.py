@@ -33,6 +33,11 @@ SMALLER = {
     "digits": ("compare.seeds.tune=1",),
     "gan": ("data.unlabelled.of.mnist.samples=300",),
     "names": ("data.names.samples=200",),
+    "names_transformer": (
+        "data.names.samples=200",
+        "network.transformer.width=8",
+        "network.transformer.blocks=1",
+    ),
     "number_words": ("data.number_words.samples=200",),
     "translation": ("data.pairs.samples=200",),
     "siamese": ("data.comparisons.samples=200",),
@@ -73,6 +78,7 @@ COMPARES_NOTHING = (
     "autoencoder",
     "gan",
     "names",
+    "names_transformer",
     "sentiment_sentences",
     "sequential_mnist",
 )
