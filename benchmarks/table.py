@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -83,7 +84,7 @@ def ensemble(work: Work, runs: int) -> Call:
     from torch.func import functional_call, grad, stack_module_state, vmap
 
     dataset, base = rows_of(work), work.peer()
-    parameters, buffers = stack_module_state([work.peer() for _ in range(runs)])
+    parameters, buffers = stack_module_state([deepcopy(base) for _ in range(runs)])
     held = {name: value.detach().requires_grad_() for name, value in parameters.items()}
     inputs = np.moveaxis(dataset.inputs, -1, 1) if len(work.shape) == 3 else dataset.inputs
     x = torch.from_numpy(np.array(inputs, order="C"))
@@ -96,7 +97,6 @@ def ensemble(work: Work, runs: int) -> Call:
     slope = vmap(grad(loss))
 
     def several() -> None:
-        torch.set_num_threads(torch.get_num_threads())
         for _ in range(work.steps):
             rows = torch.randint(len(x), (runs, work.batch))
             found = slope(held, buffers, x[rows], y[rows])
