@@ -129,13 +129,7 @@ def tell(name: str, work: Work, counts: list[int], rounds: int) -> None:
     for who, call in pytorch(work, 2).items():
         calls[f"PyTorch loop, {who}", 1] = call, 2 * work.steps
     for runs in ENSEMBLES:
-        call = ensemble(work, runs)
-        try:
-            call()
-        except (RuntimeError, NotImplementedError) as error:
-            print(f"| {name} | torch.func ensemble: {str(error).splitlines()[0]} | {runs} | | |")
-            continue
-        calls["torch.func ensemble", runs] = call, runs * work.steps
+        calls["torch.func ensemble", runs] = ensemble(work, runs), runs * work.steps
     spent = in_turn({key: call for key, (call, _) in calls.items()}, rounds, 1, time.perf_counter)
     each = {key: [t / calls[key][1] for t in times] for key, times in spent.items()}
     loops = [times for (who, _), times in each.items() if who.startswith("PyTorch")]
