@@ -16,6 +16,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -51,7 +52,7 @@ class Work:
     peer: Callable[[], Any]
 
 
-def recurrent(time: int, units: int, inputs: int, batch: int) -> Work:
+def recurrent(time: int, units: int, inputs: int, batch: int, steps: int = 8) -> Work:
     def peer() -> Any:
         import torch
 
@@ -67,26 +68,28 @@ def recurrent(time: int, units: int, inputs: int, batch: int) -> Work:
         return Last()
 
     network = RecurrentNetwork(cell=LSTM(), hidden=(units,))
-    return Work(network, (time, inputs), batch, 8, peer)
+    return Work(network, (time, inputs), batch, steps, peer)
 
 
-def le_net() -> Work:
+def convolutions(size: int, filters: tuple[int, int], batch: int, steps: int) -> Work:
     def peer() -> Any:
         from torch import nn
 
         layers: list[Any] = []
-        for channels, filters in ((1, 16), (16, 32)):
-            convolution = nn.Conv2d(channels, filters, 3, padding="same")
+        for before, after in pairwise((1, *filters)):
+            convolution = nn.Conv2d(before, after, 3, padding="same")
             layers += [convolution, nn.ReLU(), nn.MaxPool2d(2)]
-        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * 49, CLASSES))
+        left = filters[-1] * (size // 4) ** 2
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(left, CLASSES))
 
-    network = VGG(filters=(16, 32), convolutions=1, hidden=())
-    return Work(network, (28, 28, 1), 64, 8, peer)
+    network = VGG(filters=filters, convolutions=1, hidden=())
+    return Work(network, (size, size, 1), batch, steps, peer)
 
 
 WORKS = {
-    "lenet": le_net,
-    "lstm_16": lambda: recurrent(20, 16, 4, 16),
+    "lenet": lambda: convolutions(28, (16, 32), 64, 8),
+    "convolutions_8": lambda: convolutions(8, (8, 16), 32, 50),
+    "lstm_16": lambda: recurrent(20, 16, 4, 16, steps=50),
     "lstm_64": lambda: recurrent(50, 64, 16, 32),
     "lstm_128": lambda: recurrent(50, 128, 32, 64),
 }

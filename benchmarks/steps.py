@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -20,6 +20,7 @@ from thalweg.engine.room import capacity
 __all__ = ["Call", "engine", "for_pytorch", "in_turn"]
 
 Call = Callable[[], None]
+Key = TypeVar("Key")
 
 
 def engine(recipe: Any, dataset: Dataset, runs: int, steps: int) -> Call:
@@ -62,14 +63,14 @@ def for_pytorch(images: np.ndarray, channels_last: bool) -> Any:
 
 
 def in_turn(
-    calls: dict[str, Call], rounds: int, steps: int, clock: Callable[[], float]
-) -> dict[str, list[float]]:
-    """Milliseconds a step of every call in every round; the first two compile and warm up."""
-    spent: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds + 2):
+    calls: dict[Key, Call], rounds: int, steps: int, clock: Callable[[], float], warm: int = 2
+) -> dict[Key, list[float]]:
+    """Milliseconds a step of every call in every round; ``warm`` more come first, to compile."""
+    spent: dict[Key, list[float]] = {name: [] for name in calls}
+    for number in range(rounds + warm):
         for name, call in calls.items():
             begin = clock()
             call()
-            if number > 1:
+            if number >= warm:
                 spent[name].append(1e3 * (clock() - begin) / steps)
     return spent

@@ -74,12 +74,11 @@ Tree = Any
 def width_for(flops: float) -> int:
     """Lanes in a chunk, from the floating-point operations of one step of one lane.
 
-    Small networks share the cost of each instruction over several lanes; large ones fill the
-    cache alone. The rule is part of a run's numerical identity, so it depends on nothing else.
+    The smallest networks share the cost of each instruction over several lanes. Others are no
+    faster together, and alone a run pays for all lanes of its chunk. The rule is part of a run's
+    numerical identity, so it depends on nothing else.
     """
-    if flops > 8e6:
-        return 1
-    return 4
+    return 1 if flops > 5e5 else 4
 
 
 # The most steps one call can take: the length of the buffer in which objectives come back.

@@ -13,7 +13,7 @@ from thalweg.spec.writing import to_data
 __all__ = ["IDENTITY_VERSION", "experiment_id", "run_id", "run_spec"]
 
 # Raised whenever the same spec would train differently than before.
-IDENTITY_VERSION = 2
+IDENTITY_VERSION = 3
 
 
 def run_spec(recipe: Recipe, fingerprint: str, seed: int) -> dict[str, Any]:

@@ -20,7 +20,16 @@ from thalweg.catalogue.joined import times
 from thalweg.catalogue.products import product
 from thalweg.errors import SpecError
 
-__all__ = ["KEPT", "Cell", "State", "StepContext", "check_activation", "drawn", "projected"]
+__all__ = [
+    "KEPT",
+    "Cell",
+    "State",
+    "StepContext",
+    "apart",
+    "check_activation",
+    "drawn",
+    "projected",
+]
 
 State = dict[str, Array]
 
@@ -61,6 +70,22 @@ class StepContext(NamedTuple):
             value = value + self.nudges[name]
         self.taps[name] = value
         return value
+
+
+@jax.custom_jvp
+def apart(*gates: Array) -> tuple[Array, ...]:
+    """The gates as they are, each made by a loop of its own over its units.
+
+    A loop in which XLA makes several of them is too long for its compiler to use the vector
+    instructions of a processor: 22 in place of 7 µs for an LSTM of 64 units and 32 rows. Gradients
+    may be made together.
+    """
+    return jax.lax.optimization_barrier(gates)
+
+
+@apart.defjvp
+def _(gates: Any, tangents: Any) -> Any:
+    return apart(*gates), tangents
 
 
 @runtime_checkable

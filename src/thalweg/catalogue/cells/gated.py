@@ -12,6 +12,7 @@ from thalweg.catalogue.activations import Activation, Sigmoid, Tanh
 from thalweg.catalogue.cells.cell import (
     State,
     StepContext,
+    apart,
     check_activation,
     drawn,
     projected,
@@ -84,9 +85,10 @@ class LSTM:
         if self.peepholes is not None:
             peep = jnp.split(step.parameters["peephole"], 3)
             into, forget = into + peep[0] * state["cell"], forget + peep[1] * state["cell"]
-        into = step.tap("input", self.gate_activation(into))
-        forget = step.tap("forget", self.gate_activation(forget))
-        candidate = step.tap("candidate", self.activation(candidate))
+        into, forget = self.gate_activation(into), self.gate_activation(forget)
+        into, forget, candidate = apart(into, forget, self.activation(candidate))
+        into, forget = step.tap("input", into), step.tap("forget", forget)
+        candidate = step.tap("candidate", candidate)
         cell = step.tap("cell", forget * state["cell"] + into * candidate)
         if peep is not None:
             out = out + peep[2] * cell
@@ -143,8 +145,9 @@ class GRU:
         last, product = state["hidden"], step.product("recurrent", state["hidden"])
         reset, update, candidate = jnp.split(projected, 3, axis=-1)
         into = jnp.split(product, 3 if self.reset == "after" else 2, axis=-1)
-        reset = step.tap("reset", self.gate_activation(reset + into[0]))
-        update = step.tap("update", self.gate_activation(update + into[1]))
+        reset, update = reset + into[0], update + into[1]
+        reset, update = apart(self.gate_activation(reset), self.gate_activation(update))
+        reset, update = step.tap("reset", reset), step.tap("update", update)
         if self.reset == "before":
             candidate = candidate + step.product("candidate", reset * last)
         elif self.bias is None:
