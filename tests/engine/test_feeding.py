@@ -21,7 +21,7 @@ from thalweg.catalogue.preprocessing.scaling import fill_only
 from thalweg.catalogue.starts import OutputBias, UnitVariance
 from thalweg.data import Dataset, Digits, Reverse, Text, TextShards, stored
 from thalweg.data.stored import Files, MappedRows, Stored, in_blocks
-from thalweg.engine import feeding, lanes, refusals, wave
+from thalweg.engine import feeding, lanes, order, refusals, wave
 from thalweg.engine import train as train_module
 from thalweg.engine.attending import attended
 from thalweg.engine.devices import mesh
@@ -40,6 +40,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("THALWEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(feeding, "PORTION", 2**15)
     monkeypatch.setattr(lanes, "EVALUATION_ROWS", 32)
+    monkeypatch.setattr(order, "MOST_CUTS", 2)
 
 
 def on_disk(dataset: Dataset, folder: Path) -> Dataset:
@@ -86,7 +87,7 @@ def convolutional(folder: Path) -> tuple[Recipe, Dataset]:
 
 def recurrent(folder: Path) -> tuple[Recipe, Dataset]:
     network = RecurrentNetwork(cell=LSTM(), hidden=(6,), dropout=0.2)
-    training = {"probe_also": "state_gradient"}
+    training = {"probe_also": "state_gradient", "portions": 2}
     return recipe(data=Digits(split=SPLIT), network=network, training=training), digits((8, 8))
 
 
@@ -109,7 +110,7 @@ def by_length(folder: Path) -> tuple[Recipe, Dataset]:
 FAMILIES = [dense, convolutional, recurrent, streams, by_length]
 
 
-def in_shards(folder: Path, order: Any = None) -> tuple[Recipe, TextShards]:
+def in_shards(folder: Path, rows: Any = None) -> tuple[Recipe, TextShards]:
     """Three files of text, and a network that reads windows of it."""
     corpus = folder / "corpus"
     corpus.mkdir()
@@ -118,7 +119,7 @@ def in_shards(folder: Path, order: Any = None) -> tuple[Recipe, TextShards]:
         (corpus / f"{number}.txt").write_text("".join(part))
     data = TextShards(path=str(corpus), window=20, split=SPLIT)
     network = RecurrentNetwork(cell=LSTM(), hidden=(4,), returns="sequence")
-    training = {"batch_size": 7, "order": order}
+    training = {"batch_size": 7, "order": rows}
     return recipe(data=data, network=network, training=training), data
 
 
@@ -165,11 +166,11 @@ def test_so_are_they_in_programs_as_they_are_outside_of_tests(family: Any, tmp_p
     compared(*family(tmp_path), tmp_path)
 
 
-@pytest.mark.parametrize("order", [None, "streams"])
+@pytest.mark.parametrize("rows", [None, "streams"])
 def test_so_are_those_on_text_in_shards(
-    order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, source = in_shards(tmp_path, order)
+    one, source = in_shards(tmp_path, rows)
     lying = left_on_disk(source, monkeypatch)
     assert isinstance(lying.targets, Stored)
     compared(one, source.load(), tmp_path, lying=lying)
@@ -290,11 +291,11 @@ def test_predictions_on_a_split_are_those_in_memory(tmp_path: Path) -> None:
     assert said(here, kept, "test").tobytes() == said(there, kept, "test").tobytes()
 
 
-@pytest.mark.parametrize("order", [None, "streams"])
+@pytest.mark.parametrize("rows", [None, "streams"])
 def test_what_is_said_of_text_on_disk_is_what_is_said_of_it_in_memory(
-    order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, source = in_shards(tmp_path, order)
+    one, source = in_shards(tmp_path, rows)
     (here,), (there,) = runs(one, source.load(), 1), runs(one, left_on_disk(source, monkeypatch), 1)
     with trained([here], tmp_path / "runs") as record:
         kept = record.arrays(here.id)

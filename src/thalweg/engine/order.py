@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, TypeVar
 
@@ -78,6 +79,7 @@ def shortest(cuts: Sequence[Cut], tokens: Array, function: Callable[[Cut], T]) -
 # ------------------------------------------------------------------------------------- on the host
 
 
+@lru_cache(maxsize=16)
 def _lengths(dataset: Dataset) -> list[np.ndarray]:
     """Of the source, where it is a sequence of its own, and of the rest: int [row] each."""
     own = dataset.source_time
