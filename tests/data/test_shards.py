@@ -144,6 +144,26 @@ def test_rare_characters_are_one(tmp_path: Path) -> None:
     assert data.targets[:][-1].tolist() == [1, 2, 0]
 
 
+def test_targets_on_disk_may_be_padded(tmp_path: Path) -> None:
+    tokens = np.array([[0, 1, 2], [1, 2, -1], [2, -1, -1]], np.int32)
+    targets = np.where(tokens == 0, -1, tokens)
+    held = []
+    for name, array in (("x", tokens), ("y", targets)):
+        array.tofile(tmp_path / name)
+        files = stored.Files.of([tmp_path / name])
+        read = stored.MappedRows(files, array.dtype, 0, array.shape, array.dtype)
+        held.append(stored.Stored(files, read, array.shape, array.dtype, checked=True))
+    names: Any = {"class_names": ("a", "b", "c"), "vocabulary": ("a", "b", "c")}
+    lying, whole = (Dataset(*both, "tokens", **names) for both in (held, (tokens, targets)))
+    assert lying.fingerprint == whole.fingerprint
+    assert lying.counted is not None
+    assert lying.counted.tolist() == [2, 2, 1]
+    with pytest.raises(DataError, match="a pool needs all targets at once, but they take 3"):
+        lying.whole_targets("a pool")
+    with pytest.raises(DataError, match="targets may stay on disk only beside tokens that do"):
+        Dataset(tokens, held[1], "tokens", **names)
+
+
 def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     for place, held in {"b.txt": "bb", "a.txt": "aa", ".hidden.txt": "x", "c.md": "y"}.items():
         (tmp_path / place).write_text(held)
@@ -242,21 +262,37 @@ def test_a_killed_process_leaves_nothing_that_is_taken_for_whole(tmp_path: Path)
 
 
 def test_whoever_comes_second_waits(tmp_path: Path) -> None:
-    path, order = tmp_path / "cache" / "made", []
+    path, made = tmp_path / "cache" / "made", []
 
-    def second() -> None:
-        with stored.only_maker(path):
-            order.append(path.exists())
+    def found() -> bytes | None:
+        return path.read_bytes() if path.exists() else None
 
-    waiting = threading.Thread(target=second)
-    with stored.only_maker(path):
-        waiting.start()
-        waiting.join(0.2)
-        order.append("first")
+    def make() -> bytes:
+        made.append(threading.current_thread().name)
+        second.start()
+        second.join(0.2)
         with stored.written_whole(path) as file:
             file.write(b"all")
-    waiting.join(10)
-    assert order == ["first", True]
+        return b"all"
+
+    def again() -> None:
+        assert stored.made_once(path, found, make) == b"all"
+        made.append("found")
+
+    second = threading.Thread(target=again)
+    assert stored.made_once(path, found, make) == b"all"
+    second.join(10)
+    assert made == [threading.current_thread().name, "found"]
+
+
+def test_tokens_that_are_there_need_no_cache_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus(tmp_path / "corpus")
+    source = TextShards(path=str(tmp_path / "corpus"), window=9)
+    first = source.load()
+    monkeypatch.setattr(stored.fcntl, "flock", None)
+    assert source.load().fingerprint == first.fingerprint
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,6 +342,7 @@ BAD = {
         of_file("a.txt", b"abcdefgh" * 9, window=8),
         r"more than 8 characters for each part of TextShards\.split, got 7; give shorter windows",
     ),
+    "no words": (of_file("a.txt", b" \n" * 99, tokens="subwords"), "there are no words in the fi"),
     "long word": (
         of_file("a.txt", WORDS + b"x" * 99, tokens="subwords"),
         r"a\.txt has a word of more than 50 characters, from which no subwords",

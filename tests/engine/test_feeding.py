@@ -275,6 +275,19 @@ def test_what_is_read_ahead_is_what_is_asked_for(tmp_path: Path) -> None:
     assert ahead.waited > 0
 
 
+def test_lengths_are_those_in_memory_whatever_the_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, data = by_length(tmp_path)
+    lying = on_disk(data, tmp_path)
+    here = order.by_length(data), order.cuts_of(data)
+    monkeypatch.setattr(stored, "WHOLE", 0)
+    monkeypatch.setattr(stored, "BLOCK", 2**10)
+    there = order.by_length(lying), order.cuts_of(lying)
+    np.testing.assert_array_equal(here[0], there[0])
+    assert here[1] == there[1]
+
+
 def test_a_file_that_changes_while_runs_are_trained_ends_them(tmp_path: Path) -> None:
     one, data = dense(tmp_path)
     wanted = runs(one, on_disk(data, tmp_path))

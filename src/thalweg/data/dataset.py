@@ -330,7 +330,7 @@ class Dataset:
         if isinstance(self.targets, Stored):
             # Their maker has seen to it that they go with the inputs.
             if not (self.is_stored and self.vocabulary and self.facts.at == "step"):
-                raise DataError("only targets of tokens that stay on disk may stay there")
+                raise DataError("targets may stay on disk only beside tokens that do")
         elif self.facts.has_classes:
             self._check_classes(self.targets)
         else:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ from thalweg.data.stored import (
     MappedRows,
     Stored,
     cache_root,
-    only_maker,
+    made_once,
     small_in_memory,
     written_whole,
 )
@@ -101,11 +102,15 @@ def _kept(
         How many values every column lacks.
     """
     size = int(present.sum()) * len(names) * np.dtype(np.float32).itemsize
-    with only_maker(numbers):
-        told = finding.kept()
-        if told is None or not numbers.exists() or numbers.stat().st_size != size:
-            told = finding.keep({"missing": _written(parquet, names, present, numbers)})
-    return told["missing"]
+
+    def found() -> dict[str, Any] | None:
+        is_whole = numbers.exists() and numbers.stat().st_size == size
+        return finding.kept() if is_whole else None
+
+    def make() -> dict[str, Any]:
+        return finding.keep({"missing": _written(parquet, names, present, numbers)})
+
+    return made_once(numbers, found, make)["missing"]
 
 
 def _written(

@@ -29,8 +29,8 @@ from thalweg.data.stored import (
     Finding,
     Stored,
     cache_root,
+    made_once,
     mapped,
-    only_maker,
     small_in_memory,
     written_whole,
 )
@@ -60,12 +60,15 @@ def files_at(path: str) -> Files:
         DataError: there are none.
     """
     place = Path(path).expanduser()
-    if place.is_dir():
-        found = [file for file in place.iterdir() if file.name.endswith(SUFFIXES)]
-        found = [file for file in found if not file.name.startswith(".")]
-    else:
-        found = [Path(name) for name in glob(str(place), recursive=True)]
-    files = sorted(file for file in found if file.is_file())
+    try:
+        if place.is_dir():
+            found = [file for file in place.iterdir() if file.name.endswith(SUFFIXES)]
+            found = [file for file in found if not file.name.startswith(".")]
+        else:
+            found = [Path(name) for name in glob(str(place), recursive=True)]
+        files = sorted(file for file in found if file.is_file())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
     if not files:
         raise DataError(
             f"there are no text files at {path} (looked in {Path.cwd()}); name a folder that holds "
@@ -137,12 +140,19 @@ def token_file(shards: Files, wanted: Wanted, owner: str) -> TokenFile:
     told = [FORMAT, shards.identity, wanted.identity]
     named = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     path, finding = cache_root() / "data" / f"tokens-{named}.bin", Finding("tokens", named)
-    with only_maker(path):
+
+    def found() -> TokenFile | None:
         kept = finding.kept()
-        if kept is None or not _is_whole(of := _told(path, kept, owner)):
-            kept = finding.keep(_encoded(shards, wanted, path, owner))
-            of = _told(path, kept, owner)
-    return of
+        if kept is None or not path.exists():
+            return None
+        there = _told(path, kept, owner)
+        is_whole = path.stat().st_size == sum(there.counts) * there.dtype.itemsize
+        return there if is_whole else None
+
+    def make() -> TokenFile:
+        return _told(path, finding.keep(_encoded(shards, wanted, path, owner)), owner)
+
+    return made_once(path, found, make)
 
 
 def _told(path: Path, kept: dict[str, Any], owner: str) -> TokenFile:
@@ -156,11 +166,6 @@ def _told(path: Path, kept: dict[str, Any], owner: str) -> TokenFile:
 
 def _bytes_of(text: str) -> list[str]:
     return [BYTES[byte] for byte in text.encode()]
-
-
-def _is_whole(of: TokenFile) -> bool:
-    size = sum(of.counts) * of.dtype.itemsize
-    return of.path.exists() and of.path.stat().st_size == size
 
 
 # What files become: a vocabulary, what was learned as text, how many stretches there are, and their
@@ -220,7 +225,10 @@ def _code_points(paths: Iterable[Path]) -> Iterator[np.ndarray]:
 def _subwords(paths: Iterable[Path], wanted: Wanted, owner: str) -> Encoding:
     """Three stretches of words, of which subwords are learned from the first, as in ``Text``."""
     pieces = partial(_words, paths)
-    sizes = part_sizes(sum(map(len, pieces())), wanted.split)
+    words = sum(map(len, pieces()))
+    if not words:
+        raise DataError(f"there are no words in the files of {owner}, from which to learn subwords")
+    sizes = part_sizes(words, wanted.split)
     first = takewhile(lambda given: given[0] == 0, _stretches(pieces(), sizes))
     found = learned((text for _, text in first), wanted.subwords, wanted.least, owner)
 

@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -31,11 +31,13 @@ __all__ = [
     "blocks",
     "cache_root",
     "in_blocks",
+    "made_once",
     "mapped",
-    "only_maker",
     "small_in_memory",
     "written_whole",
 ]
+
+T = TypeVar("T")
 
 # Arrays of up to so many bytes are read into memory whole; of larger ones so many bytes at a time.
 WHOLE, BLOCK = 2**28, 2**26
@@ -295,16 +297,21 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             os.close(folder)
 
 
-@contextmanager
-def only_maker(path: Path) -> Iterator[None]:
-    """Be the only process that makes a file of the cache; whoever comes later waits.
+def made_once(path: Path, found: Callable[[], T | None], make: Callable[[], T]) -> T:
+    """What is found in the cache, or is made there by one process alone, for which others wait.
 
-    So what takes long is done once, and no file takes the place of one that is in use. What a
-    process that was killed has left of the file is removed.
+    So what takes long is done once, and no file takes the place of one that is in use.
+
+    Args:
+        path: the file that is made.
+        found: what there is of it; None where it is not there, or not whole.
+        make: makes it. What a process that was killed has left of it is removed before.
 
     Raises:
         DataError: the cache cannot be written.
     """
+    if (there := found()) is not None:
+        return there
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
@@ -313,7 +320,8 @@ def only_maker(path: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for partial in path.parent.glob(f"{path.name}.*.partial"):
                 partial.unlink(missing_ok=True)
-        yield
+        there = found()
+        return make() if there is None else there
     finally:
         os.close(lock)
 

@@ -302,8 +302,10 @@ def _row_bytes(dataset: Dataset) -> int:
 
 
 def held_bytes() -> int:
-    """Bytes of the pools of a wave that is fed: the one in use, and those that are read ahead."""
-    return (1 + AHEAD) * PORTION
+    """Bytes of the pools of a wave that is fed: the one in use, and those that are read ahead; of
+    steps, and at the same time of an evaluation.
+    """
+    return 2 * (1 + AHEAD) * PORTION
 
 
 def most_runs(members: Group) -> int:
