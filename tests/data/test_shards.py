@@ -34,11 +34,12 @@ def _a_little_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 def corpus(folder: Path, files: int = 3, letters: int = 400, packed: bool = False) -> list[str]:
-    """Some files of random letters, each of which ends a word."""
+    """Some files of random letters; no word goes on in another file."""
     folder.mkdir(exist_ok=True)
     random, made = np.random.default_rng(0), []
     for number in range(files):
-        made.append("".join(random.choice(LETTERS, letters)) + "\n")
+        end = "ab" if number == files - 1 else "\n"
+        made.append("".join(random.choice(LETTERS, letters)) + end)
         held = made[-1].encode()
         name = f"{number}.txt.gz" if packed else f"{number}.txt"
         (folder / name).write_bytes(gzip.compress(held) if packed else held)
