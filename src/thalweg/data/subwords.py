@@ -8,6 +8,7 @@ from their training rows alone, and so divide their rows themselves (``Dataset.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -78,7 +79,11 @@ def read_back(written: str, owner: str) -> Subwords:
 def _of(tokenizer: Any) -> Subwords:
     places = tokenizer.get_vocab()
     names = tuple(sorted(places, key=places.__getitem__))
-    return Subwords(names, lambda text: tokenizer.encode(text).tokens, tokenizer.to_str())
+    return Subwords(names, partial(_cut, tokenizer), tokenizer.to_str())
+
+
+def _cut(tokenizer: Any, text: str) -> list[str]:
+    return tokenizer.encode(text).tokens
 
 
 def is_subwords(names: Sequence[str]) -> bool:
