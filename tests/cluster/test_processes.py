@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.cli.commands import environment, run_here, start
 from tests.cluster.trainings import assert_same_records, underway, until
@@ -19,12 +21,13 @@ from thalweg.record import Record
 
 EPOCHS = 300
 
-# The command, which writes a checkpoint as soon as it can.
+# The command, which writes a checkpoint as soon as it can, and leaves on disk what lies there.
 COMMAND = """
 import sys
 from thalweg.cli import main
+from thalweg.data import stored
 from thalweg.engine import wave
-wave.WRITE_EVERY = 0.0
+stored.WHOLE, wave.WRITE_EVERY = 0, 0.0
 sys.exit(main())
 """
 
@@ -129,6 +132,24 @@ def test_cut_off_twice_it_ends_as_in_one_process(spec: Path, tmp_path: Path) -> 
     with together(spec, project) as started:
         assert [code for code, _ in ends(started)] == [0, 0]
     assert_same_records(tmp_path / "one", project)
+
+
+@pytest.mark.slow
+@pytest.mark.optimized  # as the processes that train
+def test_data_on_disk_are_fed_to_all(spec: Path, tmp_path: Path) -> None:
+    inputs = np.random.default_rng(0).normal(size=(64, 3))
+    np.save(tmp_path / "x.npy", inputs)
+    np.save(tmp_path / "y.npy", (inputs.sum(axis=1) > 0).astype(int))
+    text = spec.read_text().replace(str(EPOCHS), "3").replace('"full"', "8")
+    arrays = f'arrays = {{ inputs = "{tmp_path}/x.npy", targets = "{tmp_path}/y.npy" }}'
+    spec.write_text(re.sub("moons = {.*}", arrays, text))
+    two_devices = environment(XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    with start("run", spec, "--project", tmp_path / "one", env=two_devices) as process:
+        process.communicate(timeout=300)  # all in memory
+    assert process.returncode == 0
+    with together(spec, tmp_path / "two") as started:
+        assert [code for code, _ in ends(started)] == [0, 0]
+    assert_same_records(tmp_path / "one", tmp_path / "two")
 
 
 def step_of(project: Path) -> int:

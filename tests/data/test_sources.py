@@ -19,7 +19,7 @@ from thalweg.part import declarations, part_name, replace
 
 OF_FILES = (
     *("Arrays", "CSV", "Images", "MNIST", "Names", "Pairs", "Parquet"),
-    *("SentimentTrees", "SequentialMNIST", "Text", "Trees"),
+    *("SentimentTrees", "SequentialMNIST", "Text", "TextShards", "Trees"),
 )
 # Every source, as it can be made without files; None where files are needed.
 MADE = {name: None if name in OF_FILES else getattr(sources, name)() for name in sources.__all__}
@@ -59,8 +59,8 @@ def test_names_in_spec_files():
         *("insurance_13", "insurance_15", "iris", "line_5", "list_operations", "mnist"),
         *("moons", "names"),
         *("number_words", "pairs", "parity", "parquet", "reconstruction", "reverse"),
-        *("sentiment_trees", "sequential_mnist", "six_points", "spirals", "text", "trees"),
-        *("unlabelled", "wine"),
+        *("sentiment_trees", "sequential_mnist", "six_points", "spirals", "text"),
+        *("text_shards", "trees", "unlabelled", "wine"),
     ]
 
 
@@ -76,6 +76,7 @@ def test_names_in_spec_files():
         "mnist",
         "pairs",
         "sequential",
+        "shards",
         "small",
         "tasks",
         "text",

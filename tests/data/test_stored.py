@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_arrays_are_those_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert isinstance(whole.inputs, np.ndarray)
     assert whole.inputs.dtype == np.float32
     np.testing.assert_array_equal(whole.inputs, NUMBERS.astype(np.float32))
-    for rows in (np.array([7, 0, 29]), slice(3, 9)):
+    for rows in (np.array([7, 0, 29]), slice(3, 9), slice(27, 40), slice(-2, None)):
         assert lying.inputs[rows].tobytes() == whole.inputs[rows].tobytes()
     assert lying.fingerprint == whole.fingerprint
     assert (lying.task, lying.class_names) == ("multiclass", ("0", "1", "2"))
@@ -117,12 +118,18 @@ def with_bytes(held: bytes) -> Callable[[Path], Dataset]:
     return load
 
 
+def header(text: str) -> bytes:
+    """A file of numpy that is no more than its header."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
 def archive(folder: Path) -> Dataset:
     np.savez(folder / "x.npz", NUMBERS)
     arrays(folder, NUMBERS, CLASSES)
     return Arrays(inputs=str(folder / "x.npz"), targets=str(folder / "y.npy")).load()
 
 
+TOO_LONG = "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999, 9)}"
 INFINITE = np.where(np.arange(120).reshape(30, 4) == 86, np.inf, 0.0)
 
 BAD_ARRAYS = {
@@ -137,6 +144,12 @@ BAD_ARRAYS = {
     "empty": (with_bytes(b""), "must be a whole .npy file of numbers"),
     "pickle": (with_bytes(pickle.dumps({})), "must be a whole .npy file of numbers"),
     "cut off": (with_bytes(b"\x93NUMPY\x01"), "must be a whole .npy file of numbers"),
+    "no archive": (with_bytes(b"PK\x03\x04 and no more"), "must be a whole .npy file of numbers"),
+    "header": (with_bytes(header("{'descr': (")), "must be a whole .npy file of numbers"),
+    "far too long": (
+        with_bytes(header(TOO_LONG)),
+        "must be a whole .npy file of numbers",
+    ),
     "archive": (archive, "x.npz is an archive; save each array by itself"),
     "texts": (bad_arrays(inputs=np.array([["a"]] * 30)), "must hold numbers, got <U1"),
     "columns": (bad_arrays(inputs=np.asfortranarray(NUMBERS)), "has its rows spread all over"),
@@ -216,11 +229,26 @@ def cut_off(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-60])
 
 
+def chunk(kind: bytes, held: bytes) -> bytes:
+    return len(held).to_bytes(4) + kind + held + zlib.crc32(kind + held).to_bytes(4)
+
+
+def bomb(at_end: bool) -> bytes:
+    """A PNG of six by four shades, with a text that takes megabytes."""
+    size = (6).to_bytes(4) + (4).to_bytes(4) + bytes([8, 0, 0, 0, 0])
+    text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2**21)))
+    shades = chunk(b"IDAT", zlib.compress(bytes(28)))
+    inner = shades + text if at_end else text + shades
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + inner + chunk(b"IEND", b"")
+
+
 DEEP = Image.fromarray(np.zeros((4, 6), np.uint16))
 BAD_IMAGES = {
     "empty class": (spoiled("c"), "c holds no images; put some there, or remove it"),
     "no image": (spoiled("a/notes.txt", b"words"), "a/notes.txt is no image in PNG or JPEG"),
     "folder": (spoiled("a/deeper"), "a/deeper is no image in PNG or JPEG"),
+    "bomb": (spoiled("a/z.png", bomb(at_end=False)), "a/z.png is no image in PNG or JPEG, or is"),
+    "late bomb": (spoiled("a/z.png", bomb(at_end=True)), "a/z.png is no image in PNG or JPEG, or"),
     "cut off": (cut_off, "a/x.png is no image in PNG or JPEG, or is damaged"),
     "sizes": (
         spoiled("b/0.png", image=Image.fromarray(shades(0, 5, 5))),
@@ -315,6 +343,26 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     assert arrays(tmp_path, NUMBERS, CLASSES).load().is_stored
     with pytest.raises(DataError, match="cannot be written: Not a directory"):
         Parquet(path=table(tmp_path), target="kind", in_memory=False).load()
+
+
+def test_a_table_that_was_cut_off_in_the_cache_is_made_again(tmp_path: Path) -> None:
+    source = Parquet(path=table(tmp_path), target="kind", in_memory=False)
+    first = source.load()
+    (numbers,) = (tmp_path / "cache").rglob("*.f32")
+    numbers.write_bytes(numbers.read_bytes()[:-5])
+    assert source.load().fingerprint == first.fingerprint
+
+
+def test_a_disk_that_is_full_is_not_the_fault_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stored.os, "fsync", full)
+    with pytest.raises(DataError, match=r"the cache .* cannot be written: No space left on device"):
+        Parquet(path=table(tmp_path), target="kind", in_memory=False).load()
+    assert [path.suffix for path in (tmp_path / "cache").rglob("*.*")] == [".lock"]
 
 
 def test_what_is_no_table(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thalweg.data import Pairs, Text, split_rows
+from thalweg.data import Pairs, Text, TextShards, split_rows
 from thalweg.data.prompts import end_of, pieces_of, prompts_from, reader
 from thalweg.data.subwords import learned
 from thalweg.errors import DataError, MissingExtra
@@ -57,6 +58,19 @@ def test_sentences_come_back(tmp_path: Path, layout) -> None:
     read = prompts_from(data, [own])
     asked = read.begun if read.sources is None else read.sources
     assert reader(data.vocabulary)(asked[0]) == "they sing outside ."
+
+
+def test_data_of_subwords_are_sent_to_other_machines(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("the ants stand, the bats sat, the cats stand " * 9)
+    given = {"path": str(path), "tokens": "subwords", "subwords": 24, "window": 5}
+    for source in (Text(**given), TextShards(**given), pairs(tmp_path, subwords=34)):
+        data = source.load()
+        sent = pickle.loads(pickle.dumps(data))
+        assert sent.fingerprint == data.fingerprint
+        said = pieces_of(data, "the ants stay")
+        assert len(said) > 3
+        assert pieces_of(sent, "the ants stay") == said
 
 
 def test_only_training_rows_are_learned_from(tmp_path: Path) -> None:

@@ -11,18 +11,20 @@ import pytest
 from tests.engine.laboratory_setup import assert_same_bits, cut_off, everything, recipe, trained
 
 from thalweg.catalogue.augmentations import Flip, Noise
-from thalweg.catalogue.cells import LSTM
+from thalweg.catalogue.cells import GRU, LSTM
 from thalweg.catalogue.layers import BatchNormalization
-from thalweg.catalogue.networks import MLP, VGG, RecurrentNetwork
+from thalweg.catalogue.networks import MLP, VGG, RecurrentNetwork, Transformer
 from thalweg.catalogue.optimizers import GradientDescent
 from thalweg.catalogue.preprocessing import PCA, Center, MaxAbs, MinMax, Standardize
 from thalweg.catalogue.preprocessing.fitting import fitted_to
 from thalweg.catalogue.preprocessing.scaling import fill_only
 from thalweg.catalogue.starts import OutputBias, UnitVariance
-from thalweg.data import Dataset, Digits, Text, stored
+from thalweg.data import Dataset, Digits, Reverse, Text, TextShards, stored
 from thalweg.data.stored import Files, MappedRows, Stored, in_blocks
-from thalweg.engine import feeding, lanes, refusals, wave
+from thalweg.engine import feeding, lanes, order, refusals, wave
 from thalweg.engine import train as train_module
+from thalweg.engine.attending import attended
+from thalweg.engine.devices import mesh
 from thalweg.engine.kept import said
 from thalweg.engine.plan import Job, check_network, group, jobs_of, resolve
 from thalweg.engine.train import Pools
@@ -35,8 +37,10 @@ SPLIT = (0.6, 0.2, 0.2)
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """So little at a time that a few rows are fed, and evaluated, in many calls."""
+    monkeypatch.setenv("THALWEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(feeding, "PORTION", 2**15)
     monkeypatch.setattr(lanes, "EVALUATION_ROWS", 32)
+    monkeypatch.setattr(order, "MOST_CUTS", 2)
 
 
 def on_disk(dataset: Dataset, folder: Path) -> Dataset:
@@ -83,7 +87,7 @@ def convolutional(folder: Path) -> tuple[Recipe, Dataset]:
 
 def recurrent(folder: Path) -> tuple[Recipe, Dataset]:
     network = RecurrentNetwork(cell=LSTM(), hidden=(6,), dropout=0.2)
-    training = {"probe_also": "state_gradient"}
+    training = {"probe_also": "state_gradient", "portions": 2}
     return recipe(data=Digits(split=SPLIT), network=network, training=training), digits((8, 8))
 
 
@@ -96,7 +100,35 @@ def streams(folder: Path) -> tuple[Recipe, Dataset]:
     return recipe(data=data, network=network, training=training), data.load()
 
 
-FAMILIES = [dense, convolutional, recurrent, streams]
+def by_length(folder: Path) -> tuple[Recipe, Dataset]:
+    data = Reverse(samples=140, shortest=2, longest=9, layout="joined", split=SPLIT)
+    network = RecurrentNetwork(cell=GRU(), hidden=(5,), returns="sequence")
+    training = {"batch_size": 8, "order": "by_length", "epochs": 3}
+    return recipe(data=data, network=network, training=training), data.load()
+
+
+FAMILIES = [dense, convolutional, recurrent, streams, by_length]
+
+
+def in_shards(folder: Path, rows: Any = None) -> tuple[Recipe, TextShards]:
+    """Three files of text, and a network that reads windows of it."""
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    letters = np.random.default_rng(5).choice(list("abcd"), 4000)
+    for number, part in enumerate(np.split(letters, [900, 3100])):
+        (corpus / f"{number}.txt").write_text("".join(part))
+    data = TextShards(path=str(corpus), window=20, split=SPLIT)
+    network = RecurrentNetwork(cell=LSTM(), hidden=(4,), returns="sequence")
+    training = {"batch_size": 7, "order": rows}
+    return recipe(data=data, network=network, training=training), data
+
+
+def left_on_disk(source: Any, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """What a source yields where nothing is small."""
+    with monkeypatch.context() as patched:
+        patched.setattr(stored, "WHOLE", 0)
+        patched.setattr(stored, "BLOCK", 2**12)
+        return source.load()
 
 
 def seen(wanted: list[Job], project: Path) -> list[dict[str, np.ndarray]]:
@@ -110,9 +142,11 @@ def seen(wanted: list[Job], project: Path) -> list[dict[str, np.ndarray]]:
         return [everything(record, job.id) | own for job, own in zip(wanted, metrics, strict=True)]
 
 
-def compared(one: Recipe, data: Dataset, folder: Path, seeds: int = 2) -> None:
+def compared(
+    one: Recipe, data: Dataset, folder: Path, seeds: int = 2, lying: Dataset | None = None
+) -> None:
     """Hold runs that are fed to those in memory."""
-    lying = on_disk(data, folder)
+    lying = lying or on_disk(data, folder)
     here, there = runs(one, data, seeds), runs(one, lying, seeds)
     assert [job.id for job in here] == [job.id for job in there]
     ours, theirs = seen(here, folder / "here"), seen(there, folder / "there")
@@ -130,6 +164,25 @@ def test_fed_runs_are_those_in_memory_to_the_bit(family: Any, tmp_path: Path) ->
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_so_are_they_in_programs_as_they_are_outside_of_tests(family: Any, tmp_path: Path) -> None:
     compared(*family(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("rows", [None, "streams"])
+def test_so_are_those_on_text_in_shards(
+    rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, source = in_shards(tmp_path, rows)
+    lying = left_on_disk(source, monkeypatch)
+    assert isinstance(lying.targets, Stored)
+    compared(one, source.load(), tmp_path, lying=lying)
+
+
+@pytest.mark.parametrize("spread", ["batch", "parameters"])
+def test_so_are_runs_that_all_devices_share(spread: Any, tmp_path: Path) -> None:
+    if mesh().size == 1 or 20 % mesh().size:
+        pytest.skip("mini-batches of 20 rows are to be divided")
+    one, data = dense(tmp_path)
+    training = with_fields(one.training, spread=spread)
+    compared(with_fields(one, training=training), data, tmp_path)
 
 
 def test_runs_that_diverge_go_back_to_the_same_step(
@@ -163,12 +216,16 @@ def test_starts_that_look_at_data_see_the_same(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------- interrupted
 
 
-@pytest.mark.parametrize("calls", [1, 4])
+@pytest.mark.parametrize(("text", "calls"), [(False, 1), (False, 4), (True, 3)])
 def test_what_was_cut_off_goes_on_within_an_epoch(
-    calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: bool, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, data = recurrent(tmp_path)
-    wanted = runs(one, on_disk(data, tmp_path))
+    if text:
+        one, source = in_shards(tmp_path)
+        wanted = runs(one, left_on_disk(source, monkeypatch))
+    else:
+        one, data = recurrent(tmp_path)
+        wanted = runs(one, on_disk(data, tmp_path))
     whole = seen(wanted, tmp_path / "whole")
     monkeypatch.setattr(wave, "WRITE_EVERY", 0.0)
     monkeypatch.setattr(train_module, "call_length", lambda *_: 2)
@@ -218,6 +275,19 @@ def test_what_is_read_ahead_is_what_is_asked_for(tmp_path: Path) -> None:
     assert ahead.waited > 0
 
 
+def test_lengths_are_those_in_memory_whatever_the_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, data = by_length(tmp_path)
+    lying = on_disk(data, tmp_path)
+    here = order.by_length(data), order.cuts_of(data)
+    monkeypatch.setattr(stored, "WHOLE", 0)
+    monkeypatch.setattr(stored, "BLOCK", 2**10)
+    there = order.by_length(lying), order.cuts_of(lying)
+    np.testing.assert_array_equal(here[0], there[0])
+    assert here[1] == there[1]
+
+
 def test_a_file_that_changes_while_runs_are_trained_ends_them(tmp_path: Path) -> None:
     one, data = dense(tmp_path)
     wanted = runs(one, on_disk(data, tmp_path))
@@ -232,6 +302,35 @@ def test_predictions_on_a_split_are_those_in_memory(tmp_path: Path) -> None:
     with trained([here], tmp_path / "runs") as record:
         kept = record.arrays(here.id)
     assert said(here, kept, "test").tobytes() == said(there, kept, "test").tobytes()
+
+
+@pytest.mark.parametrize("rows", [None, "streams"])
+def test_what_is_said_of_text_on_disk_is_what_is_said_of_it_in_memory(
+    rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, source = in_shards(tmp_path, rows)
+    (here,), (there,) = runs(one, source.load(), 1), runs(one, left_on_disk(source, monkeypatch), 1)
+    with trained([here], tmp_path / "runs") as record:
+        kept = record.arrays(here.id)
+    for part in ("train", "validation", "test"):
+        assert said(here, kept, part).tobytes() == said(there, kept, part).tobytes()
+
+
+def test_attention_to_text_on_disk_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, source = in_shards(tmp_path)
+    source = with_fields(source, window=8)
+    network = Transformer(width=4, heads=1, blocks=1, causal=True, returns="sequence")
+    one = with_fields(one, data=source, network=network)
+    (here,), (there,) = runs(one, source.load(), 1), runs(one, left_on_disk(source, monkeypatch), 1)
+    with trained([here], tmp_path / "runs") as record:
+        kept = record.arrays(here.id)
+    ours, theirs = attended(here, kept), attended(there, kept)
+    assert len(ours) == 2
+    for whole, fed in zip(ours, theirs, strict=True):
+        assert whole[:3] == fed[:3]
+        assert whole.weights.tobytes() == fed.weights.tobytes()
 
 
 # ----------------------------------------------------------------------------------- preprocessing
@@ -289,9 +388,11 @@ def test_grain_is_asked_for_before_anything_is_trained(
         check_network(runs(one, on_disk(data, tmp_path))[0])
 
 
-def test_mini_batches_by_length_are_refused(tmp_path: Path) -> None:
-    one, data = streams(tmp_path)
-    training = with_fields(one.training, order="by_length")
-    wanted = runs(with_fields(one, training=training), on_disk(data, tmp_path))
-    with pytest.raises(DataError, match=r"by_length.* needs all inputs at once, but they take"):
-        group(wanted)
+def test_a_start_that_needs_all_targets_is_refused_where_they_stay_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, source = in_shards(tmp_path)
+    one = with_fields(one, start=(OutputBias(),))
+    resolve(one, source.load())
+    with pytest.raises(DataError, match="OutputBias needs all targets at once, but they take"):
+        resolve(one, left_on_disk(source, monkeypatch))

@@ -33,7 +33,8 @@ class Beginning(NamedTuple):
     Args:
         network, loss: of the run.
         inputs, targets: its training rows as the network sees them, arrays of numpy [row, ...].
-            Of inputs that stay on disk there are as many as a start has ``rows``, at least one.
+            Of inputs that stay on disk there are as many as a start has ``rows``, at least one;
+            targets that do are None.
         recorded: what the recorded runs ended with that its starts name.
     """
 

@@ -8,7 +8,7 @@ texts.py       text as sequences of tokens; translation.py: pairs of them
 subwords.py    words as learned subwords
 trees.py       trees, from text to arrays
 tables.py      CSV and Parquet as data sets; columns.py: one column as numbers
-stored.py      arrays that stay on disk
+stored.py      arrays that stay on disk; lying.py: tables, shards.py: text
 idx.py         the file format of MNIST
 fetch.py       downloading MNIST, when asked
 inventory.py   what data there are
@@ -55,6 +55,7 @@ from thalweg.data.sources import (
     SixPoints,
     Spirals,
     Text,
+    TextShards,
     Trees,
     Unlabelled,
     Wine,
@@ -99,6 +100,7 @@ __all__ = [
     "Spirals",
     "Split",
     "Text",
+    "TextShards",
     "Trees",
     "Unlabelled",
     "Wine",

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from thalweg.data.sequences import check_nodes, check_steps, check_tokens, check_trees
-from thalweg.data.stored import Finding, Inputs, Stored, blocks
+from thalweg.data.stored import Finding, Inputs, Stored, Targets, blocks, in_blocks
 from thalweg.errors import DataError
 from thalweg.tasks import FACTS, Facts, Task, classification
 
@@ -57,6 +57,7 @@ class Dataset:
             ``vocabulary``, -1 where a sequence has ended. Or trees, int32 [rows, node, 3]: token,
             left child and right child, which come before their parent, -1 for none. ``Stored``
             where they are larger than memory may be: rows are read when they are asked for.
+            Then targets of tokens may be so too.
         targets: int32 [rows], positions in ``class_names``, or float32 [rows, outputs]; for tokens
             int32 [rows, time] and for nodes [rows, node], -1 where nothing is to be predicted; for
             generation [rows, 0].
@@ -83,7 +84,7 @@ class Dataset:
     """
 
     inputs: Inputs
-    targets: np.ndarray
+    targets: Targets
     task: Task
     feature_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
@@ -109,7 +110,8 @@ class Dataset:
                 )
             input_type = np.int32 if self.vocabulary else np.float32
             object.__setattr__(self, "inputs", _read_only(given, input_type))
-        object.__setattr__(self, "targets", _read_only(self.targets, target_type))
+        if not isinstance(self.targets, Stored):
+            object.__setattr__(self, "targets", _read_only(self.targets, target_type))
         self._check_inputs()
         self._check_targets()
         self._check_groups()
@@ -147,9 +149,20 @@ class Dataset:
         if self.is_stored:
             return self._found()["fingerprint"]
         digest = self._begun_digest()
-        for _, block in blocks(self.inputs):
-            digest.update(block.data)
+        for held in (self.inputs, self.targets):
+            for _, block in blocks(held):
+                digest.update(block.data)
         return self._ended(digest)
+
+    @cached_property
+    def counted(self) -> np.ndarray | None:
+        """How many targets of every row count, int32 [row]; None where each row has one."""
+        if not self.facts.has_steps:
+            return None
+        if isinstance(self.targets, Stored) and not self._found()["padded"]:
+            return np.full(self.rows, self.targets.shape[1], np.int32)
+        each = ((block >= 0).sum(axis=1, dtype=np.int32) for block in in_blocks(self.targets))
+        return np.concatenate([*each])
 
     @cached_property
     def has_missing(self) -> bool:
@@ -159,24 +172,30 @@ class Dataset:
         return bool(np.isnan(self.inputs).any())
 
     def _found(self) -> dict[str, Any]:
-        """The fingerprint of stored inputs, and whether any are missing: all are read once.
+        """The fingerprint of stored inputs, whether any are missing, and whether any targets are
+        padding: all are read once.
 
         Raises:
             DataError: not all are finite.
         """
         assert isinstance(self.inputs, Stored)
         named = self._begun_digest()
-        named.update(self.inputs.identity.encode())
+        for held in (self.inputs, self.targets):
+            named.update(held.identity.encode() if isinstance(held, Stored) else held.data)
         finding = Finding("found", self._ended(named))
         if (kept := finding.kept()) is not None:
             return kept
-        digest, missing = self._begun_digest(), False
+        digest, missing, padded = self._begun_digest(), False, False
         for begin, block in blocks(self.inputs):
             if not self.inputs.checked:
                 self._check_numbers(block, begin)
             digest.update(np.ascontiguousarray(block).data)
             missing = missing or (block.dtype.kind == "f" and bool(np.isnan(block).any()))
-        return finding.keep({"fingerprint": self._ended(digest), "missing": missing})
+        for _, block in blocks(self.targets):
+            digest.update(np.ascontiguousarray(block).data)
+            padded = padded or bool(self.facts.has_steps and (block < 0).any())
+        told = {"fingerprint": self._ended(digest), "missing": missing, "padded": padded}
+        return finding.keep(told)
 
     def _begun_digest(self) -> Any:
         meaning = [self.task, self.feature_names, self.class_names, self.fixed_test]
@@ -184,8 +203,7 @@ class Dataset:
         return hashlib.sha256(json.dumps(meaning + shapes).encode())
 
     def _ended(self, digest: Any) -> str:
-        """The fingerprint, from the digest of meaning and inputs."""
-        digest.update(self.targets.data)
+        """The fingerprint, from the digest of meaning, inputs and targets."""
         if self.divided_like is not None:
             digest.update(self.divided_like.fingerprint.encode())
         if self.vocabulary:
@@ -211,6 +229,15 @@ class Dataset:
                 "GB and stay on disk; use fewer rows, or leave it out"
             )
         return self.inputs
+
+    def whole_targets(self, owner: str) -> np.ndarray:
+        """The targets, for what needs all of them at once; arguments and errors as of ``whole``."""
+        if isinstance(self.targets, Stored):
+            raise DataError(
+                f"{owner} needs all targets at once, but they take {self.targets.nbytes / 1e9:.3g} "
+                "GB and stay on disk; use fewer rows, or leave it out"
+            )
+        return self.targets
 
     def sample(self) -> np.ndarray:
         """The inputs, or the first of those that lie on disk: what is drawn need not know all."""
@@ -246,6 +273,8 @@ class Dataset:
             )
         if not self.inputs.size:
             raise DataError(f"inputs hold no numbers: their shape is {self.inputs.shape}")
+        if self.rows > np.iinfo(np.int32).max:
+            raise DataError(f"there must be fewer than 2**31 rows, got {self.rows:,}")
         if self.feature_names and len(self.feature_names) != self.features:
             raise DataError(f"{self.features} features cannot have {len(self.feature_names)} names")
         if not 0 <= self.fixed_test < self.rows:
@@ -298,20 +327,30 @@ class Dataset:
     def _check_targets(self) -> None:
         if len(self.targets) != self.rows:
             raise DataError(f"{self.rows} rows of inputs cannot have {len(self.targets)} targets")
-        if not self.facts.has_classes:
-            if self.targets.ndim != 2:
-                raise DataError(f"targets must be [rows, outputs], got shape {self.targets.shape}")
-            if self.facts.makes_samples and self.targets.shape[1]:
-                raise DataError(f"{self.task} has no targets, got shape {self.targets.shape}")
-            if self.class_names:
-                raise DataError(f"{self.task} has no classes, got {', '.join(self.class_names)}")
-            if not np.isfinite(self.targets).all():
-                row = np.argwhere(~np.isfinite(self.targets))[0, 0]
-                raise DataError(f"targets must be finite, got {self.targets[row]} in row {row + 1}")
-            return
+        if isinstance(self.targets, Stored):
+            # Their maker has seen to it that they go with the inputs.
+            if not (self.is_stored and self.vocabulary and self.facts.at == "step"):
+                raise DataError("targets may stay on disk only beside tokens that do")
+        elif self.facts.has_classes:
+            self._check_classes(self.targets)
+        else:
+            self._check_values(self.targets)
+
+    def _check_values(self, targets: np.ndarray) -> None:
+        if targets.ndim != 2:
+            raise DataError(f"targets must be [rows, outputs], got shape {targets.shape}")
+        if self.facts.makes_samples and targets.shape[1]:
+            raise DataError(f"{self.task} has no targets, got shape {targets.shape}")
+        if self.class_names:
+            raise DataError(f"{self.task} has no classes, got {', '.join(self.class_names)}")
+        if not np.isfinite(targets).all():
+            row = np.argwhere(~np.isfinite(targets))[0, 0]
+            raise DataError(f"targets must be finite, got {targets[row]} in row {row + 1}")
+
+    def _check_classes(self, targets: np.ndarray) -> None:
         classes = len(self.class_names)
-        if self.targets.ndim != 1 and not self.facts.has_steps:
-            raise DataError(f"targets must be [rows], got shape {self.targets.shape}")
+        if targets.ndim != 1 and not self.facts.has_steps:
+            raise DataError(f"targets must be [rows], got shape {targets.shape}")
         if classes < 2:
             raise DataError(f"at least two classes are needed, got {self.class_names}")
         is_tree = bool(self.vocabulary) and self.inputs.ndim == 3
@@ -321,7 +360,7 @@ class Dataset:
                 f"inputs of shape {self.inputs.shape}"
             )
         if is_tree:
-            check_nodes(self.targets, self.whole("task nodes"), classes)
+            check_nodes(targets, self.whole("task nodes"), classes)
             return
         if self.facts.at == "step":
             if not self.vocabulary and self.inputs.ndim != 3:
@@ -331,16 +370,15 @@ class Dataset:
                 )
             if not (isinstance(self.inputs, Stored) and self.inputs.checked):
                 steps = self.whole("task tokens")[:, self.source_time :]
-                check_steps(self.targets, steps, classes)
+                check_steps(targets, steps, classes)
             return
         if self.task != classification(classes):
             raise DataError(f"task {self.task} does not go with {classes} classes")
-        if self.targets.min() < 0 or self.targets.max() >= classes:
+        if targets.min() < 0 or targets.max() >= classes:
             raise DataError(
-                f"targets must be >= 0 and < {classes}, "
-                f"got {self.targets.min()} to {self.targets.max()}"
+                f"targets must be >= 0 and < {classes}, got {targets.min()} to {targets.max()}"
             )
-        absent = np.flatnonzero(np.bincount(self.targets, minlength=classes) == 0)
+        absent = np.flatnonzero(np.bincount(targets, minlength=classes) == 0)
         if len(absent):
             raise DataError(f"class {self.class_names[absent[0]]!r} has no rows")
 

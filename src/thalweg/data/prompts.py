@@ -13,6 +13,7 @@ import numpy as np
 
 from thalweg.data.dataset import Dataset
 from thalweg.data.sequences import PADDING, padded
+from thalweg.data.stored import blocks
 from thalweg.data.subwords import WORD, is_subwords
 from thalweg.data.translation import BEGIN, UNKNOWN
 from thalweg.errors import DataError
@@ -67,9 +68,11 @@ def prompts_from(dataset: Dataset, sequences: Sequence[Sequence[str]]) -> Prompt
         DataError: a token is not in the vocabulary, or a sequence is empty or too long.
     """
     tokens = [[_token(dataset, name) for name in sequence] for sequence in sequences]
-    own, inputs = dataset.source_time, dataset.whole("a prompt of your own")
+    own, inputs = dataset.source_time, dataset.inputs
+    first = inputs[:1][0, own]
     # Where all rows begin alike, so do yours.
-    opening = inputs[0, own] if (inputs[:, own] == inputs[0, own]).all() else None
+    alike = all((block[:, own] == first).all() for _, block in blocks(inputs))
+    opening = first if alike else None
     if not own:
         tokens = [[*([] if opening is None else [int(opening)]), *row] for row in tokens]
     for row, sequence in enumerate(tokens, 1):
@@ -80,7 +83,7 @@ def prompts_from(dataset: Dataset, sequences: Sequence[Sequence[str]]) -> Prompt
             )
     if not own:
         return Prompts(None, padded(tokens))
-    return Prompts(padded(tokens, own), np.full((len(tokens), 1), inputs[0, own], np.int32))
+    return Prompts(padded(tokens, own), np.full((len(tokens), 1), first, np.int32))
 
 
 def _token(dataset: Dataset, name: str) -> int:
@@ -112,9 +115,13 @@ def references_of(dataset: Dataset, rows: np.ndarray, prompts: Prompts) -> Refer
 
 def end_of(dataset: Dataset) -> int | None:
     """The token with which every row ends; None where they end in different ones."""
-    last = dataset.targets.shape[1] - 1 - (dataset.targets[:, ::-1] >= 0).argmax(axis=1)
-    ends = np.unique(np.take_along_axis(dataset.targets, last[:, None], axis=1))
-    return int(ends[0]) if len(ends) == 1 else None
+    ends: set[int] = set()
+    for _, targets in blocks(dataset.targets):
+        last = targets.shape[1] - 1 - (targets[:, ::-1] >= 0).argmax(axis=1)
+        ends.update(np.take_along_axis(targets, last[:, None], axis=1).ravel().tolist())
+        if len(ends) > 1:
+            return None
+    return ends.pop()
 
 
 def pieces_of(dataset: Dataset, text: str) -> list[str]:

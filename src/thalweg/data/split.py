@@ -76,7 +76,7 @@ def split_rows(dataset: Dataset, fractions: Shares, seed: int) -> Split:
             f"test set of {dataset.fixed_test} rows"
         )
     free = dataset.rows - dataset.fixed_test
-    labels = dataset.targets if dataset.facts.labels_rows else None
+    labels = dataset.whole_targets("a split") if dataset.facts.labels_rows else None
     randoms = np.random.SeedSequence((seed, STREAM)).generate_state(2)
     train, drawn = np.arange(free, dtype=np.int32), []
     sizes = part_sizes(free, fractions)[:0:-1]
@@ -196,7 +196,7 @@ def _check_shares(fractions: Shares, place: str) -> None:
 
 
 def _too_small(dataset: Dataset, fractions: Shares) -> DataError:
-    counts = np.bincount(dataset.targets, minlength=dataset.outputs)
+    counts = np.bincount(dataset.whole_targets("a split"), minlength=dataset.outputs)
     rarest = int(counts.argmin())
     return DataError(
         f"split {fractions} of {dataset.rows} rows is too small to hold every class in every part: "

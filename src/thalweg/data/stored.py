@@ -6,14 +6,16 @@ loaded (``small_in_memory``), so that only what is large is handled in another w
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -25,11 +27,17 @@ __all__ = [
     "Inputs",
     "MappedRows",
     "Stored",
+    "Targets",
     "blocks",
     "cache_root",
     "in_blocks",
+    "made_once",
+    "mapped",
     "small_in_memory",
+    "written_whole",
 ]
+
+T = TypeVar("T")
 
 # Arrays of up to so many bytes are read into memory whole; of larger ones so many bytes at a time.
 WHOLE, BLOCK = 2**28, 2**26
@@ -135,8 +143,9 @@ class Stored:
         Raises:
             DataError: a file has changed, or cannot be read.
         """
-        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
-        return self.read(numbers)
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        return self.read(np.asarray(rows))
 
     @property
     def identity(self) -> str:
@@ -145,8 +154,9 @@ class Stored:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-# The inputs of a data set: in memory, or on disk.
+# What a data set is made of: in memory, or on disk.
 Inputs: TypeAlias = np.ndarray | Stored
+Targets: TypeAlias = np.ndarray | Stored
 
 
 @dataclass(frozen=True)
@@ -168,11 +178,25 @@ class MappedRows:
     dtype: np.dtype
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        self.files.check(range(len(self.files.paths)))
-        path = self.files.paths[0]
-        lying = np.memmap(path, self.stored, "r", self.begin, self.shape)
+        lying = mapped(self.files, self.stored, self.begin, self.shape)
         with np.errstate(over="ignore"):  # what is beyond the type becomes infinite, and is refused
             return np.asarray(lying[rows]).astype(self.dtype, copy=False)
+
+
+def mapped(files: Files, stored: np.dtype, begin: int, shape: tuple[int, ...]) -> np.memmap:
+    """The array in the first of some files, all of which are as they were.
+
+    Args:
+        files, stored, begin, shape: as in ``MappedRows``.
+
+    Raises:
+        DataError: a file has changed, or cannot be read.
+    """
+    files.check(range(len(files.paths)))
+    try:
+        return np.memmap(files.paths[0], stored, "r", begin, shape)
+    except OSError as error:
+        raise DataError(f"{files.paths[0]} cannot be read: {error.strerror}") from error
 
 
 def small_in_memory(inputs: Stored) -> Inputs:
@@ -240,9 +264,71 @@ class Finding:
 
     def keep(self, found: dict[str, Any]) -> dict[str, Any]:
         """Keep what was found, and give it back; without a cache it is found anew next time."""
-        partial = self.path.with_suffix(f".{os.getpid()}")
-        with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(found))
-            os.replace(partial, self.path)
+        with suppress(DataError), written_whole(self.path) as file:
+            file.write(json.dumps(found).encode())
         return found
+
+
+# ------------------------------------------------------------------------------- files of the cache
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file of the cache to be written, which has its name once all of it is on disk.
+
+    Raises:
+        DataError: it cannot be written; nothing is left of it.
+    """
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def made_once(path: Path, found: Callable[[], T | None], make: Callable[[], T]) -> T:
+    """What is found in the cache, or is made there by one process alone, for which others wait.
+
+    So what takes long is done once, and no file takes the place of one that is in use.
+
+    Args:
+        path: the file that is made.
+        found: what there is of it; None where it is not there, or not whole.
+        make: makes it. What a process that was killed has left of it is removed before.
+
+    Raises:
+        DataError: the cache cannot be written.
+    """
+    if (there := found()) is not None:
+        return there
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with _writing(path.parent):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for partial in path.parent.glob(f"{path.name}.*.partial"):
+                partial.unlink(missing_ok=True)
+        there = found()
+        return make() if there is None else there
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"the cache {folder} cannot be written: {error.strerror}") from error

@@ -8,14 +8,15 @@ from their training rows alone, and so divide their rows themselves (``Dataset.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from thalweg.data.translation import UNKNOWN
 from thalweg.errors import MissingExtra
 
-__all__ = ["WORD", "Subwords", "is_subwords", "learned", "needs_tokenizers"]
+__all__ = ["WORD", "Subwords", "is_subwords", "learned", "needs_tokenizers", "read_back"]
 
 WORD = "▁"
 
@@ -26,10 +27,12 @@ class Subwords(NamedTuple):
     Args:
         names: of all subwords, ``<unknown>`` first, then letters, then what was joined, in order.
         cut: from a text to its subwords.
+        written: all of it as text, from which ``read_back`` makes it again.
     """
 
     names: tuple[str, ...]
     cut: Callable[[str], list[str]]
+    written: str
 
 
 def needs_tokenizers(owner: str) -> str:
@@ -63,10 +66,24 @@ def learned(texts: Iterable[str], most: int, least: int, owner: str) -> Subwords
         vocab_size=most, min_frequency=least, special_tokens=[UNKNOWN], show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return _of(tokenizer)
+
+
+def read_back(written: str, owner: str) -> Subwords:
+    """What was learned, from its text; ``owner`` and errors as of ``learned``."""
+    if missing := needs_tokenizers(owner):
+        raise MissingExtra(missing)
+    return _of(import_module("tokenizers").Tokenizer.from_str(written))
+
+
+def _of(tokenizer: Any) -> Subwords:
     places = tokenizer.get_vocab()
-    return Subwords(
-        tuple(sorted(places, key=places.__getitem__)), lambda text: tokenizer.encode(text).tokens
-    )
+    names = tuple(sorted(places, key=places.__getitem__))
+    return Subwords(names, partial(_cut, tokenizer), tokenizer.to_str())
+
+
+def _cut(tokenizer: Any, text: str) -> list[str]:
+    return tokenizer.encode(text).tokens
 
 
 def is_subwords(names: Sequence[str]) -> bool:

@@ -1,10 +1,12 @@
-"""Text as sequences of tokens: reading files by line, counting vocabularies, shifting by one."""
+"""Text as sequences of tokens: reading files, counting vocabularies, shifting by one."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,27 +16,83 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.sequences import padded
 from thalweg.errors import DataError
 
-__all__ = ["language_model", "most_frequent", "numbered", "read_lines", "read_text", "spread"]
+__all__ = [
+    "byte_pieces",
+    "frequent",
+    "language_model",
+    "most_frequent",
+    "numbered",
+    "read_lines",
+    "read_text",
+    "spread",
+    "text_pieces",
+]
 
 T = TypeVar("T")
+
+# Bytes that are read at once.
+PIECE = 2**20
+# What a gzipped file may become: so many bytes, or so many times its own, where text is five or so.
+UNPACKED, TIMES = 2**26, 100
+
+
+def byte_pieces(path: Path) -> Iterator[bytes]:
+    """The content of a file, gzipped where its name ends with ``.gz``, a piece at a time.
+
+    Raises:
+        DataError: it is absent, cannot be read, or is no gzip file such as text makes.
+    """
+    is_packed, read = path.suffix == ".gz", 0
+    try:
+        most = max(UNPACKED, TIMES * path.stat().st_size)
+        with gzip.open(path) if is_packed else path.open("rb") as file:
+            while piece := file.read(PIECE):
+                read += len(piece)
+                if is_packed and read > most:
+                    raise DataError(
+                        f"{path} unpacks to more than {TIMES} times its size, which text does not; "
+                        "unpack it yourself if that is meant"
+                    )
+                yield piece
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder; name a file in it") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{path} is not a whole gzip file") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def text_pieces(path: Path) -> Iterator[str]:
+    """The text of a file in UTF-8, gzipped or not, a piece at a time.
+
+    Raises:
+        DataError: as ``byte_pieces`` does, or it holds something else.
+    """
+    decoder, begin = codecs.getincrementaldecoder("utf-8")(), 0
+    pieces = byte_pieces(path)
+    while True:
+        piece = next(pieces, b"")
+        waiting = len(decoder.getstate()[0])  # bytes of a character that goes on in this piece
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            place = begin - waiting + error.start + 1
+            raise DataError(f"{path} must be text in UTF-8, got byte {place}") from None
+        if not piece:
+            return
+        begin += len(piece)
+        yield text
 
 
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, gzipped or not.
 
     Raises:
-        DataError: it is absent, empty, or holds something else.
+        DataError: as ``text_pieces`` does, or it is empty.
     """
-    try:
-        text = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes()).decode()
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}") from None
-    except IsADirectoryError:
-        raise DataError(f"{path} is a folder; name a file in it") from None
-    except (gzip.BadGzipFile, EOFError):
-        raise DataError(f"{path} is not a whole gzip file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} must be text in UTF-8, got byte {error.start + 1}") from None
+    text = "".join(text_pieces(path))
     if not text.strip():
         raise DataError(f"{path} is empty")
     return text
@@ -66,8 +124,13 @@ def spread(lines: Sequence[T], samples: int | None, place: str) -> list[T]:
 
 def most_frequent(words: Iterable[str], least: int = 1) -> list[str]:
     """Words that occur at least so often, the most frequent first, equals in their order."""
-    counts = sorted(Counter(words).items(), key=lambda item: (-item[1], item[0]))
-    return [word for word, count in counts if count >= least]
+    return frequent(Counter(words), least)
+
+
+def frequent(counts: Mapping[str, int], least: int) -> list[str]:
+    """As ``most_frequent``, of words that have been counted."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [word for word, count in ordered if count >= least]
 
 
 def numbered(

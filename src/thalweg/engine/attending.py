@@ -16,6 +16,8 @@ __all__ = ["Attention", "attended"]
 
 # Sequences that are drawn, and the most tokens of one that can be told apart.
 SEQUENCES, LONGEST = 2, 16
+# Rows among which they are looked for where data stay on disk.
+LOOKED = 1024
 
 
 class Attention(NamedTuple):
@@ -42,12 +44,13 @@ def attended(job: Job, kept: Arrays) -> list[Attention]:
     dataset = job.dataset
     if not dataset.vocabulary or dataset.inputs.ndim != 2:
         return []
-    own, tokens = dataset.source_time, dataset.whole("attention")
-    lengths = np.maximum((tokens[:, :own] >= 0).sum(axis=1), (tokens[:, own:] >= 0).sum(axis=1))
     rows = job.split.test if len(job.split.test) else job.split.train
-    chosen = rows[lengths[rows] <= LONGEST][:SEQUENCES]
+    own, tokens = dataset.source_time, dataset.inputs[rows[:LOOKED] if dataset.is_stored else rows]
+    lengths = np.maximum((tokens[:, :own] >= 0).sum(axis=1), (tokens[:, own:] >= 0).sum(axis=1))
+    chosen = np.flatnonzero(lengths <= LONGEST)[:SEQUENCES]
     if not len(chosen):
         return []
+    rows, tokens = rows[chosen], tokens[chosen]
     lane, state = restored(job, kept)
     taps: dict[str, jax.Array] = {}
 
@@ -57,7 +60,7 @@ def attended(job: Job, kept: Arrays) -> list[Attention]:
         return {name: value for name, value in taps.items() if name.endswith(".weights")}
 
     variables = Variables(state.parameters, state.network_state)
-    found = jax.jit(weights)(variables, jnp.asarray(tokens[chosen]))
+    found = jax.jit(weights)(variables, jnp.asarray(tokens))
     names = [name for name in found if not own or "encoder." not in name]
     across = [name for name in names if name == "decoder.weights" or "cross_attention" in name]
     if not names:
@@ -67,10 +70,11 @@ def attended(job: Job, kept: Arrays) -> list[Attention]:
     shares = np.asarray(found[last])
     shares = shares.mean(axis=1) if shares.ndim == 4 else shares
     made = []
-    for row, share in zip(chosen, shares, strict=True):
-        read = tokens[row, :own] if across else tokens[row, own:]
+    targets = dataset.targets[rows]
+    for place, (row, share) in enumerate(zip(rows, shares, strict=True)):
+        read = tokens[place, :own] if across else tokens[place, own:]
         columns = _named(read, dataset.vocabulary if across or not own else dataset.class_names)
-        by = dataset.targets[row] if across else tokens[row, own:]
+        by = targets[place] if across else tokens[place, own:]
         reading = _named(by, dataset.class_names if own else dataset.vocabulary)
         title = f"{last.removesuffix('.weights')}, row {row + 1} of the data"
         own_share = share[: len(reading), : len(columns)]

@@ -232,7 +232,8 @@ class Fed:
         """How rows are divided to be evaluated, and how many portions are evaluated in a call."""
         if self._portions is None:
             first_lane, first_state = jax.tree.map(lambda leaf: leaf[0, 0], (lane, state))
-            self._portions = Portions.of(first_lane, self.blank(), first_state)
+            spread = self._shape.spread
+            self._portions = Portions.of(first_lane, self.blank(), first_state, spread)
         of = self._portions
         fitting = PORTION // (len(self._rows) * of.size * self._row_bytes)
         # A loop over one portion would be compiled as no loop, and then to other bits.
@@ -301,8 +302,10 @@ def _row_bytes(dataset: Dataset) -> int:
 
 
 def held_bytes() -> int:
-    """Bytes of the pools of a wave that is fed: the one in use, and those that are read ahead."""
-    return (1 + AHEAD) * PORTION
+    """Bytes of the pools of a wave that is fed: the one in use, and those that are read ahead; of
+    steps, and at the same time of an evaluation.
+    """
+    return 2 * (1 + AHEAD) * PORTION
 
 
 def most_runs(members: Group) -> int:

@@ -75,8 +75,10 @@ def decided(job: Job, kept: Arrays, inputs: np.ndarray | str) -> np.ndarray:
     return np.zeros((0, *steps), np.int32) if found is None else found
 
 
-def _in_streams(function: Any, job: Job, kept: Arrays) -> np.ndarray:
-    """A function of a lane on the rows of a whole text, each going on from the one before it."""
+def _in_streams(function: Any, job: Job, kept: Arrays, rows: np.ndarray) -> np.ndarray:
+    """A function of a lane on some rows of a text, all of which are read, each going on from the
+    one before it.
+    """
     lane, state = restored(job, kept)
     held = Variables(state.parameters, state.network_state)
     held = beginning(job.recipe.network, held, job.example(job.batch_size))
@@ -87,14 +89,20 @@ def _in_streams(function: Any, job: Job, kept: Arrays) -> np.ndarray:
         return held._replace(state=with_past(held.state, past)), made
 
     compiled = jax.jit(further, compiler_options=devices.brief_options())
-    length, found = -(-job.dataset.rows // job.batch_size), []
     # Each stream is a stretch of the text; the last may end early, and is filled with any rows.
-    rows = np.minimum(np.arange(job.batch_size * length), job.dataset.rows - 1)
-    for number, together in enumerate(rows.reshape(job.batch_size, length).T):
-        held, made = compiled(lane, held, job.dataset.inputs[together], number == 0)
-        found.append(np.asarray(made))
-    made = np.stack(found, axis=1)
-    return made.reshape(-1, *made.shape[2:])[: job.dataset.rows]
+    length, found = -(-job.dataset.rows // job.batch_size), None
+    numbers = np.arange(job.batch_size * length).reshape(job.batch_size, length).T
+    place = np.full(numbers.size, -1)
+    place[rows] = np.arange(len(rows))
+    for number, together in enumerate(numbers):
+        inputs = job.dataset.inputs[np.minimum(together, job.dataset.rows - 1)]
+        held, made = compiled(lane, held, inputs, number == 0)
+        if found is None:
+            found = np.empty((len(rows), *made.shape[1:]), made.dtype)
+        own = place[together]
+        found[own[own >= 0]] = np.asarray(made)[own >= 0]
+    assert found is not None
+    return found
 
 
 def _in_portions(
@@ -108,7 +116,7 @@ def _in_portions(
         if not len(rows):
             return None
         if job.in_streams:
-            return _in_streams(function, job, kept)[rows]
+            return _in_streams(function, job, kept, rows)
         return _on_rows(function, job, kept, job.dataset.inputs, rows)
     shape = job.dataset.inputs.shape[1:]
     if np.shape(inputs)[1:] != shape or not np.size(inputs):

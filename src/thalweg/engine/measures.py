@@ -20,7 +20,6 @@ from thalweg.tasks import FACTS, ByTask, Task
 
 __all__ = [
     "classes",
-    "counted",
     "default_metric",
     "higher_is_better",
     "mean",
@@ -60,11 +59,6 @@ def classes(loss: Loss, outputs: Array) -> Array:
     if hasattr(own, "decided"):
         return own.decided(outputs)
     return decided(loss.probabilities(outputs))
-
-
-def counted(task: Task, targets: np.ndarray) -> int:
-    """How many of the targets of some rows count."""
-    return int((targets >= 0).sum()) if FACTS[task].has_steps else len(targets)
 
 
 def metrics(

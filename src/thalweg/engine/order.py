@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ import numpy as np
 from jax import Array, lax
 
 from thalweg.data import Dataset
+from thalweg.data.stored import blocks
 from thalweg.part import replace
 
 __all__ = ["Cut", "by_length", "cuts_of", "shortest"]
@@ -77,9 +79,15 @@ def shortest(cuts: Sequence[Cut], tokens: Array, function: Callable[[Cut], T]) -
 # ------------------------------------------------------------------------------------- on the host
 
 
+@lru_cache(maxsize=16)
 def _lengths(dataset: Dataset) -> list[np.ndarray]:
     """Of the source, where it is a sequence of its own, and of the rest: int [row] each."""
-    own, tokens = dataset.source_time, dataset.whole('Training.order = "by_length"')
+    own = dataset.source_time
+    found = [_lengths_of(tokens, own) for _, tokens in blocks(dataset.inputs)]
+    return [np.concatenate(part) for part in zip(*found, strict=True)]
+
+
+def _lengths_of(tokens: np.ndarray, own: int) -> list[np.ndarray]:
     parts = (tokens[:, :own], tokens[:, own:]) if own else (tokens,)
     return [(part >= 0).sum(axis=1) for part in parts]
 

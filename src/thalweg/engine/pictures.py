@@ -85,7 +85,7 @@ def decision_arrays(
             "decision_grid": np.round(probabilities * 255).astype(np.uint8).reshape(GRID, GRID, -1),
             "decision_extent": grid.extent,
             "decision_points": job.dataset.inputs,
-            "decision_labels": job.dataset.targets.astype(np.int32),
+            "decision_labels": job.dataset.whole_targets("the plane").astype(np.int32),
             "decision_split": split,
         }
         yield ArraysUpdate((job.id,), {name: array[None] for name, array in arrays.items()})
@@ -152,7 +152,7 @@ def _is_reconstruction(job: Job) -> bool:
     """Whether targets are the inputs."""
     inputs, targets = job.dataset.inputs, job.dataset.targets
     flat = job.dataset.facts.has_numbers and targets.shape[1] == job.dataset.features
-    return flat and np.array_equal(targets[0], inputs[:1].ravel())
+    return flat and np.array_equal(targets[:1].ravel(), inputs[:1].ravel())
 
 
 def _shades(job: Job, images: np.ndarray) -> np.ndarray:

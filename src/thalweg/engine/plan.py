@@ -215,7 +215,8 @@ def _check_targets(loss: Any, recipe: Recipe, dataset: Dataset) -> None:
             continue
         if recipe.target_preprocessing is not None:
             raise SpecError(f"{owner} needs targets as they are; leave target_preprocessing out")
-        farthest = dataset.targets.min() if sign == ">=" else dataset.targets.max()
+        targets = dataset.whole_targets(owner)
+        farthest = targets.min() if sign == ">=" else targets.max()
         if (farthest < limit) if sign == ">=" else (farthest > limit):
             raise SpecError(
                 f"{owner} needs targets {sign} {limit:g}, but those of {data} go {verb} to "
@@ -467,7 +468,8 @@ def scalings(job: Job) -> tuple[Fitted | None, Affine | None]:
         fitted = fill_only(blocks) if chosen is None else fitted_to(chosen, blocks)
         of_inputs = _computed_with(job.precision, fitted)
     if job.recipe.target_preprocessing is not None:
-        fitted = job.recipe.target_preprocessing.fit(job.dataset.targets[rows])
+        targets = job.dataset.whole_targets("target_preprocessing")
+        fitted = job.recipe.target_preprocessing.fit(targets[rows])
         of_targets = _computed_with(job.precision, fitted)
     return of_inputs, of_targets
 

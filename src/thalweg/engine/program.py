@@ -41,6 +41,7 @@ from thalweg.engine.devices import (
     Spread,
     brief_options,
     compiler_options,
+    fetched,
     mesh,
     on_each,
     over_devices,
@@ -344,19 +345,20 @@ def _evaluate_portions(asked: Evaluation, of: Portions, many: int) -> Callable[.
         pool, first = shared
 
         def one(lane: Lane, state: State) -> tuple[Array, Tree]:
+            state = on_each(asked.spread, state)
             return lane_functions.evaluate_portions(lane, pool, asked, state, of, first, many)
 
         return _over_lanes(one)(*given)
 
-    return _spread(_where_used(chunk))
+    return _spread(_where_used(chunk), spread=asked.spread)
 
 
 @cache
-def _total(count: int) -> Callable[..., Any]:
+def _total(count: int, spread: Spread) -> Callable[..., Any]:
     def chunk(sums: Array, shared: Tree) -> Array:
         return _over_lanes(lambda own: own[:count].sum(axis=0))(sums)
 
-    return _spread(chunk)
+    return _spread(chunk, spread=spread)
 
 
 def evaluate_fed(
@@ -381,8 +383,9 @@ def evaluate_fed(
     for first, pool in pools:
         found, held = evaluate((used, (bare, at)), (pool, np.int32(first)))
         at = at._replace(network_state=held)
-        sums.append(np.asarray(found))
-    return _total(of.count)(put(np.concatenate(sums, axis=2), ALONG_RUNS), ())
+        sums.append(fetched(found))
+    lie = ALONG_RUNS if shape.spread is None else EVERYWHERE
+    return _total(of.count, shape.spread)(put(np.concatenate(sums, axis=2), lie), ())
 
 
 @cache

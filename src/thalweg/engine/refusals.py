@@ -18,6 +18,7 @@ from thalweg.catalogue.networks import Recursive
 from thalweg.catalogue.networks.inside import activations_of, readers_of
 from thalweg.catalogue.preprocessing.fitting import fits_in_blocks, keeps_features, shape_after
 from thalweg.catalogue.regularizers.regularizer import of_layers
+from thalweg.catalogue.starts import OutputBias
 from thalweg.data import Dataset
 from thalweg.data.sequences import PADDING
 from thalweg.data.stored import blocks
@@ -37,7 +38,7 @@ __all__ = [
 
 
 def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse preprocessing and augmentation that the data or targets do not admit."""
+    """Refuse preprocessing, augmentation and starts that the data or targets do not admit."""
     if dataset.vocabulary:
         _check_tokens(recipe, dataset)
     if recipe.training.order == "by_length" and (
@@ -49,6 +50,8 @@ def check_inputs(recipe: Recipe, dataset: Dataset) -> None:
         )
     if recipe.training.order == "streams":
         _check_running(recipe, dataset)
+    if any(isinstance(start, OutputBias) for start in recipe.start):
+        dataset.whole_targets("OutputBias")
     if getattr(recipe.loss, "labels_whole_sequences", False):
         _check_labels(recipe, dataset)
     if dataset.facts.makes_samples and not hasattr(type(recipe.network), "samples"):
@@ -88,18 +91,21 @@ def _check_tokens(recipe: Recipe, dataset: Dataset) -> None:
             raise SpecError(
                 f"{what} needs numbers as inputs, but those of {data} are tokens; leave it out"
             )
-    is_padded = any(bool((block < 0).any()) for _, block in blocks(dataset.inputs))
     for regularizer in recipe.regularizers:
         owner = type(regularizer).__name__
         if hasattr(type(regularizer), "sensitivity_penalty"):
             raise SpecError(
                 f"{owner} needs numbers as inputs, but those of {data} are tokens; leave it out"
             )
-        if hasattr(type(regularizer), "activity_penalty") and is_padded:
+        if hasattr(type(regularizer), "activity_penalty") and _is_padded(dataset):
             raise SpecError(
                 f"{owner} would penalize activations on padding, which {data} has; leave it "
                 "out, or use sequences of one length"
             )
+
+
+def _is_padded(dataset: Dataset) -> bool:
+    return any(bool((block < 0).any()) for _, block in blocks(dataset.inputs))
 
 
 def _check_running(recipe: Recipe, dataset: Dataset) -> None:
@@ -158,8 +164,6 @@ def check_stored(recipe: Recipe, whole_batches: bool, calibrates: bool) -> None:
     data, preprocessing = type(recipe.data).__name__, recipe.preprocessing
     if not find_spec("grain"):
         raise MissingExtra(f"{data} on disk need grain: pip install 'thalweg[data]'")
-    if recipe.training.spread is not None:
-        raise SpecError(f"Training.spread is for data in memory, but those of {data} stay on disk")
     if preprocessing is not None and not fits_in_blocks(preprocessing):
         raise SpecError(
             f"{type(preprocessing).__name__} is fitted to all training rows at once, but those of "
@@ -178,20 +182,22 @@ def check_stored(recipe: Recipe, whole_batches: bool, calibrates: bool) -> None:
 
 def _check_labels(recipe: Recipe, dataset: Dataset) -> None:
     """Refuse steps without a label before others that have one."""
-    gaps = (dataset.targets[:, 1:] >= 0) & (dataset.targets[:, :-1] < 0)
-    if gaps.any():
-        row, step = np.argwhere(gaps)[0]
-        raise SpecError(
-            f"{type(recipe.loss).__name__} needs a label at every step of a sequence, but "
-            f"{type(recipe.data).__name__} has none in row {row + 1}, step {step + 1}"
-        )
+    for begin, targets in blocks(dataset.targets):
+        gaps = (targets[:, 1:] >= 0) & (targets[:, :-1] < 0)
+        if gaps.any():
+            row, step = np.argwhere(gaps)[0]
+            raise SpecError(
+                f"{type(recipe.loss).__name__} needs a label at every step of a sequence, but "
+                f"{type(recipe.data).__name__} has none in row {begin + row + 1}, step {step + 1}"
+            )
 
 
 def _check_trees(recipe: Recipe, dataset: Dataset, network: Recursive) -> None:
     """Refuse targets at nodes that a network does not have, and derivatives that it lacks."""
     data = type(recipe.data).__name__
     if dataset.facts.at == "node" and network.tree != "given":
-        asked = (dataset.targets >= 0) & (dataset.whole("Recursive")[..., 0] < 0)
+        inner = dataset.whole("Recursive")[..., 0] < 0
+        asked = (dataset.whole_targets("Recursive") >= 0) & inner
         if (asked.sum(axis=1) > 1).any():
             raise SpecError(
                 f"Recursive with {network.tree} trees says nothing of the inner nodes of others, "
@@ -218,6 +224,8 @@ def _check_symbols(recipe: Recipe, dataset: Dataset, symbols: int | None) -> Non
         raise SpecError(
             "Embedding reads symbols as they are; leave preprocessing and augmentation out"
         )
+    if dataset.vocabulary and dataset.inputs.ndim == 2 and len(dataset.vocabulary) <= symbols:
+        return
     least = PADDING if dataset.vocabulary else 0
     for _, block in blocks(dataset.inputs):
         inputs = block[:, : dataset.source_time or None]

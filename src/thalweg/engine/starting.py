@@ -8,6 +8,7 @@ import numpy as np
 
 from thalweg.catalogue.context import Variables
 from thalweg.catalogue.starts import Beginning, FromRun
+from thalweg.data.stored import Stored
 from thalweg.engine.carrying import beginning
 from thalweg.engine.lanes import scaled
 from thalweg.engine.plan import Job, scalings
@@ -35,7 +36,9 @@ def _started(job: Job, drawn: Variables) -> Variables:
     if job.dataset.is_stored:
         seen = rows[: max(getattr(start, "rows", 1) for start in job.recipe.start)]
     inputs = np.asarray(scaled(of_inputs, jnp.asarray(job.dataset.inputs[seen])))
-    targets = np.asarray(scaled(of_targets, jnp.asarray(job.dataset.targets[rows])))
+    targets = None
+    if not isinstance(job.dataset.targets, Stored):
+        targets = np.asarray(scaled(of_targets, jnp.asarray(job.dataset.targets[rows])))
     run = Beginning(job.recipe.network, job.recipe.loss, inputs, targets, job.recorded)
     for start in job.recipe.start:
         drawn = start.adapt(drawn, run)

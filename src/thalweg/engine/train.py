@@ -24,7 +24,6 @@ from thalweg.engine.devices import EVERYWHERE, put
 from thalweg.engine.feeding import Fed, InMemory, Supply, most_runs
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
-from thalweg.engine.measures import counted
 from thalweg.engine.order import by_length
 from thalweg.engine.plan import Group, Job, stack_lanes
 from thalweg.engine.recorder import Recorder
@@ -202,7 +201,8 @@ def _made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
 def _counts(job: Job) -> list[int]:
     """Per split, how many targets count."""
     splits = (job.split.train, job.split.validation, job.split.test)
-    return [counted(job.dataset.task, job.dataset.targets[rows]) for rows in splits]
+    each = job.dataset.counted
+    return [len(rows) if each is None else int(each[rows].sum()) for rows in splits]
 
 
 def _spread(job: Job) -> list[float]:
@@ -211,7 +211,7 @@ def _spread(job: Job) -> list[float]:
         return [0.0, 0.0, 0.0]
     spread = []
     for rows in (job.split.train, job.split.validation, job.split.test):
-        targets = job.dataset.targets[rows].astype(np.float64)
+        targets = job.dataset.whole_targets("R²")[rows].astype(np.float64)
         spread.append(float(((targets - targets.mean(0)) ** 2).mean(1).sum()) if len(rows) else 0.0)
     return spread
 
@@ -269,7 +269,7 @@ class Pools:
             precision = members.shape.arithmetic.precision
             arrays = (
                 [dataset.whole("a pool") for dataset in together],
-                [dataset.targets for dataset in together],
+                [dataset.whole_targets("a pool") for dataset in together],
             )
             joined = (np.concatenate(each) for each in arrays)
             typed = (each.astype(data_type(each.dtype, precision), copy=False) for each in joined)

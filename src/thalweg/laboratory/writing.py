@@ -34,6 +34,7 @@ from thalweg.data.prompts import (
     references_of,
 )
 from thalweg.data.sequences import padded
+from thalweg.data.stored import blocks
 from thalweg.data.subwords import is_subwords
 from thalweg.engine.kept import SPLITS, Arrays
 from thalweg.engine.plan import Job
@@ -169,7 +170,12 @@ def _judged(
         pairs = [said[row] for row in chosen], [known[row] for row in chosen]
         return _scores(dataset, *pairs, span)
 
-    all_lengths = prompts_of(dataset, np.arange(dataset.rows)).lengths
+    all_lengths = np.concatenate(
+        [
+            prompts_of(dataset, np.arange(begin, begin + len(block))).lengths
+            for begin, block in blocks(dataset.inputs)
+        ]
+    )
     shares = np.linspace(0, 1, CLASSES + 1)[1:]
     edges = np.unique(np.quantile(all_lengths, shares, method="lower")).tolist()
     spans = zip([all_lengths.min(), *(edge + 1 for edge in edges)], edges, strict=False)

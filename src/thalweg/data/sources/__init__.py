@@ -13,6 +13,7 @@ trees.py       sentences with their trees
 files.py       your own CSV and Parquet files
 arrays.py      your own arrays
 images.py      your own images
+shards.py      your own text in many files
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from thalweg.data.sources.images import Images
 from thalweg.data.sources.mnist import MNIST
 from thalweg.data.sources.pairs import NumberWords, Pairs
 from thalweg.data.sources.sequential import SequentialMNIST
+from thalweg.data.sources.shards import TextShards
 from thalweg.data.sources.small import Houses, Insurance13, Insurance15, Line5, SixPoints
 from thalweg.data.sources.tasks import Addition, Copy, DelayedRecall, Dyck, Parity, Reverse
 from thalweg.data.sources.text import Names, Text
@@ -66,6 +68,7 @@ __all__ = [
     "SixPoints",
     "Spirals",
     "Text",
+    "TextShards",
     "Trees",
     "Unlabelled",
     "Wine",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -46,19 +48,19 @@ class Arrays:
     check = check_shares
 
     def load(self) -> Dataset:
-        inputs = _lying(self.inputs)
+        inputs, files = _lying(self.inputs)
         if inputs.ndim not in (2, 3, 4):
             raise DataError(
                 f"{self.inputs} must be [rows, features], [rows, time, features] or "
                 f"[rows, height, width, channel], got shape {inputs.shape}"
             )
-        targets = np.array(_lying(self.targets))
+        targets = np.array(_lying(self.targets)[0])
         if not targets.ndim or len(targets) != len(inputs):
             raise DataError(
                 f"{self.inputs} has {len(inputs)} rows, so {self.targets} must have as many, got "
                 f"shape {targets.shape}"
             )
-        files, dtype = Files.of([Path(inputs.filename or "")]), np.dtype(np.float32)
+        dtype = np.dtype(np.float32)
         read = MappedRows(files, inputs.dtype, inputs.offset, inputs.shape, dtype)
         stored = Stored(files, read, inputs.shape, dtype)
         whole = targets.dtype.kind in "iub" and self.task != "regression"
@@ -84,8 +86,8 @@ class Arrays:
         return Dataset(small_in_memory(stored), targets, classification(count), class_names=names)
 
 
-def _lying(path: str) -> np.memmap:
-    """The array in a file, of which nothing is read yet.
+def _lying(path: str) -> tuple[np.memmap, Files]:
+    """The array in a file, of which nothing is read yet, and the file as it was then.
 
     Raises:
         DataError: there is no such file, or it holds something else.
@@ -93,14 +95,18 @@ def _lying(path: str) -> np.memmap:
     file = Path(path).expanduser()
     if not file.is_file():
         raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
+    files = Files.of([file])
     try:
-        lying = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        if is_zipfile(file):
+            raise DataError(f"{path} is an archive; save each array by itself with numpy.save")
+        with np.errstate(over="ignore"):
+            lying = np.lib.format.open_memmap(file, "r")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, OverflowError, TokenError) as error:  # as headers of any bytes may raise
         raise DataError(
             f"{path} must be a whole .npy file of numbers; files of Python objects are not read"
         ) from error
-    if not isinstance(lying, np.memmap):
-        raise DataError(f"{path} is an archive; save each array by itself with numpy.save")
     if lying.dtype.kind not in "fiub":
         raise DataError(f"{path} must hold numbers, got {lying.dtype}")
     if not lying.flags.c_contiguous:
@@ -108,4 +114,4 @@ def _lying(path: str) -> np.memmap:
             f"{path} has its rows spread all over the file; save "
             "numpy.ascontiguousarray of the array"
         )
-    return lying
+    return lying, files

@@ -47,12 +47,13 @@ def _without(data: Dataset, left_out: tuple[str, ...], owner: str) -> Dataset:
             f"{', '.join(data.class_names) or 'none there are'}, got {', '.join(left_out)}"
         )
     kept = [i for i, name in enumerate(data.class_names) if name not in left_out]
-    rows = np.isin(data.targets, kept)
+    targets = data.whole_targets(f"{owner}.without")
+    rows = np.isin(targets, kept)
     own: dict[str, Any] = {"task": classification(len(kept))}
-    own["targets"] = np.searchsorted(kept, data.targets[rows])
+    own["targets"] = np.searchsorted(kept, targets[rows])
     own["class_names"] = tuple(data.class_names[i] for i in kept)
     if len(kept) == 1:  # no longer classes, and of no matter to the split
-        own = {"task": "regression", "targets": data.targets[rows, None], "class_names": ()}
+        own = {"task": "regression", "targets": targets[rows, None], "class_names": ()}
     held = int(rows[data.rows - data.fixed_test :].sum())
     inputs = data.whole(f"{owner}.without")[rows]
     return with_fields(data, inputs=inputs, fixed_test=held, divided_like=None, **own)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -63,10 +66,11 @@ class Images:
         files = Files.of(path for of_class in paths for path in of_class)
         height, width = self.size or _common_size(files)
         if self.size is not None:
-            _sizes(files)
+            _sizes(files)  # which sees that every file is an image
         shape = (len(files.paths), height, width, self.channels)
         read = ImageRows(files, (height, width), self.channels)
-        reading = f"{height}x{width}x{self.channels}"
+        # Another Pillow may decode and resize in another way.
+        reading = f"{height}x{width}x{self.channels} by Pillow {version('pillow')}"
         stored = Stored(files, read, shape, np.dtype(np.float32), reading, checked=True)
         targets = np.repeat(np.arange(len(names)), [len(of_class) for of_class in paths])
         task = classification(len(names))
@@ -120,12 +124,19 @@ def _common_size(files: Files) -> list[int]:
     return sizes[0]
 
 
-def _opened(path: str) -> Any:
-    """An image whose header has been read."""
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """An image whose header has been read.
+
+    Raises:
+        DataError: it is none; or it turns out to be damaged as it is decoded.
+    """
     image = import_module("PIL.Image")
+    broken = (OSError, ValueError, SyntaxError, image.DecompressionBombError)
     try:
-        return image.open(path, formats=FORMATS)
-    except (OSError, image.DecompressionBombError) as error:
+        with image.open(path, formats=FORMATS) as opened:
+            yield opened
+    except broken as error:
         raise DataError(f"{path} is no image in PNG or JPEG, or is damaged") from error
 
 
@@ -153,10 +164,7 @@ class ImageRows:
     def _read(self, path: str) -> np.ndarray:
         height, width = self.size
         with _opened(path) as image:
-            try:
-                shades = image.convert("L" if self.channels == 1 else "RGB")
-            except OSError as error:
-                raise DataError(f"{path} is no image in PNG or JPEG, or is damaged") from error
+            shades = image.convert("L" if self.channels == 1 else "RGB")
         if shades.size != (width, height):
             shades = shades.resize((width, height))
         return np.asarray(shades, np.float32).reshape(height, width, -1) / np.float32(255)

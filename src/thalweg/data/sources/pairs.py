@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace as with_fields
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +31,10 @@ PIECE = re.compile(r"\w+(?:['’-]\w+)*['’]?|[^\w\s]")
 
 def _words(text: str) -> list[str]:
     return PIECE.findall(text.lower())
+
+
+def _cut_words(cut: Callable[[str], list[str]], text: str) -> list[str]:
+    return cut(" ".join(_words(text)))
 
 
 def _same_sources(pairs: list[tuple[list[str], list[str]]]) -> np.ndarray:
@@ -123,7 +129,7 @@ class Pairs:
             f"subwords, learned from {parts[0]} of them"
         )
         made = translation([*sources], [*targets], read.names, said.names, self.layout, (note,))
-        return with_fields(made, parts=parts, cut=lambda text: read.cut(" ".join(_words(text))))
+        return with_fields(made, parts=parts, cut=partial(_cut_words, read.cut))
 
     def _pair(self, line: str, number: int) -> tuple[list[str], list[str]]:
         columns = line.split("\t")

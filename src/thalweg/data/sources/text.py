@@ -158,7 +158,7 @@ class Text:
         """Three stretches of words, of which subwords are learned from the first."""
         begins = [0, *accumulate(part_sizes(len(words), self.split))]
         stretches = [" ".join(words[slice(*ends)]) for ends in pairwise(begins)]
-        known, cut = learned(stretches[:1], self.subwords, self.least, "Text")
+        known, cut, _ = learned(stretches[:1], self.subwords, self.least, "Text")
         pieces = [cut(stretch) for stretch in stretches]
         windows = [self._windows(tokens) for tokens in numbered(pieces, known)]
         parts = tuple(map(len, windows))
