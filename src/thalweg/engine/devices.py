@@ -22,6 +22,8 @@ import numpy as np
 from jax.experimental.multihost_utils import broadcast_one_to_all, process_allgather
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from thalweg.data.stored import cache_root
+
 __all__ = [
     "ALONG_RUNS",
     "AXIS",
@@ -95,8 +97,7 @@ def devices_of(cores: int) -> int:
 
 def cache_folder() -> Path:
     """Where compiled programs are kept between processes."""
-    root = os.environ.get("THALWEG_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "thalweg" / "programs"
+    return cache_root() / "programs"
 
 
 @cache
