@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -96,10 +97,12 @@ class Trial:
     Args:
         folder: for the spec and what was acknowledged.
         project: where the record is; below ``folder`` unless it is given.
+        variables: of the environment of its processes, beside those that are there.
     """
 
     folder: Path
     project: Path = field(default=Path())
+    variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +115,7 @@ class Trial:
     def start(self, fault: str = "none") -> subprocess.Popen[str]:
         """Start ``thalweg run``."""
         run = ("run", self.spec, "--project", self.project, "--report", self.folder / "r.html")
-        return _process(LAUNCHER, fault, self.acknowledged, *run)
+        return _process(LAUNCHER, fault, self.acknowledged, *run, **self.variables)
 
     def run(self, fault: str = "none") -> Ran:
         """Run it to its end."""
@@ -160,9 +163,9 @@ def _rank(outcome: str) -> int:
     return PROGRESS.index(outcome) if outcome in PROGRESS else len(PROGRESS) - 1
 
 
-def _process(*words: str | Path) -> subprocess.Popen[str]:
+def _process(*words: str | Path, **variables: str) -> subprocess.Popen[str]:
     source = Path(sys.modules["thalweg"].__file__ or "").parent.parent
-    variables = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "80"}
+    variables = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "80", **variables}
     settings: Any = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     command = [sys.executable, *map(str, words)]
     return subprocess.Popen(command, text=True, env=variables, stdout=subprocess.PIPE, **settings)
@@ -197,14 +200,31 @@ def contents(project: Path) -> dict[str, Any]:
 
 
 def killed_within(process: subprocess.Popen[str], seconds: float) -> bool:
-    """Kill a process after some seconds; False where it had ended."""
-    try:
-        process.communicate(timeout=seconds)
-        return False
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return True
+    """Kill a process after some seconds of processor time; False where it had ended.
+
+    Processor time, because a process that others slow is no further after the same time.
+    """
+    while True:
+        try:
+            process.communicate(timeout=0.005)
+            return False
+        except subprocess.TimeoutExpired:
+            if _processor_seconds(process.pid) >= seconds:
+                process.kill()
+                process.communicate()
+                return True
+
+
+def _of_children() -> float:
+    """Seconds of processor time of all processes that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
+def _processor_seconds(process: int) -> float:
+    """What all threads of a process have taken so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -239,9 +259,9 @@ class Faults:
         for _ in range(2):
             shutil.rmtree(self.folder / "undisturbed", ignore_errors=True)
             whole = Trial(self.folder / "undisturbed")
-            begin = time.monotonic()
+            before = _of_children()
             ran = whole.run()
-            self.seconds = time.monotonic() - begin
+            self.seconds = _of_children() - before
             expect(ran.code == 0, f"nothing happened, and it failed: {ran.said}")
         self.undisturbed = contents(whole.project)
         self.check_seeds_differ(whole.project)
@@ -268,7 +288,7 @@ class Faults:
         return self.draw.randint(1, self.writes)
 
     def moment(self) -> float:
-        """Some seconds after the start of a process, before its end."""
+        """Some seconds of processor time, fewer than a training takes."""
         return self.draw.uniform(0.0, self.seconds)
 
     def finish(self, trial: Trial) -> None:
@@ -287,6 +307,13 @@ class Faults:
             done += 1
         self.finish(trial)
         return done
+
+    def killed_compiling(self) -> None:
+        """Killed while programs are compiled, of which none is in the cache."""
+        trial = self.fresh()
+        trial.variables["THALWEG_CACHE"] = str(trial.folder / "cache")
+        killed_within(trial.start(), self.draw.uniform(1, 3) * self.seconds)
+        self.finish(trial)
 
     def killed_after_write(self) -> None:
         """Killed between two writes of the record."""
@@ -457,6 +484,7 @@ class Faults:
 # Kinds by name: of how many kills there is one.
 KINDS: dict[str, int] = {
     "kills": 1,
+    "killed_compiling": 20,
     "killed_after_write": 4,
     "killed_after_file": 8,
     "killed_exporting": 20,
