@@ -56,6 +56,24 @@ def file_of(project: Path, table: str) -> Path:
     return project / "arrays" / name
 
 
+def flip(table: str) -> Callable[[Path], None]:
+    """Change the last bit of the last number of a file."""
+
+    def flipped(project: Path) -> None:
+        path = file_of(project, table)
+        held = path.read_bytes()
+        path.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+
+    return flipped
+
+
+# Half of a stretch as it was, and nothing where the other half was.
+HALVED = change(
+    "update curve set value_blob = cast(substr(value_blob, 1, 400) || zeroblob(400) as blob) "
+    "where cohort = 1"
+)
+
+
 def cut(table: str) -> Callable[[Path], None]:
     return lambda project: os.truncate(file_of(project, table), 70)
 
@@ -88,7 +106,10 @@ def test_a_whole_record(written):
     [
         (cut("array_file"), LOST_TWO),
         (lambda project: file_of(project, "array_file").unlink(), LOST_TWO),
+        (flip("array_file"), LOST_TWO),
+        (HALVED, LOST_TWO),
         (cut("checkpoint"), LOST_THIRD),
+        (flip("checkpoint"), LOST_THIRD),
         (lambda project: file_of(project, "checkpoint").unlink(), LOST_THIRD),
         (change("delete from checkpoint"), LOST_THIRD),
         (change("update checkpoint set step = 40"), LOST_THIRD),
@@ -98,7 +119,7 @@ def test_a_whole_record(written):
         (change("update curve set step_blob = x'01' where cohort = 1"), LOST_TWO),
         (change("update run set step = 99 where id = 'r0'"), LOST_ONE),
         (change("update run set outcome = 'waiting' where id = 'r0'"), LOST_ONE),
-        (change("insert into curve select 9, cohort, name, last, step_blob, value_blob "
+        (change("insert into curve select 9, cohort, name, last, step_blob, value_blob, null "
                 "from curve where cohort = 1"), LOST_TWO),
         # A row that says nothing is lost itself; the rest is as it was.
         (change("update run set finals = '{' where id = 'r0'"), WHOLE[1:]),
@@ -123,6 +144,16 @@ def test_what_is_wrong_is_forgotten(written, harm, left):
                 record.write(series=[curve(run.id, 1, 100)])
             else:
                 assert record.series("train.loss", [run.id])[run.id][0][-1] == run.step
+
+
+def test_numbers_that_were_changed_are_not_gone_on_from_or_shown(written):
+    flip("checkpoint")(written)
+    HALVED(written)
+    with Record.open(written) as record:
+        with pytest.raises(RecordError, match=r"damaged \(it is not what was written\)"):
+            record.checkpoint("w")
+        with pytest.raises(RecordError, match="is not what was written"):
+            record.series("train.loss", ["r0"])
 
 
 @pytest.mark.parametrize("page", range(1, 20))

@@ -10,10 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,7 +24,9 @@ from thalweg.errors import RecordError
 
 __all__ = [
     "FileMissing",
+    "Saved",
     "StoredArrays",
+    "check",
     "delete_files",
     "list_files",
     "lock_for_writing",
@@ -33,6 +36,10 @@ __all__ = [
     "shapes",
     "sync_folder",
 ]
+
+
+# Bytes of a file that are read at a time.
+BLOCK = 1 << 20
 
 
 def make_folder(folder: Path) -> None:
@@ -66,8 +73,15 @@ def lock_for_writing(project: Path) -> int:
     return descriptor
 
 
-def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    """Write arrays to a new file that is complete and on disk on return; returns its name."""
+class Saved(NamedTuple):
+    """A file of arrays: its name, and the CRC-32 of what was written to it."""
+
+    name: str
+    checksum: int
+
+
+def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> Saved:
+    """Write arrays to a new file that is complete and on disk on return."""
     name = f"{uuid.uuid4().hex}.safetensors"
     partial = folder / f"{name}.partial"
     try:
@@ -85,7 +99,7 @@ def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> str:
         partial.unlink(missing_ok=True)
         raise
     sync_folder(folder)
-    return name
+    return Saved(name, zlib.crc32(data))
 
 
 def sync_folder(folder: Path) -> None:
@@ -144,21 +158,45 @@ class FileMissing(RecordError):
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of the arrays of a file that is whole, by name.
+    """The shapes of the arrays of a file, by name.
 
     Raises:
-        RecordError: it is missing or damaged.
+        RecordError: it is missing, or cut off: arrays fill the file to its end.
     """
     with _opened(path) as file:
-        # Arrays fill the file to its end, which safetensors checks; reading finds bad sectors.
-        return {name: file.get_tensor(name).shape for name in file.keys()}  # noqa: SIM118
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def check(path: Path, checksum: int | None) -> None:
+    """Read a file to its end, which finds bad sectors, and numbers that were changed.
+
+    Args:
+        path: of the file.
+        checksum: of what was written to it; None where that is not known.
+
+    Raises:
+        RecordError: it is missing, cannot be read, or is not what was written.
+    """
+    with _explained(path):
+        found = 0
+        with path.open("rb") as file:
+            while some := file.read(BLOCK):
+                found = zlib.crc32(some, found)
+        if checksum not in (None, found):
+            raise ValueError("it is not what was written")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    with _explained(path), safe_open(path, framework="numpy") as file:
+        yield file
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a file into a sentence with what to do."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            yield file
+        yield
     except FileNotFoundError as error:
         raise FileMissing(
             f"{path} is missing, although the record names it; put the folder arrays back beside "

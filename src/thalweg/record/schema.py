@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -26,10 +27,12 @@ __all__ = [
     "check_knows_arrays",
     "columns",
     "connected",
+    "curve_checksum",
     "decoded",
     "explained",
     "has_table",
     "no_record",
+    "selected",
 ]
 
 FORMAT_VERSION = 1  # kept in the file as `pragma user_version`
@@ -84,7 +87,8 @@ create table curve (
     name text not null,
     last integer not null,                  -- last of the steps
     step_blob blob not null,                -- int32, little-endian, [step]
-    value_blob blob not null                -- float32, little-endian, [run, step]
+    value_blob blob not null,               -- float32, little-endian, [run, step]
+    checksum integer                        -- CRC-32 of both; null before there were any
 );
 create index curve_by_cohort on curve (cohort, name, last);
 create table checkpoint (
@@ -92,13 +96,15 @@ create table checkpoint (
     runs text not null,
     step integer not null,
     file text not null,
-    extra text not null
+    extra text not null,
+    checksum integer                        -- CRC-32 of the file
 ) without rowid;
 create table array_file (
     key integer primary key,                -- grows: a later file supersedes an earlier one
     cohort integer not null,
     file text not null unique,
-    names text not null
+    names text not null,
+    checksum integer                        -- CRC-32 of the file
 );
 create index array_file_by_cohort on array_file (cohort);
 """
@@ -139,6 +145,32 @@ def columns() -> dict[str, dict[str, str]]:
         }
 
 
+def curve_checksum(steps: bytes, values: bytes) -> int:
+    """CRC-32 of a stretch of a curve."""
+    return zlib.crc32(values, zlib.crc32(steps))
+
+
+def selected(connection: sqlite3.Connection, table: str, *names: str) -> str:
+    """Columns of a table, all of them where none is named, as a query asks for them."""
+    kept = _has_checksums(connection, table)
+    asked = names or columns()[table]
+    return ", ".join("null" if name == "checksum" and not kept else name for name in asked)
+
+
+def _has_checksums(connection: sqlite3.Connection, table: str) -> bool:
+    return "checksum" in {name for _, name, *_ in connection.execute(f"pragma table_info({table})")}
+
+
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    """Make room for checksums in a record that was made before there were any.
+
+    A Thalweg of that time reads and writes it all the same, so it has the same format version.
+    """
+    for table, kinds in columns().items():
+        if "checksum" in kinds and not _has_checksums(connection, table):
+            connection.execute(f"alter table {table} add column checksum integer")
+
+
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the database has a table."""
     query = "select count(*) from sqlite_master where name = ?"
@@ -165,7 +197,9 @@ def connected(database: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
             # Every commit is synced. kill -9 alone would not need it, but files that a transaction
             # supersedes are deleted after it, so a loss of power must not undo it.
             connection.execute("pragma synchronous = full")
-            if not held:
+            if held:
+                _add_checksums(connection)
+            else:
                 _create(connection)
         elif not held:
             raise no_record(database.parent)
