@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from thalweg.errors import RecordError
 from thalweg.record import Record, files
@@ -114,6 +115,7 @@ def test_a_whole_record(written):
         (change("delete from checkpoint"), LOST_THIRD),
         (change("update checkpoint set step = 40"), LOST_THIRD),
         (change("delete from array_file"), LOST_TWO),
+        (change("update checkpoint set file = '/tmp/x.safetensors'"), LOST_THIRD),
         (change("""update array_file set names = '["b"]'"""), LOST_TWO),
         (change("update curve set value_blob = zeroblob(400) where cohort = 1"), LOST_TWO),
         (change("update curve set step_blob = x'01' where cohort = 1"), LOST_TWO),
@@ -154,6 +156,23 @@ def test_numbers_that_were_changed_are_not_gone_on_from_or_shown(written):
             record.checkpoint("w")
         with pytest.raises(RecordError, match="is not what was written"):
             record.series("train.loss", ["r0"])
+
+
+@pytest.mark.parametrize("name", ["../../mine.safetensors", "ABSOLUTE", "", "..", 7, b"x"])
+def test_a_record_does_not_lead_to_files_elsewhere(name, written):
+    mine = written.parent / "mine.safetensors"
+    save_file({"x": np.ones(3)}, mine)
+    name = str(mine) if name == "ABSOLUTE" else name
+    with closing(sqlite3.connect(written / "record.sqlite")) as connection, connection:
+        connection.execute("update checkpoint set file = ?, checksum = null", (name,))
+    with pytest.raises(RecordError, match="for a file of arrays"), Record.open(written) as record:
+        record.checkpoint("w")
+    with (
+        pytest.raises(RecordError, match="for a file of arrays"),
+        Record.open(written, write=True) as record,
+    ):
+        record.write(finished_checkpoint="w")  # which deletes its file
+    assert mine.exists()
 
 
 @pytest.mark.parametrize("page", range(1, 20))

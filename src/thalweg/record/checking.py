@@ -172,6 +172,8 @@ def is_sound(table: str, row: Sequence[object]) -> bool:
             continue
         if not isinstance(value, _KINDS[kind]):
             return False
+        if name == "file" and not files.is_name(value):
+            return False
         wanted = _JSON.get((table, name))
         if wanted is not None and not isinstance(_decoded(value), wanted):
             return False
@@ -266,8 +268,8 @@ def _check_arrays(
         having |= members.keys()
         height = max(members.values(), default=-1) + 1
         try:
-            files.check(folder / file, checksum)
-            shapes = files.shapes(folder / file)
+            files.check(files.located(folder, file), checksum)
+            shapes = files.shapes(files.located(folder, file))
         except RecordError as error:
             found.arrays |= {runs[run].id: _fault_of(file, error) for run in members}
             continue
@@ -301,8 +303,8 @@ def _check_checkpoints(
         members = [str(run) for run in json.loads(text)]
         ended = [run for run in members if run not in by_id or run in found.lost]
         try:
-            files.check(folder / file, checksum)
-            files.shapes(folder / file)
+            files.check(files.located(folder, file), checksum)
+            files.shapes(files.located(folder, file))
         except RecordError as error:
             found.checkpoints[id] = _fault_of(file, error)
             continue

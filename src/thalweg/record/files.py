@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +29,9 @@ __all__ = [
     "StoredArrays",
     "check",
     "delete_files",
+    "is_name",
     "list_files",
+    "located",
     "lock_for_writing",
     "make_folder",
     "read_places",
@@ -37,6 +40,8 @@ __all__ = [
     "sync_folder",
 ]
 
+
+_REMEDY = "restore it from a backup, or let `thalweg doctor --repair` forget its runs"
 
 # Bytes of a file that are read at a time.
 BLOCK = 1 << 20
@@ -111,22 +116,43 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_name(value: object) -> bool:
+    """Whether something is the name of a file of arrays: a word, which leads to no other folder."""
+    return isinstance(value, str) and re.fullmatch(r"\w+\.safetensors", value, re.A) is not None
+
+
+def located(folder: Path, name: str) -> Path:
+    """Where a file of arrays is.
+
+    Raises:
+        RecordError: the record names what no writer has put there.
+    """
+    if not is_name(name):
+        raise RecordError(
+            f"{folder.parent}/record.sqlite is damaged: it has {name!r:.40} for a file of arrays; "
+            f"{_REMEDY}"
+        )
+    return folder / name
+
+
 def delete_files(folder: Path, names: Iterable[str]) -> None:
-    """Delete files; those already gone do not matter."""
+    """Delete files, finished or not; those already gone do not matter."""
     for name in names:
-        (folder / name).unlink(missing_ok=True)
+        whole = located(folder, str(name).removesuffix(".partial"))
+        whole.with_name(name).unlink(missing_ok=True)
 
 
 def list_files(folder: Path) -> list[str]:
     """Names of all array files, complete or not."""
-    return [path.name for path in folder.glob("*.safetensors*")]
+    names = (path.name for path in folder.glob("*.safetensors*"))
+    return [name for name in names if is_name(name.removesuffix(".partial"))]
 
 
 def read_places(folder: Path, places: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:
     """Arrays by name, each from a row of the array of that name in a file; nothing else is read."""
     arrays = {}
     for file, row in dict.fromkeys(places.values()):
-        with _opened(folder / file) as opened:
+        with _opened(located(folder, file)) as opened:
             for name, place in places.items():
                 if place == (file, row):
                     arrays[name] = np.asarray(opened.get_slice(name)[row])
@@ -200,10 +226,7 @@ def _explained(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise FileMissing(
             f"{path} is missing, although the record names it; put the folder arrays back beside "
-            f"record.sqlite, or let `thalweg doctor --repair` forget its runs"
+            "record.sqlite, or let `thalweg doctor --repair` forget its runs"
         ) from error
     except (SafetensorError, OSError, ValueError, TypeError, IndexError) as error:
-        raise RecordError(
-            f"{path} is damaged ({error}); restore it from a backup, or let `thalweg doctor "
-            f"--repair` forget its runs"
-        ) from error
+        raise RecordError(f"{path} is damaged ({error}); {_REMEDY}") from error

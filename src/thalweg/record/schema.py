@@ -10,12 +10,14 @@ which run's.
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from thalweg.errors import RecordError
 
@@ -24,6 +26,7 @@ __all__ = [
     "FORMAT_VERSION",
     "DamagedRecord",
     "NoRecord",
+    "Senseless",
     "check_knows_arrays",
     "columns",
     "connected",
@@ -32,8 +35,11 @@ __all__ = [
     "explained",
     "has_table",
     "no_record",
+    "read_json",
     "selected",
 ]
+
+T = TypeVar("T")
 
 FORMAT_VERSION = 1  # kept in the file as `pragma user_version`
 APPLICATION_ID = 0x54686C77  # "Thlw": tells a record from any other SQLite file
@@ -122,6 +128,10 @@ create table if not exists adjustment (
     request text not null
 )
 """
+
+
+class Senseless(Exception):
+    """A row holds what no writer has put there; ``explained`` says so."""
 
 
 class NoRecord(RecordError):
@@ -315,6 +325,8 @@ def explained(project: Path) -> Iterator[None]:
     """
     try:
         yield
+    except Senseless as error:
+        raise _record_error(_DAMAGED, project, str(error)) from error
     except sqlite3.Error as error:
         # An extended code keeps its family in the low byte.
         sentence = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
@@ -335,6 +347,21 @@ def decoded(project: Path) -> Iterator[None]:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise _record_error(_DAMAGED, project, str(error)) from error
+
+
+def read_json(text: object, kind: type[T]) -> T:
+    """JSON of a row, for those who write.
+
+    Raises:
+        Senseless: it is none, or of another kind.
+    """
+    try:
+        held = json.loads(str(text))
+    except (ValueError, RecursionError) as error:
+        raise Senseless(f"{text!r:.40} in a row cannot be read") from error
+    if not isinstance(held, kind):
+        raise Senseless(f"{text!r:.40} in a row is of another kind")
+    return held
 
 
 def _record_error(sentence: str | None, project: Path, error: str) -> RecordError:

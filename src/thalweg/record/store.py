@@ -279,7 +279,7 @@ class Record:
         with self._snapshot() as connection:
             rows = reading.checkpoint_rows(connection)
         return [
-            Checkpoint(id, runs, step, files.StoredArrays(self._arrays / file), extra)
+            Checkpoint(id, runs, step, files.StoredArrays(files.located(self._arrays, file)), extra)
             for id, runs, step, file, extra, _ in rows
         ]
 
@@ -296,8 +296,9 @@ class Record:
 
         def load(row: reading.CheckpointRow) -> Checkpoint:
             id, runs, step, file, extra, checksum = row
-            files.check(self._arrays / file, checksum)  # what goes on from it would hide the damage
-            return Checkpoint(id, runs, step, dict(files.StoredArrays(self._arrays / file)), extra)
+            path = files.located(self._arrays, file)
+            files.check(path, checksum)  # what goes on from it would hide the damage
+            return Checkpoint(id, runs, step, dict(files.StoredArrays(path)), extra)
 
         return self._load(find, load)
 

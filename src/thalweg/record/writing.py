@@ -16,7 +16,7 @@ import numpy as np
 
 from thalweg.errors import RecordError
 from thalweg.record.files import Saved
-from thalweg.record.schema import ADJUSTMENTS, curve_checksum
+from thalweg.record.schema import ADJUSTMENTS, Senseless, curve_checksum, read_json
 from thalweg.record.tables import (
     Adjustment,
     ArraysUpdate,
@@ -181,7 +181,7 @@ def update_runs(
         raise RecordError(f"program {program} is not in the record; add it with add_programs first")
     query = "select key, finals from run where key in (select value from json_each(?))"
     stored = connection.execute(query, (_json([keys[update.run] for update in updates]),))
-    finals = {key: json.loads(text) for key, text in stored}
+    finals = {key: _read_finals(text) for key, text in stored}
     for update in updates:
         finals[keys[update.run]] |= update.finals
     connection.executemany(
@@ -382,7 +382,7 @@ def _superseded(connection: sqlite3.Connection, cohorts: str) -> list[str]:
     newer: dict[int, set[str]] = {}  # names by run, while going back in time
     needed: set[str] = set()
     for run, file, text in connection.execute(query, (cohorts,)):
-        names, held = json.loads(text), newer.setdefault(run, set())
+        names, held = list(map(str, read_json(text, list))), newer.setdefault(run, set())
         if not held.issuperset(names):
             needed.add(file)
             held.update(names)
@@ -409,6 +409,13 @@ def _insert(
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _read_finals(text: str) -> dict[str, float]:
+    held = read_json(text, dict)
+    if not all(isinstance(value, int | float) for value in held.values()):
+        raise Senseless(f"{text!r:.40} are no finals")
+    return held
 
 
 def _finals(finals: Any) -> str:
