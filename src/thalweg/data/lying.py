@@ -61,7 +61,7 @@ def lying_table(
             told = finding.keep({"missing": _write(parquet, chosen, answer.present, numbers)})
     except DataError as error:
         raise DataError(f"{path}: {error}" if path not in str(error) else str(error)) from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a Parquet file, or is damaged: {error}") from error
     shape, dtype = (int(answer.present.sum()), len(chosen)), np.dtype(np.float32)
     files = Files.of([numbers, file])

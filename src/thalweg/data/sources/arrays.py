@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+import zipfile
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -14,6 +17,18 @@ from thalweg.part import choice, part
 from thalweg.tasks import TableTask, classification
 
 __all__ = ["Arrays"]
+
+# What numpy raises of a file that is none of its own: headers are read as a piece of Python.
+_UNREADABLE = (
+    EOFError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 
 
 @part
@@ -94,8 +109,10 @@ def _lying(path: str) -> np.memmap:
     if not file.is_file():
         raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
     try:
-        lying = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        with warnings.catch_warnings():  # of headers that are written as Python 2 did
+            warnings.simplefilter("ignore", UserWarning)
+            lying = np.load(file, mmap_mode="r", allow_pickle=False)
+    except _UNREADABLE as error:
         raise DataError(
             f"{path} must be a whole .npy file of numbers; files of Python objects are not read"
         ) from error
