@@ -137,6 +137,11 @@ BAD_ARRAYS = {
     "empty": (with_bytes(b""), "must be a whole .npy file of numbers"),
     "pickle": (with_bytes(pickle.dumps({})), "must be a whole .npy file of numbers"),
     "cut off": (with_bytes(b"\x93NUMPY\x01"), "must be a whole .npy file of numbers"),
+    "header": (
+        with_bytes(b"\x93NUMPY\x01\0\x04\0{(1\n"),
+        "must be a whole .npy file of numbers",
+    ),
+    "no archive": (with_bytes(b"PK\3\4 and no more"), "must be a whole .npy file of numbers"),
     "archive": (archive, "x.npz is an archive; save each array by itself"),
     "texts": (bad_arrays(inputs=np.array([["a"]] * 30)), "must hold numbers, got <U1"),
     "columns": (bad_arrays(inputs=np.asfortranarray(NUMBERS)), "has its rows spread all over"),

@@ -135,7 +135,7 @@ def _copied(database: Path, made: sqlite3.Connection) -> set[str]:
                             made.execute(f"insert or ignore into {table} values ({marks})", row)
                         else:
                             torn.add(table)
-                except sqlite3.DatabaseError:
+                except (sqlite3.DatabaseError, UnicodeDecodeError):  # which it may quote
                     torn.add(table)
     return torn
 

@@ -325,7 +325,7 @@ def explained(project: Path) -> Iterator[None]:
     """
     try:
         yield
-    except Senseless as error:
+    except (Senseless, UnicodeDecodeError) as error:  # the second where SQLite quotes the database
         raise _record_error(_DAMAGED, project, str(error)) from error
     except sqlite3.Error as error:
         # An extended code keeps its family in the low byte.

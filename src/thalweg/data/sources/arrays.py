@@ -27,7 +27,6 @@ _UNREADABLE = (
     TokenError,
     TypeError,
     ValueError,
-    zipfile.BadZipFile,
 )
 
 
@@ -111,13 +110,12 @@ def _lying(path: str) -> np.memmap:
     try:
         with warnings.catch_warnings():  # of headers that are written as Python 2 did
             warnings.simplefilter("ignore", UserWarning)
-            lying = np.load(file, mmap_mode="r", allow_pickle=False)
+            lying = np.lib.format.open_memmap(file, mode="r")
     except _UNREADABLE as error:
-        raise DataError(
-            f"{path} must be a whole .npy file of numbers; files of Python objects are not read"
-        ) from error
-    if not isinstance(lying, np.memmap):
-        raise DataError(f"{path} is an archive; save each array by itself with numpy.save")
+        sentence = "must be a whole .npy file of numbers; files of Python objects are not read"
+        if zipfile.is_zipfile(file):
+            sentence = "is an archive; save each array by itself with numpy.save"
+        raise DataError(f"{path} {sentence}") from error
     if lying.dtype.kind not in "fiub":
         raise DataError(f"{path} must hold numbers, got {lying.dtype}")
     if not lying.flags.c_contiguous:
