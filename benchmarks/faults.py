@@ -294,6 +294,12 @@ class Faults:
         trial.run(f"killed_after_write:{self.some_write()}")
         self.finish(trial)
 
+    def killed_before_file(self) -> None:
+        """Killed before a file appears, which nothing may name by then."""
+        trial = self.fresh()
+        trial.run(f"killed_before_file:{self.some_write()}")
+        self.finish(trial)
+
     def killed_after_file(self) -> None:
         """Killed between the write of a file and the commit that names it."""
         trial = self.fresh()
@@ -461,6 +467,7 @@ class Faults:
 KINDS: dict[str, int] = {
     "kills": 1,
     "killed_after_write": 4,
+    "killed_before_file": 8,
     "killed_after_file": 8,
     "killed_exporting": 20,
     "power": 4,

@@ -106,6 +106,8 @@ def inject(fault: str) -> None:
     number = int(text or 0)
     if name == "killed_after_write":
         at(number, Record, "write", killed, after=True)
+    elif name == "killed_before_file":
+        at(number, os, "replace", killed, after=False)
     elif name == "killed_after_file":
         at(number, os, "replace", killed, after=True)
     elif name == "device":
