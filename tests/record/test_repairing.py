@@ -175,6 +175,20 @@ def test_a_record_does_not_lead_to_files_elsewhere(name, written):
     assert mine.exists()
 
 
+def test_a_pipe_where_a_file_should_be(written):
+    for table in ("array_file", "checkpoint"):
+        path = file_of(written, table)
+        path.unlink()
+        os.mkfifo(path)  # whoever opens it waits for ever
+    found = examine(written)
+    assert set(found.arrays) == {"r0", "r1"}
+    assert set(found.checkpoints) == {"w"}
+    with Record.open(written) as record:
+        for attempt in (lambda: record.arrays("r0"), lambda: record.checkpoint("w")):
+            with pytest.raises(RecordError, match="it is no file"):
+                attempt()
+
+
 @pytest.mark.parametrize("page", range(1, 20))
 def test_a_page_of_the_database_is_torn(written, page):
     database = written / "record.sqlite"
@@ -197,19 +211,19 @@ def test_a_page_of_the_database_is_torn(written, page):
 
 
 def test_a_file_that_is_superseded_meanwhile(written, monkeypatch):
-    shapes, writer = files.shapes, Record.open(written, write=True)
+    shapes, writer = files.checked_shapes, Record.open(written, write=True)
 
-    def late(path: Path) -> object:
+    def late(path: Path, checksum: int | None) -> object:
         if writer.writable and path.name == file_of(written, "checkpoint").name:
             writer.writable = False
             path.rename(path.with_suffix(".away"))
             try:
-                return shapes(path)
+                return shapes(path, checksum)
             finally:
                 path.with_suffix(".away").rename(path)
-        return shapes(path)
+        return shapes(path, checksum)
 
-    monkeypatch.setattr(files, "shapes", late)
+    monkeypatch.setattr(files, "checked_shapes", late)
     assert examine(written).well
     assert not writer.writable
     writer.close()

@@ -268,8 +268,7 @@ def _check_arrays(
         having |= members.keys()
         height = max(members.values(), default=-1) + 1
         try:
-            files.check(files.located(folder, file), checksum)
-            shapes = files.shapes(files.located(folder, file))
+            shapes = files.checked_shapes(files.located(folder, file), checksum)
         except RecordError as error:
             found.arrays |= {runs[run].id: _fault_of(file, error) for run in members}
             continue
@@ -303,8 +302,7 @@ def _check_checkpoints(
         members = [str(run) for run in json.loads(text)]
         ended = [run for run in members if run not in by_id or run in found.lost]
         try:
-            files.check(files.located(folder, file), checksum)
-            files.shapes(files.located(folder, file))
+            files.checked_shapes(files.located(folder, file), checksum)
         except RecordError as error:
             found.checkpoints[id] = _fault_of(file, error)
             continue

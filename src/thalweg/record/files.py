@@ -28,6 +28,7 @@ __all__ = [
     "Saved",
     "StoredArrays",
     "check",
+    "checked_shapes",
     "delete_files",
     "is_name",
     "list_files",
@@ -36,7 +37,6 @@ __all__ = [
     "make_folder",
     "read_places",
     "save_arrays",
-    "shapes",
     "sync_folder",
 ]
 
@@ -67,7 +67,7 @@ def lock_for_writing(project: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 20, 0).decode()
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace")
         os.close(descriptor)
         raise RecordError(
             f"another process (pid {holder or 'unknown'}) is writing {project}; wait until it is "
@@ -183,14 +183,15 @@ class FileMissing(RecordError):
     """A file is not there; either superseded since its name was read, or lost."""
 
 
-def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of the arrays of a file, by name.
+def checked_shapes(path: Path, checksum: int | None) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a file that is whole, by name; arguments and errors of ``check``.
 
-    Raises:
-        RecordError: it is missing, or cut off: arrays fill the file to its end.
+    That arrays fill the file to its end is known before it is read.
     """
     with _opened(path) as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    check(path, checksum)
+    return shapes
 
 
 def check(path: Path, checksum: int | None) -> None:
@@ -222,6 +223,8 @@ def _opened(path: Path) -> Iterator[Any]:
 def _explained(path: Path) -> Iterator[None]:
     """Turn what is wrong with a file into a sentence with what to do."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")  # opening or reading it might not end
         yield
     except FileNotFoundError as error:
         raise FileMissing(
