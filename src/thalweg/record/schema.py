@@ -161,7 +161,10 @@ def curve_checksum(steps: bytes, values: bytes) -> int:
 
 
 def selected(connection: sqlite3.Connection, table: str, *names: str) -> str:
-    """Columns of a table, all of them where none is named, as a query asks for them."""
+    """Columns of a table, all where none is named, as a query asks for them.
+
+    Checksums are null in a record that was made before there were any.
+    """
     kept = _has_checksums(connection, table)
     asked = names or columns()[table]
     return ", ".join("null" if name == "checksum" and not kept else name for name in asked)
