@@ -321,6 +321,12 @@ class Faults:
         trial.run(f"killed_after_write:{self.some_write()}")
         self.finish(trial)
 
+    def killed_before_file(self) -> None:
+        """Killed before a file appears, which nothing may name by then."""
+        trial = self.fresh()
+        trial.run(f"killed_before_file:{self.some_write()}")
+        self.finish(trial)
+
     def killed_after_file(self) -> None:
         """Killed between the write of a file and the commit that names it."""
         trial = self.fresh()
@@ -350,9 +356,14 @@ class Faults:
         self.finish(trial)
 
     def device(self) -> None:
-        """A call of the program fails."""
+        """A call of the program fails, or has too little memory on its device."""
         trial = self.fresh()
-        expect(trial.run(f"device:{self.draw.randint(2, 20)}").code != 0, "nothing failed")
+        fault, said = self.draw.choice(
+            [("device", "the device failed"), ("device_full", "the device ran out of memory")]
+        )
+        ran = trial.run(f"{fault}:{self.draw.randint(2, 20)}")
+        expect(ran.code == 1, f"it ended with {ran.code}: {ran.said}")
+        ran.check_sentence(f"{said} while ")
         self.finish(trial)
 
     def clock(self) -> None:
@@ -463,20 +474,18 @@ class Faults:
         self.finish(trial)
 
     def _tear(self, path: Path) -> None:
-        """Cut a file off, tear a page of it, or lose it.
-
-        Pages are those that say how things lie: a record cannot know its numbers from others.
-        """
-        held, how = path.read_bytes(), self.draw.randrange(3)
-        pages = [0] if path.suffix == ".safetensors" else range(0, len(held), 4096)
-        if path.name == "record.sqlite":  # the first byte tells what lies on a page of SQLite's
-            pages = [page for page in pages if held[page] in (2, 5, 10, 13)] or [0]
+        """Cut a file off, tear a page of it, change a bit of it, or lose it."""
+        held, how = path.read_bytes(), self.draw.randrange(4)
         if how == 0:
             path.write_bytes(held[: self.draw.randrange(len(held))])
         elif how == 1 and path.suffix == ".safetensors":
             path.unlink()
+        elif how == 2 and path.suffix == ".safetensors":
+            place = self.draw.randrange(len(held))
+            changed = held[place] ^ 1 << self.draw.randrange(8)
+            path.write_bytes(held[:place] + bytes([changed]) + held[place + 1 :])
         else:
-            page = self.draw.choice(pages)
+            page = self.draw.randrange(0, len(held), 4096)
             torn = self.draw.randbytes(len(held[page : page + 4096]))
             path.write_bytes(held[:page] + torn + held[page + 4096 :])
 
@@ -486,6 +495,7 @@ KINDS: dict[str, int] = {
     "kills": 1,
     "killed_compiling": 20,
     "killed_after_write": 4,
+    "killed_before_file": 8,
     "killed_after_file": 8,
     "killed_exporting": 20,
     "power": 4,

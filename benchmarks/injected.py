@@ -21,6 +21,9 @@ from functools import wraps
 from itertools import count
 from typing import Any
 
+import jax.numpy as jnp
+from jax.errors import JaxRuntimeError
+
 from thalweg.cli import main
 from thalweg.engine import program, train, wave
 from thalweg.record import writing
@@ -74,7 +77,12 @@ def killed() -> None:
 
 
 def device_fails() -> None:
-    raise RuntimeError("INTERNAL: the device has failed")
+    raise JaxRuntimeError("INTERNAL: the device has failed\nat some place in XLA")
+
+
+def device_is_full() -> None:
+    """Ask for more memory than there is anywhere."""
+    jnp.zeros(2**50).block_until_ready()
 
 
 def disk_fails() -> None:
@@ -98,10 +106,14 @@ def inject(fault: str) -> None:
     number = int(text or 0)
     if name == "killed_after_write":
         at(number, Record, "write", killed, after=True)
+    elif name == "killed_before_file":
+        at(number, os, "replace", killed, after=False)
     elif name == "killed_after_file":
         at(number, os, "replace", killed, after=True)
     elif name == "device":
         at(number, program, "advance", device_fails, after=False)
+    elif name == "device_full":
+        at(number, program, "advance", device_is_full, after=False)
     elif name == "disk":
         at(number, os, "fsync", disk_fails, after=False)
     elif name == "clock":

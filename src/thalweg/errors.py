@@ -5,6 +5,7 @@ ThalwegError
 ├── DataError      bytes from outside are not what they should be
 ├── RecordError    the record cannot be read or written
 ├── ClusterError   a cluster cannot be reached, or loses its workers
+├── DeviceError    a processor or accelerator fails, or runs out of memory
 └── MissingExtra   an optional dependency is not installed
 
 A run that diverges is not an error: it is an outcome, in a column of the record.
@@ -12,7 +13,15 @@ A run that diverges is not an error: it is an outcome, in a column of the record
 
 from __future__ import annotations
 
-__all__ = ["ClusterError", "DataError", "MissingExtra", "RecordError", "SpecError", "ThalwegError"]
+__all__ = [
+    "ClusterError",
+    "DataError",
+    "DeviceError",
+    "MissingExtra",
+    "RecordError",
+    "SpecError",
+    "ThalwegError",
+]
 
 
 class ThalwegError(Exception):
@@ -41,6 +50,10 @@ class RecordError(ThalwegError):
 
 class ClusterError(ThalwegError):
     """A cluster cannot be reached, is too small, or loses every worker that is given some runs."""
+
+
+class DeviceError(ThalwegError):
+    """What JAX computes on has failed, or has run out of memory."""
 
 
 class MissingExtra(ThalwegError):

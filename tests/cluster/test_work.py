@@ -147,6 +147,9 @@ def test_a_wave_of_a_larger_machine_goes_on_in_its_company(monkeypatch, tmp_path
         (("--on", "ray", "--cores", "0"), "--cores must be 1 or more, got 0"),
         (("--on", "ray", "--gpus", "-1"), "--gpus must be 0 or more, got -1"),
         (("--on", "slurm", "--jobs", "0"), "--jobs must be 1 or more, got 0"),
+        (("--cores", "4"), "--cores needs --on PLACE: this machine trains on all its cores"),
+        (("--jobs", "16"), "--jobs needs --on PLACE"),
+        (("--gpus", "0", "--cores", "1"), "--gpus and --cores need --on PLACE"),
     ],
 )
 def test_wrong_places_are_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -286,9 +286,11 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes("né".encode("latin-1"))
     with pytest.raises(DataError, match="must be text in UTF-8, got byte 2"):
         Text(path=str(tmp_path / "latin.txt")).load()
-    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"text" * 50)[:-10])
-    with pytest.raises(DataError, match="is not a whole gzip file"):
-        Text(path=str(tmp_path / "cut.gz")).load()
+    packed = gzip.compress(b"text" * 50)
+    for held in (packed[:-10], packed[:10] + b"\xff" * 10):
+        (tmp_path / "cut.gz").write_bytes(held)
+        with pytest.raises(DataError, match="is not a whole gzip file"):
+            Text(path=str(tmp_path / "cut.gz")).load()
     with pytest.raises(DataError, match=r"Names\.samples must be <= 2, the lines"):
         Names(path=write(tmp_path, "a\nb"), samples=3).load()
 

@@ -146,6 +146,10 @@ BAD_ARRAYS = {
     "cut off": (with_bytes(b"\x93NUMPY\x01"), "must be a whole .npy file of numbers"),
     "no archive": (with_bytes(b"PK\x03\x04 and no more"), "must be a whole .npy file of numbers"),
     "header": (with_bytes(header("{'descr': (")), "must be a whole .npy file of numbers"),
+    "header of Python": (
+        with_bytes(b"\x93NUMPY\x01\0\x04\0{(1\n"),
+        "must be a whole .npy file of numbers",
+    ),
     "far too long": (
         with_bytes(header(TOO_LONG)),
         "must be a whole .npy file of numbers",

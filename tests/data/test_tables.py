@@ -11,6 +11,7 @@ import gzip
 import io
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -347,6 +348,25 @@ def test_texts_with_too_many_values_are_refused(table):
 )
 def test_a_task_that_the_target_does_not_allow_is_refused(table, task, sentence):
     refused(table("x,y\n1,a\n2,b\n3,c\n", task=task), sentence)
+
+
+@pytest.mark.parametrize("packing", ["gz", "bz2", "zst", "lz4"])
+def test_a_packed_table_that_is_damaged_is_refused(packing, tmp_path):
+    path = tmp_path / f"table.csv.{packing}"
+    with pa.output_stream(path) as stream:
+        stream.write(b"x,y\n1,2\n3,4\n" * 20)
+    path.write_bytes(path.read_bytes()[:10] + b"\xff" * 10)
+    with pytest.raises(DataError, match=rf"csv\.{packing} is not a well-formed table"):
+        CSV(path=str(path), target="y").load()
+
+
+@pytest.mark.parametrize("words", [b"blue", b"kind"], ids=["cells", "names"])
+def test_texts_of_a_parquet_file_are_utf_8(words, parquet):
+    source = parquet({"kind": ["blue", "red", "blue"], "y": [1.5, 2.5, 3.5]})
+    path = Path(source.path)
+    path.write_bytes(path.read_bytes().replace(words, b"\x80" + words[1:]))
+    with pytest.raises(DataError, match=r"is not text in UTF-8|or is damaged"):
+        source.load()
 
 
 def test_a_file_of_another_kind_is_no_parquet_file(tmp_path):

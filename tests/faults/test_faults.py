@@ -44,6 +44,7 @@ def test_the_power_is_cut(faults, mounting):
     "kind",
     [
         "killed_after_write",
+        "killed_before_file",
         "killed_after_file",
         "killed_exporting",
         "damage",

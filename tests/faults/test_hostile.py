@@ -5,7 +5,9 @@ THALWEG_HOSTILE says how many are tried of each kind: 40 where it does not, 10,0
 
 from __future__ import annotations
 
+import decimal
 import gzip
+import io
 import os
 import re
 import resource
@@ -17,10 +19,14 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,7 +35,7 @@ from tests.record.conftest import planned
 
 from thalweg import laboratory  # noqa: F401 (imported before memory is counted)
 from thalweg.cli.request import Request
-from thalweg.data import CSV, read_idx
+from thalweg.data import CSV, Arrays, Parquet, read_idx
 from thalweg.errors import DataError, ThalwegError
 from thalweg.record import Record
 from thalweg.record.checking import examine
@@ -128,6 +134,8 @@ def _imported(tmp_path_factory) -> None:
     folder = tmp_path_factory.mktemp("imported")
     (folder / "table.csv").write_bytes(TABLE)
     CSV(path=str(folder / "table.csv"), target="y").load()
+    (folder / "table.parquet").write_bytes(parquet("all"))
+    Parquet(path=str(folder / "table.parquet"), target="y").load()
     (folder / "spec.toml").write_text(SPEC)
     Request(folder / "spec.toml", project=folder).laboratory().plan()
 
@@ -223,6 +231,68 @@ def test_csv(tmp_path_factory, changes):
         CSV(path=str(path), target="y").load()
 
 
+PACKINGS = ("gz", "bz2", "zst", "lz4")
+
+
+@cache
+def packed(packing: str) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"table.csv.{packing}"
+        with pa.output_stream(path) as stream:  # packs by the name
+            stream.write(TABLE)
+        return path.read_bytes()
+
+
+@hostile
+@given(st.sampled_from(PACKINGS), mutations())
+def test_packed_csv(tmp_path_factory, packing, changes):
+    path = tmp_path_factory.getbasetemp() / f"mutated.csv.{packing}"
+    path.write_bytes(mutated(packed(packing), changes))
+    with limits(path.stat().st_size):
+        CSV(path=str(path), target="y").load()
+
+
+@cache
+def parquet(kind: str) -> bytes:
+    """A file of numbers alone, or with all that becomes them, packed in one way or another."""
+    numbers = {"a": [*range(58), None, None], "b": [i % 7 + 0.5 for i in range(60)]}
+    columns: dict[str, Any] = {**numbers, "y": [i % 2 for i in range(60)]}
+    if kind != "numbers":
+        kinds = pa.array(["red" if i % 3 else "blue" for i in range(60)])
+        whole = pa.array([decimal.Decimal(i) / 4 for i in range(60)])
+        columns |= {"kind": kinds, "coded": kinds.dictionary_encode(), "whole": whole}
+        columns |= {"sure": [i % 4 == 0 for i in range(60)]}
+    made, packing = io.BytesIO(), "zstd" if kind == "zstd" else "none"
+    pyarrow.parquet.write_table(pa.table(columns), made, row_group_size=25, compression=packing)
+    return made.getvalue()
+
+
+@hostile
+@given(st.sampled_from(["numbers", "all", "zstd"]), st.booleans(), mutations())
+def test_parquet(tmp_path_factory, kind, in_memory, changes):
+    path = tmp_path_factory.getbasetemp() / "mutated.parquet"
+    path.write_bytes(mutated(parquet(kind), changes))
+    with limits(path.stat().st_size):
+        Parquet(path=str(path), target="y", in_memory=in_memory or kind != "numbers").load()
+
+
+@cache
+def npy(kind: str) -> bytes:
+    made = io.BytesIO()
+    np.save(made, {"inputs": np.arange(240.0).reshape(60, 4), "targets": np.arange(60) % 3}[kind])
+    return made.getvalue()
+
+
+@hostile
+@given(st.sampled_from(["inputs", "targets"]), mutations())
+def test_arrays(tmp_path_factory, kind, changes):
+    paths = {of: tmp_path_factory.getbasetemp() / f"{of}.npy" for of in ("inputs", "targets")}
+    for of, path in paths.items():
+        path.write_bytes(mutated(npy(of), changes) if of == kind else npy(of))
+    with limits(sum(path.stat().st_size for path in paths.values())):
+        Arrays(inputs=str(paths["inputs"]), targets=str(paths["targets"])).load()
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     """A record with a checkpoint, curves and arrays."""
@@ -285,6 +355,24 @@ def read_all(project: Path) -> None:
                 question()
 
 
+def go_on(project: Path) -> None:
+    """What a training does with a record that it finds."""
+    with Record.open(project, write=True) as record:
+        runs = tuple(f"r{i}" for i in range(10, 20))
+        steps = np.arange(301, 401)
+        record.checkpoint("w")
+        record.write(
+            updates=[RunUpdate(run, "training", 400, 1.0) for run in runs],
+            series=[SeriesChunk(run, "a.loss", steps, steps / 7) for run in runs],
+            checkpoint=Checkpoint("w", runs, 400, {"x": np.ones((10, 50))}),
+        )
+        record.write(
+            updates=[RunUpdate(run, "finished", 400, 1.0) for run in runs],
+            finished_checkpoint="w",
+            arrays=ArraysUpdate(runs, {"parameters": np.ones((10, 40), np.float32)}),
+        )
+
+
 @hostile
 @given(st.sampled_from(["record.sqlite", "parameters", "checkpoint"]), mutations())
 def test_records(tmp_path_factory, whole, what, changes):
@@ -300,7 +388,7 @@ def test_records(tmp_path_factory, whole, what, changes):
 def check_record(project: Path) -> None:
     """It can be read, looked at, and taken back to where it is whole."""
     size = sum(path.stat().st_size for path in project.rglob("*"))
-    for look in (read_all, examine):
+    for look in (read_all, examine, go_on):
         with limits(size):
             look(project)
     with limits(size):

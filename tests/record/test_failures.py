@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import pytest
 
 from thalweg.errors import RecordError
 from thalweg.record import FORMAT_VERSION, Record
+from thalweg.record.repairing import repair
 from thalweg.record.tables import ArraysUpdate, Checkpoint, Program, RunUpdate, SeriesChunk
 
 
@@ -97,6 +98,27 @@ def test_a_truncated_database(record, project, write):
         file.truncate(20_000)
     with pytest.raises(RecordError, match="damaged or is not a database"):
         Record.open(project, write=write)
+
+
+def test_a_schema_that_is_no_text(record, project):
+    record.close()
+    database = project / "record.sqlite"
+    held = database.read_bytes()
+    assert b"tablecurvecurve" in held
+    database.write_bytes(held.replace(b"tablecurvecurve", b"table\x80urvecurve"))
+    with pytest.raises(RecordError, match="damaged or is not a database"):
+        Record.open(project)
+    repair(project)
+    with Record.open(project) as again:
+        assert again.experiments() == [] or again.experiment().runs
+
+
+@pytest.mark.parametrize("held", ["7", "[", '{"test.loss": []}'])
+def test_finals_that_are_none_are_not_added_to(held, record, project):
+    with closing(sqlite3.connect(project / "record.sqlite")) as connection, connection:
+        connection.execute("update run set finals = ?", (held,))
+    with pytest.raises(RecordError, match="damaged or is not a database"):
+        record.write(updates=[RunUpdate("r0", "training", 3)])
 
 
 def test_a_damaged_page_is_found_when_it_is_read(record, project):

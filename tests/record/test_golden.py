@@ -7,12 +7,15 @@ version gets a folder of its own.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from thalweg.record import Record
+from thalweg.record.checking import examine
 from thalweg.record.tables import (
     ArraysUpdate,
     Checkpoint,
@@ -141,9 +144,35 @@ def test_format_version_1_is_still_written_so(tmp_path):
     shutil.copytree(GOLDEN, tmp_path / "golden")
     schemas = []
     for name in ("made", "golden"):
-        with Record.open(tmp_path / name) as record:
-            schemas.append(record._connection.execute("select sql from sqlite_master").fetchall())
+        with Record.open(tmp_path / name, write=True) as record:  # checksums came later
+            schemas.append(described(record))
     assert schemas[0] == schemas[1]
+
+
+def described(record: Record) -> list[object]:
+    """Tables and indices, and the columns of each."""
+    ask = record._connection.execute
+    names = ask("select type, name from sqlite_master order by name").fetchall()
+    return [(names, ask(f"pragma table_xinfo({name})").fetchall()) for _, name in names]
+
+
+def test_a_record_without_checksums_gets_them_as_it_goes_on(tmp_path):
+    project = tmp_path / "record"
+    shutil.copytree(GOLDEN, project)
+    assert examine(project).well
+    with Record.open(project, write=True) as record:
+        steps, values = np.array([7, 8]), np.array([1.0, 2.0])
+        record.write(
+            updates=[RunUpdate("run-a", "finished", 8)],
+            series=[SeriesChunk("run-a", "train.loss", steps, values)],
+            finished_checkpoint="wave-1",
+        )
+    assert examine(project).well
+    with closing(sqlite3.connect(project / "record.sqlite")) as connection, connection:
+        told = connection.execute("select checksum from curve order by key").fetchall()
+        assert [checksum is None for (checksum,) in told] == [True] * (len(told) - 1) + [False]
+        connection.execute("update curve set value_blob = zeroblob(length(value_blob))")
+    assert set(examine(project).curves) == {"run-a"}
 
 
 def test_the_stored_record_is_small():

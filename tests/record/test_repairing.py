@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from thalweg.errors import RecordError
 from thalweg.record import Record, files
@@ -56,6 +57,24 @@ def file_of(project: Path, table: str) -> Path:
     return project / "arrays" / name
 
 
+def flip(table: str) -> Callable[[Path], None]:
+    """Change the last bit of the last number of a file."""
+
+    def flipped(project: Path) -> None:
+        path = file_of(project, table)
+        held = path.read_bytes()
+        path.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+
+    return flipped
+
+
+# Half of a stretch as it was, and nothing where the other half was.
+HALVED = change(
+    "update curve set value_blob = cast(substr(value_blob, 1, 400) || zeroblob(400) as blob) "
+    "where cohort = 1"
+)
+
+
 def cut(table: str) -> Callable[[Path], None]:
     return lambda project: os.truncate(file_of(project, table), 70)
 
@@ -88,17 +107,21 @@ def test_a_whole_record(written):
     [
         (cut("array_file"), LOST_TWO),
         (lambda project: file_of(project, "array_file").unlink(), LOST_TWO),
+        (flip("array_file"), LOST_TWO),
+        (HALVED, LOST_TWO),
         (cut("checkpoint"), LOST_THIRD),
+        (flip("checkpoint"), LOST_THIRD),
         (lambda project: file_of(project, "checkpoint").unlink(), LOST_THIRD),
         (change("delete from checkpoint"), LOST_THIRD),
         (change("update checkpoint set step = 40"), LOST_THIRD),
         (change("delete from array_file"), LOST_TWO),
+        (change("update checkpoint set file = '/tmp/x.safetensors'"), LOST_THIRD),
         (change("""update array_file set names = '["b"]'"""), LOST_TWO),
         (change("update curve set value_blob = zeroblob(400) where cohort = 1"), LOST_TWO),
         (change("update curve set step_blob = x'01' where cohort = 1"), LOST_TWO),
         (change("update run set step = 99 where id = 'r0'"), LOST_ONE),
         (change("update run set outcome = 'waiting' where id = 'r0'"), LOST_ONE),
-        (change("insert into curve select 9, cohort, name, last, step_blob, value_blob "
+        (change("insert into curve select 9, cohort, name, last, step_blob, value_blob, null "
                 "from curve where cohort = 1"), LOST_TWO),
         # A row that says nothing is lost itself; the rest is as it was.
         (change("update run set finals = '{' where id = 'r0'"), WHOLE[1:]),
@@ -125,6 +148,47 @@ def test_what_is_wrong_is_forgotten(written, harm, left):
                 assert record.series("train.loss", [run.id])[run.id][0][-1] == run.step
 
 
+def test_numbers_that_were_changed_are_not_gone_on_from_or_shown(written):
+    flip("checkpoint")(written)
+    HALVED(written)
+    with Record.open(written) as record:
+        with pytest.raises(RecordError, match=r"damaged \(it is not what was written\)"):
+            record.checkpoint("w")
+        with pytest.raises(RecordError, match="is not what was written"):
+            record.series("train.loss", ["r0"])
+
+
+@pytest.mark.parametrize("name", ["../../mine.safetensors", "ABSOLUTE", "", "..", 7, b"x"])
+def test_a_record_does_not_lead_to_files_elsewhere(name, written):
+    mine = written.parent / "mine.safetensors"
+    save_file({"x": np.ones(3)}, mine)
+    name = str(mine) if name == "ABSOLUTE" else name
+    with closing(sqlite3.connect(written / "record.sqlite")) as connection, connection:
+        connection.execute("update checkpoint set file = ?, checksum = null", (name,))
+    with pytest.raises(RecordError, match="for a file of arrays"), Record.open(written) as record:
+        record.checkpoint("w")
+    with (
+        pytest.raises(RecordError, match="for a file of arrays"),
+        Record.open(written, write=True) as record,
+    ):
+        record.write(finished_checkpoint="w")  # which deletes its file
+    assert mine.exists()
+
+
+def test_a_pipe_where_a_file_should_be(written):
+    for table in ("array_file", "checkpoint"):
+        path = file_of(written, table)
+        path.unlink()
+        os.mkfifo(path)  # whoever opens it waits for ever
+    found = examine(written)
+    assert set(found.arrays) == {"r0", "r1"}
+    assert set(found.checkpoints) == {"w"}
+    with Record.open(written) as record:
+        for attempt in (lambda: record.arrays("r0"), lambda: record.checkpoint("w")):
+            with pytest.raises(RecordError, match="it is no file"):
+                attempt()
+
+
 @pytest.mark.parametrize("page", range(1, 20))
 def test_a_page_of_the_database_is_torn(written, page):
     database = written / "record.sqlite"
@@ -147,19 +211,19 @@ def test_a_page_of_the_database_is_torn(written, page):
 
 
 def test_a_file_that_is_superseded_meanwhile(written, monkeypatch):
-    shapes, writer = files.shapes, Record.open(written, write=True)
+    shapes, writer = files.checked_shapes, Record.open(written, write=True)
 
-    def late(path: Path) -> object:
+    def late(path: Path, checksum: int | None) -> object:
         if writer.writable and path.name == file_of(written, "checkpoint").name:
             writer.writable = False
             path.rename(path.with_suffix(".away"))
             try:
-                return shapes(path)
+                return shapes(path, checksum)
             finally:
                 path.with_suffix(".away").rename(path)
-        return shapes(path)
+        return shapes(path, checksum)
 
-    monkeypatch.setattr(files, "shapes", late)
+    monkeypatch.setattr(files, "checked_shapes", late)
     assert examine(written).well
     assert not writer.writable
     writer.close()

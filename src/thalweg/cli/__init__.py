@@ -59,6 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = f" ({error})" if str(error) else ""
         print(f"Error: there is too little memory{reason}; ask for fewer rows", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        from thalweg.engine.failing import failure
+
+        failed = failure(error, "computing")
+        if failed is None:
+            raise
+        print(f"Error: {failed}", file=sys.stderr)
+        return 1
     except OSError as error:
         if error.filename is not None:
             raise

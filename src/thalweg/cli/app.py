@@ -141,13 +141,11 @@ def app() -> None:
     help="Train elsewhere: ray (started here), ray:auto, ray:HOST:PORT, ray://HOST:PORT, slurm; "
     "processes or processes:HOST:PORT, together with others.",
 )
-@click.option(
-    "--cores", default=1, metavar="N", help="Of each task on a cluster.", show_default=True
-)
+@click.option("--cores", type=int, metavar="N", help="Of each task on a cluster; 1 if not given.")
 @click.option(
     "--gpus", type=int, metavar="N", help="Of each task; 1 if not given and a Ray cluster has any."
 )
-@click.option("--jobs", default=16, metavar="N", help="Most at once on Slurm.", show_default=True)
+@click.option("--jobs", type=int, metavar="N", help="Most at once on Slurm; 16 if not given.")
 @click.option("--processes", type=int, metavar="N", help="How many compute together.")
 @click.option("--process", type=int, metavar="N", help="Which of them this is, from 0.")
 @click.option("--profile", is_flag=True, help="Tell what programs spend their time on.")

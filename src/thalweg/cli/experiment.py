@@ -124,9 +124,16 @@ def _agree(runs: int, yes: bool) -> None:
 
 def _trainer(on: str | None, **given: Any) -> AbstractContextManager[Train | None]:
     """What trains runs: this process, or a cluster for as long as it is entered."""
+    given = {name: value for name, value in given.items() if value is not None}
     if on is None:
-        if given["processes"] is not None or given["process"] is not None:
+        if given.keys() & {"processes", "process"}:
             raise SpecError("--processes and --process need --on processes:HOST:PORT")
+        if given:
+            needing = " and ".join(f"--{name}" for name in given)
+            raise SpecError(
+                f"{needing} {'needs' if len(given) == 1 else 'need'} --on PLACE: this machine "
+                "trains on all its cores and GPUs"
+            )
         return nullcontext(train)
     from thalweg.cluster import Place, connected
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 import sys
 import threading
@@ -29,11 +30,14 @@ from thalweg.engine.devices import agreed, told
 from thalweg.engine.plan import Job
 from thalweg.engine.train import train
 from thalweg.engine.wave import Progress
-from thalweg.errors import ClusterError
+from thalweg.errors import ClusterError, DeviceError
 from thalweg.record.store import Record
 from thalweg.record.tables import Checkpoint, Program
 
 __all__ = ["Processes"]
+
+# What a failure says that is not of a device, but of what connects it with those of others.
+_OF_OTHERS = re.compile("gloo|nccl|connection|peer|coordination|heartbeat|unavailable", re.I)
 
 # Seconds until a process that says nothing is taken for lost, and that all wait for the last one.
 LOST_AFTER, WAIT = 30, 300
@@ -184,15 +188,22 @@ def _printing_apart() -> Iterator[None]:
 
 @contextmanager
 def _lost() -> Iterator[None]:
-    """Say in one sentence that computing together has failed."""
+    """Say in one sentence that computing together has failed.
+
+    A device that fails says so itself, in its own process; what the others then hear is that this
+    one was lost.
+    """
     try:
         yield
-    except (JaxRuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (DeviceError, JaxRuntimeError, ValueError) as error:
+        said = error.__cause__ if isinstance(error, DeviceError) else error
+        reason = " ".join(str(said).split())
         if isinstance(error, ValueError) and "Gloo" not in reason:  # which JAX raises as it comes
             raise
         # At its end JAX would wait for the others, and then abort.
         atexit.register(_leave)
+        if isinstance(error, DeviceError) and not _OF_OTHERS.search(reason):
+            raise
         raise ClusterError(
             "a process was lost, and the others cannot go on without it; give all of them the "
             f"same commands again to go on from the last checkpoint ({reason})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 import time
 import uuid
@@ -227,8 +228,15 @@ class _Training:
         name = wave_id(attempt.wave.jobs)
         self._losses[name] += 1
         if self._losses[name] == MOST_LOSSES:
-            *_, reason = str(attempt.job.exception()).strip().splitlines()
             raise ClusterError(
                 f"a wave of {len(attempt.wave.jobs)} runs has lost {MOST_LOSSES} jobs in turn; the "
-                f"last one: {reason}; logs are in {self._root / 'logs'}"
+                f"last one: {_reason(attempt.job.exception())}; logs are in {self._root / 'logs'}"
             )
+
+
+def _reason(error: Exception | None) -> str:
+    """Why a job failed: what it raised, which submitit puts between its trace and where logs are;
+    the last line where it was ended."""
+    lines = str(error).strip().splitlines()
+    raised = [line for line in lines if re.match(r"[\w.]+Error: ", line)]
+    return (raised or lines)[-1].removeprefix("thalweg.errors.")

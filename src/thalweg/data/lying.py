@@ -67,7 +67,7 @@ def lying_table(
             missing = _kept(parquet, chosen, answer.present, numbers, Finding("table", named))
     except DataError as error:
         raise DataError(f"{path}: {error}" if path not in str(error) else str(error)) from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a Parquet file, or is damaged: {error}") from error
     shape, dtype = (int(answer.present.sum()), len(chosen)), np.dtype(np.float32)
     origin.check([0])

@@ -33,7 +33,7 @@ def read_csv(path: str, delimiter: str = ",") -> pa.Table:
             parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True),
         )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:  # the second from what it is packed with
         raise DataError(f"{path} is not a well-formed table: {error}") from error
 
 
@@ -41,7 +41,7 @@ def read_parquet(path: str) -> pa.Table:
     """Read a Parquet file."""
     try:
         return pyarrow.parquet.ParquetFile(existing(path)).read()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last from names
         raise DataError(f"{path} is not a Parquet file, or is damaged: {error}") from error
 
 
@@ -70,7 +70,10 @@ def table_dataset(
     Raises:
         DataError: the table does not have what is asked for, or a column cannot become numbers.
     """
-    chosen = chosen_columns(_names(table, place), place, target, columns, drop, categorical)
+    try:
+        chosen = chosen_columns(table.column_names, place, target, columns, drop, categorical)
+    except UnicodeDecodeError as error:
+        raise _not_in_utf8(place) from error
     if table.num_rows == 0:
         raise DataError(f"{place} has no rows below its header")
     try:
@@ -82,6 +85,8 @@ def table_dataset(
         ]
     except DataError as error:
         raise DataError(f"{place}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise _not_in_utf8(place) from error
     return Dataset(
         inputs=np.concatenate([column.values for column in inputs], axis=1),
         targets=answer.values,
@@ -92,11 +97,8 @@ def table_dataset(
     )
 
 
-def _names(table: pa.Table, place: str) -> list[str]:
-    try:
-        return table.column_names
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place} is not text in UTF-8; save it with that encoding") from error
+def _not_in_utf8(place: str) -> DataError:
+    return DataError(f"{place} is not text in UTF-8; save it with that encoding")
 
 
 def chosen_columns(

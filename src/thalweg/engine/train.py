@@ -21,6 +21,7 @@ from thalweg.engine import devices, program
 from thalweg.engine.arithmetic import USUAL, Arithmetic, data_type, in_precision
 from thalweg.engine.compilation import compile_seconds, made_ahead
 from thalweg.engine.devices import EVERYWHERE, put
+from thalweg.engine.failing import explained, training
 from thalweg.engine.feeding import Fed, InMemory, Supply, most_runs
 from thalweg.engine.lanes import Pool, Rows
 from thalweg.engine.layout import Layout
@@ -69,6 +70,10 @@ def train(jobs: Sequence[Job], record: Record, *, profile: bool = False) -> Iter
         record: open for writing.
         profile: whether the record is to know what programs spend their time on, which takes two
             more calls of each.
+
+    Raises:
+        DeviceError: a device fails, which ends the training: it may fail whatever is asked of it
+            next.
     """
     devices.prepare()
     waiting = {checkpoint.id: checkpoint for checkpoint in record.checkpoints()}
@@ -85,7 +90,8 @@ def train(jobs: Sequence[Job], record: Record, *, profile: bool = False) -> Iter
         description = wave.program.description
         if profile:
             if wave.program.id not in profiles:
-                profiles[wave.program.id] = wave.profiled()
+                with explained(training(wave.jobs)):
+                    profiles[wave.program.id] = wave.profiled()
             description = {**description, "profile": profiles[wave.program.id]}
         spent = compiling[wave.program.id]
         program = replace(wave.program, compile_seconds=spent, description=description)
@@ -159,7 +165,8 @@ def _differing(arithmetic: Arithmetic) -> dict[str, Any]:
 
 def made(pools: Pools, record: Recorder, planned: Planned) -> Wave:
     """A wave, compiled. Runs in a thread: the record is handed on, and not looked into."""
-    with in_precision(planned.members.shape.arithmetic.precision):
+    precision = planned.members.shape.arithmetic.precision
+    with in_precision(precision), explained(f"preparing for {training(planned.jobs)}"):
         return _made(pools, record, planned)
 
 

@@ -27,6 +27,7 @@ from thalweg.engine.carrying import without_past
 from thalweg.engine.compilation import compile_seconds
 from thalweg.engine.curves import Curves
 from thalweg.engine.devices import agreed, fetched
+from thalweg.engine.failing import explained, training
 from thalweg.engine.feeding import Supply
 from thalweg.engine.kept import named_fitted
 from thalweg.engine.lanes import Lane, State
@@ -172,12 +173,13 @@ class Wave:
         return each_within(precise, self._train(resume))
 
     def _train(self, resume: Checkpoint | None) -> Iterator[Progress]:
-        begin = self._resume(resume) if resume is not None else 0
-        self.data.follow(self.timetable.calls(begin, self.longest), lambda: self.live)
-        try:
-            yield from self._trained(begin)
-        finally:
-            self.data.close()
+        with explained(training(self.jobs)):
+            begin = self._resume(resume) if resume is not None else 0
+            self.data.follow(self.timetable.calls(begin, self.longest), lambda: self.live)
+            try:
+                yield from self._trained(begin)
+            finally:
+                self.data.close()
 
     def _trained(self, begin: int) -> Iterator[Progress]:
         clock, compiled = time.perf_counter(), compile_seconds(own=True)

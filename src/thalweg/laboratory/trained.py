@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.catalogue.decoders import Decoder, Greedy
+from thalweg.engine.failing import explained
 from thalweg.engine.kept import decided, generated, said
 from thalweg.engine.plan import Job
 from thalweg.laboratory.writing import Writing, written_by
@@ -55,5 +56,5 @@ class Trained:
         return self._each(generated, count, seed)
 
     def _each(self, answer: Callable[..., T], *asked: Any) -> dict[str, T]:
-        with Record.open(self.project) as record:
+        with Record.open(self.project) as record, explained("asking recorded runs"):
             return {run: answer(job, record.arrays(run), *asked) for run, job in self.jobs.items()}

@@ -1,6 +1,7 @@
 """Whether a record is whole: its database, the files it names, and that all of it fits together.
 
-What cannot be known is whether a number is the one that was written: nothing here computes.
+Checksums tell whether the numbers of curves and arrays are those that were written; of the others,
+which are few, it cannot be known: nothing here computes.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from thalweg.record.schema import (
     check_knows_arrays,
     columns,
     connected,
+    curve_checksum,
     explained,
     has_table,
     no_record,
+    selected,
 )
 
 __all__ = ["Examined", "examine", "is_sound"]
@@ -154,9 +157,9 @@ def _database_fault(connection: sqlite3.Connection) -> str:
     loose = connection.execute("pragma foreign_key_check").fetchone()
     if loose is not None:
         return f"a row of the table {loose[0]} refers to one of {loose[2]} that is not there"
-    for table, kinds in columns().items():
+    for table in columns():
         if has_table(connection, table):
-            for row in connection.execute(f"select {', '.join(kinds)} from {table}"):
+            for row in connection.execute(f"select {selected(connection, table)} from {table}"):
                 if not is_sound(table, row):
                     return f"a row of the table {table} cannot be read"
     return ""
@@ -165,7 +168,11 @@ def _database_fault(connection: sqlite3.Connection) -> str:
 def is_sound(table: str, row: Sequence[object]) -> bool:
     """Whether a row has values of the kinds its table has, and JSON where JSON belongs."""
     for (name, kind), value in zip(columns()[table].items(), row, strict=True):
+        if value is None and name == "checksum":
+            continue
         if not isinstance(value, _KINDS[kind]):
+            return False
+        if name == "file" and not files.is_name(value):
             return False
         wanted = _JSON.get((table, name))
         if wanted is not None and not isinstance(_decoded(value), wanted):
@@ -195,15 +202,16 @@ def _check_curves(
     """
     stretches: dict[tuple[int, str], list[np.ndarray]] = defaultdict(list)
     ends: dict[int, int] = defaultdict(lambda: -1)  # the last step of a cohort
-    for cohort, name, last, steps, values in connection.execute(
-        "select cohort, name, last, step_blob, length(value_blob) from curve order by key"
-    ):
-        rows = cohorts.get(cohort, {})
+    query = f"select {selected(connection, 'curve')} from curve order by key"
+    for _, cohort, name, last, steps, blob, checksum in connection.execute(query):
+        rows, values = cohorts.get(cohort, {}), len(blob)
         numbers = np.frombuffer(steps[: len(steps) // 4 * 4], "<i4")
         height = max(rows.values(), default=-1) + 1
         whole = len(steps) == 4 * len(numbers) > 0 and values % len(steps) == 0
-        if not whole or values // len(steps) < height or numbers[-1] != last:
-            found.curves |= {runs[run].id: f"{name} is cut off" for run in rows}
+        cut = not whole or values // len(steps) < height or numbers[-1] != last
+        if cut or checksum not in (None, curve_checksum(steps, blob)):
+            fault = f"{name} is {'cut off' if cut else 'not what was written'}"
+            found.curves |= {runs[run].id: fault for run in rows}
             continue
         stretches[cohort, name].append(numbers)
         ends[cohort] = max(ends[cohort], last)
@@ -253,13 +261,14 @@ def _check_arrays(
 ) -> None:
     """Every file that is named holds what it is said to, and every run that ended has arrays."""
     having: set[int] = set()
-    rows = connection.execute("select cohort, file, names from array_file").fetchall()
-    for cohort, file, text in rows:
+    query = f"select {selected(connection, 'array_file')} from array_file"
+    rows = connection.execute(query).fetchall()
+    for _, cohort, file, text, checksum in rows:
         members = cohorts.get(cohort, {})
         having |= members.keys()
         height = max(members.values(), default=-1) + 1
         try:
-            shapes = files.shapes(folder / file)
+            shapes = files.checked_shapes(files.located(folder, file), checksum)
         except RecordError as error:
             found.arrays |= {runs[run].id: _fault_of(file, error) for run in members}
             continue
@@ -287,12 +296,13 @@ def _check_checkpoints(
     """Every checkpoint can be gone on from, and every run that has begun has one."""
     by_id = {run.id: run for run in runs.values()}
     carried: set[str] = set()
-    rows = connection.execute("select id, runs, step, file from checkpoint").fetchall()
-    for id, text, step, file in rows:
+    query = f"select {selected(connection, 'checkpoint')} from checkpoint"
+    rows = connection.execute(query).fetchall()
+    for id, text, step, file, _, checksum in rows:
         members = [str(run) for run in json.loads(text)]
         ended = [run for run in members if run not in by_id or run in found.lost]
         try:
-            files.shapes(folder / file)
+            files.checked_shapes(files.located(folder, file), checksum)
         except RecordError as error:
             found.checkpoints[id] = _fault_of(file, error)
             continue

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,16 +25,26 @@ from thalweg.errors import RecordError
 
 __all__ = [
     "FileMissing",
+    "Saved",
     "StoredArrays",
+    "check",
+    "checked_shapes",
     "delete_files",
+    "is_name",
     "list_files",
+    "located",
     "lock_for_writing",
     "make_folder",
     "read_places",
     "save_arrays",
-    "shapes",
     "sync_folder",
 ]
+
+
+_REMEDY = "restore it from a backup, or let `thalweg doctor --repair` forget its runs"
+
+# Bytes of a file that are read at a time.
+BLOCK = 1 << 20
 
 
 def make_folder(folder: Path) -> None:
@@ -55,7 +67,7 @@ def lock_for_writing(project: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 20, 0).decode()
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace")
         os.close(descriptor)
         raise RecordError(
             f"another process (pid {holder or 'unknown'}) is writing {project}; wait until it is "
@@ -66,8 +78,15 @@ def lock_for_writing(project: Path) -> int:
     return descriptor
 
 
-def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    """Write arrays to a new file that is complete and on disk on return; returns its name."""
+class Saved(NamedTuple):
+    """A file of arrays: its name, and the CRC-32 of what was written to it."""
+
+    name: str
+    checksum: int
+
+
+def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> Saved:
+    """Write arrays to a new file that is complete and on disk on return."""
     name = f"{uuid.uuid4().hex}.safetensors"
     partial = folder / f"{name}.partial"
     try:
@@ -85,7 +104,7 @@ def save_arrays(folder: Path, arrays: Mapping[str, np.ndarray]) -> str:
         partial.unlink(missing_ok=True)
         raise
     sync_folder(folder)
-    return name
+    return Saved(name, zlib.crc32(data))
 
 
 def sync_folder(folder: Path) -> None:
@@ -97,22 +116,43 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_name(value: object) -> bool:
+    """Whether something is the name of a file of arrays: a word, which leads to no other folder."""
+    return isinstance(value, str) and re.fullmatch(r"\w+\.safetensors", value, re.A) is not None
+
+
+def located(folder: Path, name: str) -> Path:
+    """Where a file of arrays is.
+
+    Raises:
+        RecordError: the record names what no writer has put there.
+    """
+    if not is_name(name):
+        raise RecordError(
+            f"{folder.parent}/record.sqlite is damaged: it has {name!r:.40} for a file of arrays; "
+            f"{_REMEDY}"
+        )
+    return folder / name
+
+
 def delete_files(folder: Path, names: Iterable[str]) -> None:
-    """Delete files; those already gone do not matter."""
+    """Delete files, finished or not; those already gone do not matter."""
     for name in names:
-        (folder / name).unlink(missing_ok=True)
+        whole = located(folder, str(name).removesuffix(".partial"))
+        whole.with_name(name).unlink(missing_ok=True)
 
 
 def list_files(folder: Path) -> list[str]:
     """Names of all array files, complete or not."""
-    return [path.name for path in folder.glob("*.safetensors*")]
+    names = (path.name for path in folder.glob("*.safetensors*"))
+    return [name for name in names if is_name(name.removesuffix(".partial"))]
 
 
 def read_places(folder: Path, places: Mapping[str, tuple[str, int]]) -> dict[str, np.ndarray]:
     """Arrays by name, each from a row of the array of that name in a file; nothing else is read."""
     arrays = {}
     for file, row in dict.fromkeys(places.values()):
-        with _opened(folder / file) as opened:
+        with _opened(located(folder, file)) as opened:
             for name, place in places.items():
                 if place == (file, row):
                     arrays[name] = np.asarray(opened.get_slice(name)[row])
@@ -143,29 +183,53 @@ class FileMissing(RecordError):
     """A file is not there; either superseded since its name was read, or lost."""
 
 
-def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of the arrays of a file that is whole, by name.
+def checked_shapes(path: Path, checksum: int | None) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays of a file that is whole, by name; arguments and errors of ``check``.
 
-    Raises:
-        RecordError: it is missing or damaged.
+    That arrays fill the file to its end is known before it is read.
     """
     with _opened(path) as file:
-        # Arrays fill the file to its end, which safetensors checks; reading finds bad sectors.
-        return {name: file.get_tensor(name).shape for name in file.keys()}  # noqa: SIM118
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    check(path, checksum)
+    return shapes
+
+
+def check(path: Path, checksum: int | None) -> None:
+    """Read a file to its end, which finds bad sectors, and numbers that were changed.
+
+    Args:
+        path: of the file.
+        checksum: of what was written to it; None where that is not known.
+
+    Raises:
+        RecordError: it is missing, cannot be read, or is not what was written.
+    """
+    with _explained(path):
+        found = 0
+        with path.open("rb") as file:
+            while some := file.read(BLOCK):
+                found = zlib.crc32(some, found)
+        if checksum not in (None, found):
+            raise ValueError("it is not what was written")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    with _explained(path), safe_open(path, framework="numpy") as file:
+        yield file
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a file into a sentence with what to do."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            yield file
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")  # opening or reading it might not end
+        yield
     except FileNotFoundError as error:
         raise FileMissing(
             f"{path} is missing, although the record names it; put the folder arrays back beside "
-            f"record.sqlite, or let `thalweg doctor --repair` forget its runs"
+            "record.sqlite, or let `thalweg doctor --repair` forget its runs"
         ) from error
     except (SafetensorError, OSError, ValueError, TypeError, IndexError) as error:
-        raise RecordError(
-            f"{path} is damaged ({error}); restore it from a backup, or let `thalweg doctor "
-            f"--repair` forget its runs"
-        ) from error
+        raise RecordError(f"{path} is damaged ({error}); {_REMEDY}") from error

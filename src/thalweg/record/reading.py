@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.errors import RecordError
-from thalweg.record.schema import has_table
+from thalweg.record.schema import curve_checksum, has_table, selected
 from thalweg.record.tables import Adjustment, Experiment, Outcome, Program, Run
 
 __all__ = [
@@ -29,7 +29,8 @@ __all__ = [
     "read_series_names",
 ]
 
-CheckpointRow = tuple[str, tuple[str, ...], int, str, dict[str, Any]]  # id, runs, step, file, extra
+# Id, runs, step, file, extra, checksum of the file.
+CheckpointRow = tuple[str, tuple[str, ...], int, str, dict[str, Any], int | None]
 
 SPLITS = ("train", "validation", "test", "batch")  # prefixes of series that are of no layer
 
@@ -188,11 +189,14 @@ def read_series(
     ):
         members.setdefault(cohort, []).append((run, row))
     stretches: dict[int, list[tuple[bytes, bytes]]] = {}
-    for cohort, steps, values in connection.execute(
-        "select cohort, step_blob, value_blob from curve where name = ? "
+    asked = selected(connection, "curve", "cohort", "step_blob", "value_blob", "checksum")
+    for cohort, steps, values, checksum in connection.execute(
+        f"select {asked} from curve where name = ? "
         "and cohort in (select value from json_each(?)) order by last",
         (name, json.dumps(list(members))),
     ):
+        if checksum not in (None, curve_checksum(steps, values)):
+            raise ValueError(f"a stretch of {name} is not what was written")
         stretches.setdefault(cohort, []).append((steps, values))
 
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -231,10 +235,10 @@ def _join_parts(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray,
 
 def checkpoint_rows(connection: sqlite3.Connection) -> list[CheckpointRow]:
     """All checkpoints, without their arrays."""
-    rows = connection.execute("select id, runs, step, file, extra from checkpoint order by id")
+    query = f"select {selected(connection, 'checkpoint')} from checkpoint order by id"
     return [
-        (id, tuple(json.loads(runs)), step, file, json.loads(extra))
-        for id, runs, step, file, extra in rows
+        (id, tuple(json.loads(runs)), step, file, json.loads(extra), checksum)
+        for id, runs, step, file, extra, checksum in connection.execute(query)
     ]
 
 

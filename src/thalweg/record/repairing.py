@@ -16,7 +16,14 @@ from pathlib import Path
 
 from thalweg.record import files
 from thalweg.record.checking import examine, is_sound
-from thalweg.record.schema import ADJUSTMENTS, columns, connected, explained, has_table
+from thalweg.record.schema import (
+    ADJUSTMENTS,
+    columns,
+    connected,
+    explained,
+    has_table,
+    selected,
+)
 from thalweg.record.store import Record
 from thalweg.record.writing import unnamed
 
@@ -122,13 +129,13 @@ def _copied(database: Path, made: sqlite3.Connection) -> set[str]:
                     if table == "adjustment" and not has_table(old, table):
                         break
                     order = ", ".join(f"{key} {direction}" for key in _keys(made, table))
-                    query = f"select {', '.join(kinds)} from {table} order by {order}"
+                    query = f"select {selected(old, table)} from {table} order by {order}"
                     for row in old.execute(query):
                         if is_sound(table, row):
                             made.execute(f"insert or ignore into {table} values ({marks})", row)
                         else:
                             torn.add(table)
-                except sqlite3.DatabaseError:
+                except (sqlite3.DatabaseError, UnicodeDecodeError):  # which it may quote
                     torn.add(table)
     return torn
 

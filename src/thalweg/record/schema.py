@@ -10,11 +10,14 @@ which run's.
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from thalweg.errors import RecordError
 
@@ -23,14 +26,20 @@ __all__ = [
     "FORMAT_VERSION",
     "DamagedRecord",
     "NoRecord",
+    "Senseless",
     "check_knows_arrays",
     "columns",
     "connected",
+    "curve_checksum",
     "decoded",
     "explained",
     "has_table",
     "no_record",
+    "read_json",
+    "selected",
 ]
+
+T = TypeVar("T")
 
 FORMAT_VERSION = 1  # kept in the file as `pragma user_version`
 APPLICATION_ID = 0x54686C77  # "Thlw": tells a record from any other SQLite file
@@ -84,7 +93,8 @@ create table curve (
     name text not null,
     last integer not null,                  -- last of the steps
     step_blob blob not null,                -- int32, little-endian, [step]
-    value_blob blob not null                -- float32, little-endian, [run, step]
+    value_blob blob not null,               -- float32, little-endian, [run, step]
+    checksum integer                        -- CRC-32 of both; null before there were any
 );
 create index curve_by_cohort on curve (cohort, name, last);
 create table checkpoint (
@@ -92,13 +102,15 @@ create table checkpoint (
     runs text not null,
     step integer not null,
     file text not null,
-    extra text not null
+    extra text not null,
+    checksum integer                        -- CRC-32 of the file
 ) without rowid;
 create table array_file (
     key integer primary key,                -- grows: a later file supersedes an earlier one
     cohort integer not null,
     file text not null unique,
-    names text not null
+    names text not null,
+    checksum integer                        -- CRC-32 of the file
 );
 create index array_file_by_cohort on array_file (cohort);
 """
@@ -116,6 +128,10 @@ create table if not exists adjustment (
     request text not null
 )
 """
+
+
+class Senseless(Exception):
+    """A row holds what no writer has put there; ``explained`` says so."""
 
 
 class NoRecord(RecordError):
@@ -137,6 +153,35 @@ def columns() -> dict[str, dict[str, str]]:
             table: {name: kind.lower() for _, name, kind, *_ in connection.execute(query)}
             for table, query in described.items()
         }
+
+
+def curve_checksum(steps: bytes, values: bytes) -> int:
+    """CRC-32 of a stretch of a curve."""
+    return zlib.crc32(values, zlib.crc32(steps))
+
+
+def selected(connection: sqlite3.Connection, table: str, *names: str) -> str:
+    """Columns of a table, all where none is named, as a query asks for them.
+
+    Checksums are null in a record that was made before there were any.
+    """
+    kept = _has_checksums(connection, table)
+    asked = names or columns()[table]
+    return ", ".join("null" if name == "checksum" and not kept else name for name in asked)
+
+
+def _has_checksums(connection: sqlite3.Connection, table: str) -> bool:
+    return "checksum" in {name for _, name, *_ in connection.execute(f"pragma table_info({table})")}
+
+
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    """Make room for checksums in a record that was made before there were any.
+
+    A Thalweg of that time reads and writes it all the same, so it has the same format version.
+    """
+    for table, kinds in columns().items():
+        if "checksum" in kinds and not _has_checksums(connection, table):
+            connection.execute(f"alter table {table} add column checksum integer")
 
 
 def has_table(connection: sqlite3.Connection, name: str) -> bool:
@@ -165,7 +210,9 @@ def connected(database: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
             # Every commit is synced. kill -9 alone would not need it, but files that a transaction
             # supersedes are deleted after it, so a loss of power must not undo it.
             connection.execute("pragma synchronous = full")
-            if not held:
+            if held:
+                _add_checksums(connection)
+            else:
                 _create(connection)
         elif not held:
             raise no_record(database.parent)
@@ -281,6 +328,8 @@ def explained(project: Path) -> Iterator[None]:
     """
     try:
         yield
+    except (Senseless, UnicodeDecodeError) as error:  # the second where SQLite quotes the database
+        raise _record_error(_DAMAGED, project, str(error)) from error
     except sqlite3.Error as error:
         # An extended code keeps its family in the low byte.
         sentence = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
@@ -301,6 +350,21 @@ def decoded(project: Path) -> Iterator[None]:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise _record_error(_DAMAGED, project, str(error)) from error
+
+
+def read_json(text: object, kind: type[T]) -> T:
+    """JSON of a row, for those who write.
+
+    Raises:
+        Senseless: it is none, or of another kind.
+    """
+    try:
+        held = json.loads(str(text))
+    except (ValueError, RecursionError) as error:
+        raise Senseless(f"{text!r:.40} in a row cannot be read") from error
+    if not isinstance(held, kind):
+        raise Senseless(f"{text!r:.40} in a row is of another kind")
+    return held
 
 
 def _record_error(sentence: str | None, project: Path, error: str) -> RecordError:

@@ -165,11 +165,11 @@ class Record:
             if finished_checkpoint is not None:
                 stale += writing.drop_checkpoint(connection, finished_checkpoint)
             if checkpoint is not None:
-                file = save(checkpoint.arrays)
-                stale += writing.put_checkpoint(connection, checkpoint, file)
+                saved = save(checkpoint.arrays)
+                stale += writing.put_checkpoint(connection, checkpoint, saved)
             if arrays is not None:
-                file = save(arrays.arrays)
-                stale += writing.name_arrays(connection, keys, self._cohorts, arrays, file)
+                saved = save(arrays.arrays)
+                stale += writing.name_arrays(connection, keys, self._cohorts, arrays, saved)
         self._delete_unnamed(stale)
 
     def _check_writable(self) -> None:
@@ -190,7 +190,7 @@ class Record:
             raise
 
     @contextmanager
-    def _new_files(self) -> Iterator[Callable[[Mapping[str, np.ndarray]], str]]:
+    def _new_files(self) -> Iterator[Callable[[Mapping[str, np.ndarray]], files.Saved]]:
         """Writes files of arrays; what fails inside takes them away again.
 
         A commit that fails is outside, and leaves them: some of it may be on disk all the same,
@@ -199,9 +199,10 @@ class Record:
         """
         written: list[str] = []
 
-        def save(arrays: Mapping[str, np.ndarray]) -> str:
-            written.append(files.save_arrays(self._arrays, arrays))
-            return written[-1]
+        def save(arrays: Mapping[str, np.ndarray]) -> files.Saved:
+            saved = files.save_arrays(self._arrays, arrays)
+            written.append(saved.name)
+            return saved
 
         try:
             yield save
@@ -278,8 +279,8 @@ class Record:
         with self._snapshot() as connection:
             rows = reading.checkpoint_rows(connection)
         return [
-            Checkpoint(id, runs, step, files.StoredArrays(self._arrays / file), extra)
-            for id, runs, step, file, extra in rows
+            Checkpoint(id, runs, step, files.StoredArrays(files.located(self._arrays, file)), extra)
+            for id, runs, step, file, extra, _ in rows
         ]
 
     def checkpoint(self, id: str) -> Checkpoint:
@@ -294,8 +295,10 @@ class Record:
                 return reading.checkpoint_row(connection, id)
 
         def load(row: reading.CheckpointRow) -> Checkpoint:
-            id, runs, step, file, extra = row
-            return Checkpoint(id, runs, step, dict(files.StoredArrays(self._arrays / file)), extra)
+            id, runs, step, file, extra, checksum = row
+            path = files.located(self._arrays, file)
+            files.check(path, checksum)  # what goes on from it would hide the damage
+            return Checkpoint(id, runs, step, dict(files.StoredArrays(path)), extra)
 
         return self._load(find, load)
 

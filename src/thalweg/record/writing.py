@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from thalweg.errors import RecordError
-from thalweg.record.schema import ADJUSTMENTS
+from thalweg.record.files import Saved
+from thalweg.record.schema import ADJUSTMENTS, Senseless, curve_checksum, read_json
 from thalweg.record.tables import (
     Adjustment,
     ArraysUpdate,
@@ -180,7 +181,7 @@ def update_runs(
         raise RecordError(f"program {program} is not in the record; add it with add_programs first")
     query = "select key, finals from run where key in (select value from json_each(?))"
     stored = connection.execute(query, (_json([keys[update.run] for update in updates]),))
-    finals = {key: json.loads(text) for key, text in stored}
+    finals = {key: _read_finals(text) for key, text in stored}
     for update in updates:
         finals[keys[update.run]] |= update.finals
     connection.executemany(
@@ -267,8 +268,10 @@ def append_series(
             _check_follows(connection, cohort, sharing, name, first)
             with np.errstate(over="ignore"):  # beyond float32 is infinite
                 matrix = np.array([values[run][place] for run in runs]).astype("<f4", copy=False)
+            blob = matrix.tobytes()
             row = {"cohort": cohort, "name": name, "last": last, "step_blob": steps}
-            _insert(connection, "curve", [row | {"value_blob": matrix.tobytes()}])
+            row |= {"value_blob": blob, "checksum": curve_checksum(steps, blob)}
+            _insert(connection, "curve", [row])
 
 
 def _checked_steps(chunk: SeriesChunk) -> bytes:
@@ -313,15 +316,18 @@ def _check_follows(
 # ------------------------------------------------------------------------------ files: by name only
 
 
-def put_checkpoint(connection: sqlite3.Connection, checkpoint: Checkpoint, file: str) -> list[str]:
+def put_checkpoint(
+    connection: sqlite3.Connection, checkpoint: Checkpoint, saved: Saved
+) -> list[str]:
     """Name the file of a checkpoint; returns the file it supersedes, if any."""
     stale = drop_checkpoint(connection, checkpoint.id)
     row = {
         "id": checkpoint.id,
         "runs": _json(checkpoint.runs),
         "step": int(checkpoint.step),
-        "file": file,
+        "file": saved.name,
         "extra": _json(checkpoint.extra),
+        "checksum": saved.checksum,
     }
     _insert(connection, "checkpoint", [row])
     return stale
@@ -351,12 +357,12 @@ def name_arrays(
     keys: Mapping[str, int],
     cohorts: Cohorts,
     update: ArraysUpdate,
-    file: str,
+    saved: Saved,
 ) -> list[str]:
     """Name a file of arrays of runs; returns the files of which nothing is needed any more."""
     cohort = cohorts.number(connection, tuple(keys[run] for run in update.runs))
-    row = {"cohort": cohort, "file": file, "names": _json(sorted(update.arrays))}
-    _insert(connection, "array_file", [row])
+    row = {"cohort": cohort, "file": saved.name, "names": _json(sorted(update.arrays))}
+    _insert(connection, "array_file", [row | {"checksum": saved.checksum}])
     stale = _superseded(connection, cohorts.sharing(connection, cohort))
     connection.executemany("delete from array_file where file = ?", [(name,) for name in stale])
     return stale
@@ -376,7 +382,7 @@ def _superseded(connection: sqlite3.Connection, cohorts: str) -> list[str]:
     newer: dict[int, set[str]] = {}  # names by run, while going back in time
     needed: set[str] = set()
     for run, file, text in connection.execute(query, (cohorts,)):
-        names, held = json.loads(text), newer.setdefault(run, set())
+        names, held = list(map(str, read_json(text, list))), newer.setdefault(run, set())
         if not held.issuperset(names):
             needed.add(file)
             held.update(names)
@@ -403,6 +409,13 @@ def _insert(
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _read_finals(text: str) -> dict[str, float]:
+    held = read_json(text, dict)
+    if not all(isinstance(value, int | float) for value in held.values()):
+        raise Senseless(f"{text!r:.40} are no finals")
+    return held
 
 
 def _finals(finals: Any) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+import zipfile
 from pathlib import Path
 from tokenize import TokenError
-from zipfile import is_zipfile
 
 import numpy as np
 
@@ -16,6 +17,17 @@ from thalweg.part import choice, part
 from thalweg.tasks import TableTask, classification
 
 __all__ = ["Arrays"]
+
+# What numpy raises of a file that is none of its own: headers are read as a piece of Python.
+_UNREADABLE = (
+    EOFError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+)
 
 
 @part
@@ -97,16 +109,15 @@ def _lying(path: str) -> tuple[np.memmap, Files]:
         raise DataError(f"there is no file {path} (looked in {Path.cwd()})")
     files = Files.of([file])
     try:
-        if is_zipfile(file):
-            raise DataError(f"{path} is an archive; save each array by itself with numpy.save")
-        with np.errstate(over="ignore"):
-            lying = np.lib.format.open_memmap(file, "r")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, OverflowError, TokenError) as error:  # as headers of any bytes may raise
-        raise DataError(
-            f"{path} must be a whole .npy file of numbers; files of Python objects are not read"
-        ) from error
+        # Of headers that are written as Python 2 did, and of lengths beyond all numbers.
+        with warnings.catch_warnings(), np.errstate(over="ignore"):
+            warnings.simplefilter("ignore", UserWarning)
+            lying = np.lib.format.open_memmap(file, mode="r")
+    except _UNREADABLE as error:
+        sentence = "must be a whole .npy file of numbers; files of Python objects are not read"
+        if zipfile.is_zipfile(file):
+            sentence = "is an archive; save each array by itself with numpy.save"
+        raise DataError(f"{path} {sentence}") from error
     if lying.dtype.kind not in "fiub":
         raise DataError(f"{path} must hold numbers, got {lying.dtype}")
     if not lying.flags.c_contiguous:
