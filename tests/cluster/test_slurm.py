@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import pickle
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.commands import SPEC, environment, run_here, start
@@ -19,7 +21,12 @@ from tests.cluster.trainings import (
     until,
 )
 
+from thalweg.cluster.place import Place
+from thalweg.record import Record
+
 pytest.importorskip("submitit")
+
+from thalweg.cluster.slurm import SEAL, Slurm
 
 JOB = b"submitit.core._submit"
 
@@ -54,7 +61,7 @@ def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
         process.kill()
         process.wait()  # its pipes are held open by the jobs
     left = max(tmp_path.glob("slurm/wave-*/*.message"))
-    message = pickle.loads(left.read_bytes())
+    message = pickle.loads(left.read_bytes()[SEAL:])
     with on_slurm(spec, tmp_path) as process:
         assert until(lambda: not left.exists())
         assert until(lambda: [*tmp_path.glob("slurm/wave-*/work")])
@@ -62,7 +69,7 @@ def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
             os.kill(job, signal.SIGCONT)
         for path in tmp_path.glob(f"slurm/{left.parent.name.rpartition('-')[0]}-*/work"):
             # What lay there is not trained again.
-            begins = pickle.loads(path.read_bytes()).checkpoint
+            begins = pickle.loads(path.read_bytes()[SEAL:]).checkpoint
             assert begins.step >= message.writes[-1]["checkpoint"].step
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
@@ -70,6 +77,31 @@ def test_what_jobs_wrote_while_nobody_waited_is_taken_in(spec, here, tmp_path):
     assert not [*tmp_path.glob("slurm/wave-*")]
     gone = until(lambda: not parents().keys() & set(jobs))
     assert gone, "jobs end whose folders are gone"
+
+
+class Harmful:
+    """Runs something where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize("seal", [b"", bytes(SEAL), hmac.digest(b"another", b"", "sha256")])
+def test_what_strangers_left_is_thrown_away_unread(monkeypatch, seal, tmp_path):
+    monkeypatch.setenv("THALWEG_SLURM", "local")
+    monkeypatch.setenv("THALWEG_CACHE", str(tmp_path / "cache"))
+    folder, mark = tmp_path / "project" / "slurm" / "wave-of-somebody", tmp_path / "mark"
+    folder.mkdir(parents=True)
+    (folder / "00000000.message").write_bytes(seal + pickle.dumps(Harmful(mark)))
+    with Record.open(tmp_path / "project", write=True) as record:
+        place = Place("slurm", jobs=1)
+        assert not [*Slurm(place).train([], record)]
+    assert not folder.exists()
+    assert not mark.exists()
+    assert (tmp_path / "cache" / "thalweg" / "slurm.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_where_there_is_no_slurm(monkeypatch, tmp_path):

@@ -4,18 +4,25 @@ A job has a folder of its own in ``slurm/`` of the project, which all machines m
 lies there, and its messages, numbered, each appearing whole. This process takes them into the
 record and deletes them. A job whose folder is gone has nothing to do any more, so whatever was
 left by a process that was killed is taken in first, and its folders deleted.
+
+All of it is pickled, as submitit pickles its jobs, and a pickle can run whatever its writer likes.
+So it is sealed with a key that only this user has, and what has another seal, as in a project that
+came from somebody else, is thrown away unread.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 import pickle
 import re
+import secrets
 import shutil
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -34,6 +41,7 @@ from thalweg.cluster.work import (
     train_wave,
 )
 from thalweg.data import Dataset
+from thalweg.data.stored import cache_root
 from thalweg.engine.plan import Job
 from thalweg.engine.train import Planned
 from thalweg.engine.wave import Progress, wave_id
@@ -48,22 +56,25 @@ LOOK_EVERY, MOST_AHEAD = 0.5, 8
 MINUTES = 60
 
 
-def train_in_folder(folder: Path, cores: int, gpus: int) -> None:
+# Bytes of a key, and of a seal.
+KEY, SEAL = 32, 32
+
+
+def train_in_folder(folder: Path, key: bytes, cores: int, gpus: int) -> None:
     """What a job does: it trains the wave of its folder.
 
     Raises:
         OSError: the folder is gone, so nobody waits for the wave.
     """
     compute_on(cores, gpus)
-    work: Work = pickle.loads((folder / "work").read_bytes())
-    names = set(work.datasets)
-    datasets = {name: pickle.loads((_data(folder.parent) / name).read_bytes()) for name in names}
+    work: Work = _read(folder / "work", key)
+    datasets = {name: _read(_data(folder.parent) / name, key) for name in set(work.datasets)}
     numbers = count()
 
     def send(message: Message) -> None:
         while len(_messages(folder)) >= MOST_AHEAD:
             time.sleep(LOOK_EVERY)
-        _write(folder / f"{next(numbers):08}.message", message)
+        _write(folder / f"{next(numbers):08}.message", message, key)
 
     train_wave(work, datasets, send)
 
@@ -76,11 +87,33 @@ def _messages(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.message"))
 
 
-def _write(path: Path, value: Any) -> None:
-    """Write something that appears whole."""
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(pickle.dumps(value))
+def _write(path: Path, value: Any, key: bytes) -> None:
+    """Write something that appears whole, and sealed."""
+    unfinished, held = path.with_suffix(".part"), pickle.dumps(value)
+    unfinished.write_bytes(hmac.digest(key, held, "sha256") + held)
     unfinished.rename(path)
+
+
+def _read(path: Path, key: bytes) -> Any:
+    """What was written; None where it has another seal."""
+    written = path.read_bytes()
+    seal, held = written[:SEAL], written[SEAL:]
+    is_own = hmac.compare_digest(seal, hmac.digest(key, held, "sha256"))
+    return pickle.loads(held) if is_own else None
+
+
+def _own_key() -> bytes:
+    """The key of this user, which is made where there is none yet."""
+    place = cache_root() / "slurm.key"
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = place.with_suffix(f".{uuid.uuid4().hex}")
+        unfinished.touch(mode=0o600)
+        unfinished.write_bytes(secrets.token_bytes(KEY))
+        with suppress(FileExistsError):  # another process was first
+            os.link(unfinished, place)
+        unfinished.unlink()
+    return place.read_bytes()
 
 
 class _Attempt(NamedTuple):
@@ -123,13 +156,14 @@ class Slurm:
             SpecError: runs have schedules that are adjusted by hand.
         """
         check_schedules(jobs)
-        root, inbox, place = record.project / "slurm", Inbox(record), self._place
-        yield from _left_behind(root, inbox)
+        root, place = record.project / "slurm", self._place
+        inbox, key = Inbox(record), _own_key()
+        yield from _left_behind(root, inbox, key)
         outcomes = record.outcomes([job.id for job in jobs])
         jobs = [job for job in jobs if outcomes[job.id] in ("waiting", "training")]
         waves = divided(jobs, record, place.jobs, place.cores, place.gpus or 0)
         datasets = {job.dataset.fingerprint: job.dataset for job in jobs}
-        yield from _Training(self._executor(root), place, root, inbox).run(waves, datasets)
+        yield from _Training(self._executor(root), place, root, inbox, key).run(waves, datasets)
 
     def _executor(self, root: Path) -> submitit.AutoExecutor:
         executor = submitit.AutoExecutor(folder=root / "logs", cluster=self._kind)
@@ -145,19 +179,21 @@ class Slurm:
         return executor
 
 
-def _left_behind(root: Path, inbox: Inbox) -> Iterator[Progress]:
+def _left_behind(root: Path, inbox: Inbox, key: bytes) -> Iterator[Progress]:
     """Take in what jobs wrote after the process that waited for them was killed."""
     for folder in sorted(path for path in root.glob("wave-*") if path.is_dir()):
-        yield from _taken(folder, folder.name.split("-")[1], inbox)
+        yield from _taken(folder, folder.name.split("-")[1], inbox, key)
         shutil.rmtree(folder)
 
 
-def _taken(folder: Path, wave: str, inbox: Inbox) -> Iterator[Progress]:
+def _taken(folder: Path, wave: str, inbox: Inbox, key: bytes) -> Iterator[Progress]:
     """Take in the messages of a wave that are there; the progress of each."""
     for path in _messages(folder):
-        message: Message = pickle.loads(path.read_bytes())
+        message: Message | None = _read(path, key)
+        progress = None
         # Else it was recorded, by a process that was killed before the file was deleted.
-        progress = inbox.receive(message) if inbox.awaits(message, wave) else None
+        if message is not None and inbox.awaits(message, wave):
+            progress = inbox.receive(message)
         path.unlink()
         if progress is not None:
             yield progress
@@ -171,12 +207,19 @@ class _Training:
         place: what each is given.
         root: folder of their folders.
         inbox: where messages go.
+        key: of their seals.
     """
 
     def __init__(
-        self, executor: submitit.AutoExecutor, place: Place, root: Path, inbox: Inbox
+        self,
+        executor: submitit.AutoExecutor,
+        place: Place,
+        root: Path,
+        inbox: Inbox,
+        key: bytes,
     ) -> None:
-        self._executor, self._place, self._root, self._inbox = executor, place, root, inbox
+        self._executor, self._place, self._root = executor, place, root
+        self._inbox, self._key = inbox, key
         self._attempts: list[_Attempt] = []
         self._losses: Counter[str] = Counter()
 
@@ -185,7 +228,7 @@ class _Training:
         _data(self._root).mkdir(parents=True, exist_ok=True)
         try:
             for name, dataset in datasets.items():
-                _write(_data(self._root) / name, dataset)
+                _write(_data(self._root) / name, dataset, self._key)
             with self._executor.batch(allow_implicit_submissions=True):  # one array for all
                 self._attempts += [self._sent_out(wave) for wave in waves]
             while self._attempts:
@@ -195,7 +238,7 @@ class _Training:
         finally:
             for attempt in self._attempts:
                 attempt.job.cancel(check=False)
-            for _ in _left_behind(self._root, self._inbox):
+            for _ in _left_behind(self._root, self._inbox, self._key):
                 pass
             shutil.rmtree(_data(self._root))
 
@@ -203,15 +246,15 @@ class _Training:
         name = wave_id(wave.jobs)
         folder = self._root / f"wave-{name}-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
-        _write(folder / "work", Work.of(wave, self._inbox.checkpoint(name)))
-        where = folder.resolve(), self._place.cores, self._place.gpus or 0
+        _write(folder / "work", Work.of(wave, self._inbox.checkpoint(name)), self._key)
+        where = folder.resolve(), self._key, self._place.cores, self._place.gpus or 0
         return _Attempt(wave, folder, self._executor.submit(train_in_folder, *where))
 
     def _look(self, attempt: _Attempt) -> Iterator[Progress]:
         """Take in what is there of a wave; send it out again if its job has ended too early."""
         name = wave_id(attempt.wave.jobs)
         over = attempt.job.done()  # asked before, as the last messages may come meanwhile
-        for progress in _taken(attempt.folder, name, self._inbox):
+        for progress in _taken(attempt.folder, name, self._inbox, self._key):
             self._losses[name] = 0
             yield progress
             if progress.finished:
