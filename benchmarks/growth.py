@@ -2,10 +2,10 @@
 
     python benchmarks/growth.py [--runs 1 10 100 1000 10000] [--picture benchmarks/growth.svg]
 
-The command is ``thalweg run`` of a tiny network on moons, one learning rate and so many seeds, from
-its start as a process to its report, with its programs in the cache as after a first time. Beside
-it a process in which a PyTorch loop trains the same runs one after the other, as far as that takes
-a minute or two. Memory is the most a process held at once.
+The command is ``thalweg run`` of a tiny network on moons, up to 100 learning rates of 100 seeds
+each, from its start as a process to its report, with its programs in the cache as after a first
+time. Beside it a process in which a PyTorch loop trains as many runs one after the other, as far as
+that takes a minute. Memory is the most a process held at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from thalweg.report.parts import Axis, Figure, Line, LinePanel
 
 SPEC = """\
 question = "What do so many runs cost?"
-seeds = {runs}
+seeds = {seeds}
 
 [data]
 moons = {{ samples = 300, noise = 0.2 }}
@@ -34,7 +34,7 @@ moons = {{ samples = 300, noise = 0.2 }}
 mlp = {{ hidden = [8] }}
 
 [optimizer]
-adam = {{ learning_rate = 0.01 }}
+adam = {{ learning_rate = {rates} }}
 
 [training]
 epochs = 20
@@ -88,7 +88,9 @@ def taken(command: list[str], left: Path | None = None) -> Cost:
 def thalweg(runs: int, folder: Path) -> Cost:
     """A whole command: training, comparing, the record and the report."""
     spec, project = folder / f"{runs}.toml", folder / f"project {runs}"
-    spec.write_text(SPEC.format(runs=runs))
+    rates = max(runs // 100, 1)
+    asked = f'"0.001..0.1 log {rates}"' if rates > 1 else "0.01"
+    spec.write_text(SPEC.format(seeds=runs // rates, rates=asked))
     given = ["run", spec, "--project", project, "--report", folder / "report.html"]
     return taken([sys.executable, "-m", "thalweg", *map(str, given)], project)
 

@@ -88,8 +88,8 @@ def convolutions(size: int, filters: tuple[int, int], batch: int, steps: int) ->
 
 WORKS = {
     "lenet": lambda: convolutions(28, (16, 32), 64, 8),
-    "convolutions_8": lambda: convolutions(8, (8, 16), 32, 50),
-    "lstm_16": lambda: recurrent(20, 16, 4, 16, steps=50),
+    "convolutions_8": lambda: convolutions(8, (8, 16), 32, 200),
+    "lstm_16": lambda: recurrent(20, 16, 4, 16, steps=200),
     "lstm_64": lambda: recurrent(50, 64, 16, 32),
     "lstm_128": lambda: recurrent(50, 128, 32, 64),
 }
@@ -115,12 +115,16 @@ def thalweg(work: Work, runs: int) -> Call:
 def pytorch(work: Work, runs: int) -> dict[str, Call]:
     """The same steps in PyTorch, one run after the other: every layout, and number of threads."""
     counts = sorted({1, cores()}) if runs > 1 else [1]
-    layouts = ["channels first", "channels last"] if len(work.shape) == 3 else ["PyTorch"]
     return {
         f"{layout}, {threads} thread{'s' * (threads > 1)}": peer(work, runs, threads, layout)
-        for layout in layouts
+        for layout in layouts(work)
         for threads in counts
     }
+
+
+def layouts(work: Work) -> list[str]:
+    """In which PyTorch may be given images; its own name where there are none."""
+    return ["channels first", "channels last"] if len(work.shape) == 3 else ["PyTorch"]
 
 
 def peer(work: Work, runs: int, threads: int, layout: str) -> Call:

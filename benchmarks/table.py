@@ -25,7 +25,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from networks import CLASSES, ROWS, WORKS, Work, pytorch, thalweg
+from networks import CLASSES, ROWS, WORKS, Work, layouts, peer, pytorch, thalweg
 from networks import data as rows_of
 from steps import Call, in_turn
 
@@ -74,8 +74,8 @@ def transformer(time: int, width: int, blocks: int, inputs: int, batch: int) -> 
 
 
 TABLE: dict[str, Callable[[], Work]] = {
-    "tiny dense, 2-32-16-10, batch 32": lambda: dense((2, 32, 16), 32, 200),
-    "small dense, 64-128-64-10, batch 64": lambda: dense((64, 128, 64), 64, 50),
+    "tiny dense, 2-32-16-10, batch 32": lambda: dense((2, 32, 16), 32, 1_000),
+    "small dense, 64-128-64-10, batch 64": lambda: dense((64, 128, 64), 64, 200),
     "medium dense, 784-256-128-10, batch 128": lambda: dense((784, 256, 128), 128, 8),
     "convolutions, 8 × 8, 8 and 16 filters, batch 32": WORKS["convolutions_8"],
     "convolutions, 28 × 28, 16 and 32 filters, batch 64": WORKS["lenet"],
@@ -173,7 +173,7 @@ def scikit_learn(work: Work) -> tuple[Call, int]:
 
     dataset = rows_of(work)
     an_epoch = -(-ROWS // work.batch)
-    epochs = -(-8 * work.steps // an_epoch)
+    epochs = -(-2 * work.steps // an_epoch)
     pool = Parallel(n_jobs=cores())
     task = delayed(_fit)
 
@@ -199,12 +199,16 @@ def _fit(hidden: Any, batch: int, epochs: int, x: np.ndarray, y: np.ndarray, see
 def ray_tune(work: Work) -> tuple[Call, int]:
     """Ray Tune: a PyTorch loop of every run on one core each, and the steps of all its runs.
 
-    A run has as many steps as take some seconds, as a trial is a process, which takes two to start.
+    A run has as many steps as take three seconds: a trial is a process, which takes two to start.
     """
     import torch
     from ray import tune
 
-    steps, dataset = 40 * work.steps, rows_of(work)
+    dataset, alone = rows_of(work), peer(work, 1, 1, layouts(work)[0])
+    alone()
+    begin = time.perf_counter()
+    alone()
+    steps = int(3 * work.steps / (time.perf_counter() - begin))
     inputs = np.moveaxis(dataset.inputs, -1, 1) if len(work.shape) == 3 else dataset.inputs
     given = {
         "network": work.peer(),
