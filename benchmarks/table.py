@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from networks import CLASSES, ROWS, WORKS, Work, layouts, peer, pytorch, thalweg
 from networks import data as rows_of
-from steps import Call, in_turn
+from steps import Call, for_pytorch, in_turn
 
 from thalweg.catalogue.networks import MLP, VGG, Transformer
 from thalweg.engine.devices import cores, prepare
@@ -94,12 +94,10 @@ def ensemble(work: Work, runs: int) -> Call:
     import torch
     from torch.func import functional_call, grad, stack_module_state, vmap
 
-    dataset, base = rows_of(work), work.peer()
+    base = work.peer()
     parameters, buffers = stack_module_state([deepcopy(base) for _ in range(runs)])
     held = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-    inputs = np.moveaxis(dataset.inputs, -1, 1) if len(work.shape) == 3 else dataset.inputs
-    x = torch.from_numpy(np.array(inputs, order="C"))
-    y = torch.from_numpy(dataset.targets.astype(np.int64))
+    x, y = _tensors(work)
     optimizer = torch.optim.Adam(held.values())
 
     def loss(own: Any, beside: Any, x: Any, y: Any) -> Any:
@@ -117,6 +115,16 @@ def ensemble(work: Work, runs: int) -> Call:
             optimizer.step()
 
     return several
+
+
+def _tensors(work: Work) -> tuple[Any, Any]:
+    """Inputs, images with channels first, and targets."""
+    import torch
+
+    dataset = rows_of(work)
+    images = len(work.shape) == 3
+    x = for_pytorch(dataset.inputs, False) if images else torch.from_numpy(dataset.inputs.copy())
+    return x, torch.from_numpy(dataset.targets.astype(np.int64))
 
 
 def keras(work: Work) -> tuple[Call, int]:
@@ -201,21 +209,15 @@ def ray_tune(work: Work) -> tuple[Call, int]:
 
     A run has as many steps as take three seconds: a trial is a process, which takes two to start.
     """
-    import torch
     from ray import tune
 
-    dataset, alone = rows_of(work), peer(work, 1, 1, layouts(work)[0])
+    alone = peer(work, 1, 1, layouts(work)[0])
     alone()
     begin = time.perf_counter()
     alone()
     steps = int(3 * work.steps / (time.perf_counter() - begin))
-    inputs = np.moveaxis(dataset.inputs, -1, 1) if len(work.shape) == 3 else dataset.inputs
-    given = {
-        "network": work.peer(),
-        "x": torch.from_numpy(np.array(inputs, order="C")),
-        "y": torch.from_numpy(dataset.targets.astype(np.int64)),
-    }
-    trial = tune.with_parameters(partial(_trial, steps, work.batch), **given)
+    x, y = _tensors(work)
+    trial = tune.with_parameters(partial(_trial, steps, work.batch), network=work.peer(), x=x, y=y)
     folder = tempfile.mkdtemp()
 
     def several() -> None:
