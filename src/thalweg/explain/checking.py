@@ -14,6 +14,7 @@ from thalweg.errors import SpecError
 from thalweg.explain.backward import backward, with_direction
 from thalweg.explain.graphs import Graph
 from thalweg.explain.paths import count, paths
+from thalweg.explain.tracing import in_doubles
 
 __all__ = ["Check", "checked", "differences"]
 
@@ -58,7 +59,7 @@ def checked(
     """The gradients of all inputs by all ways.
 
     Args:
-        function, arguments: what the graph is of; numbers and arrays.
+        function, arguments: what the graph is of.
         graph: as ``tracing.graph`` makes it.
         direction: as in ``backward``.
         most: the most paths, and the most entries of an input, that are gone through.
@@ -66,18 +67,16 @@ def checked(
     start = with_direction(graph, direction)
     by_backward = backward(graph, direction).of_inputs()
     with jax.enable_x64(True):
-        given = [jnp.asarray(a) for a in arguments]
-        given = [
-            a.astype(jnp.float64) if isinstance(raw, int | float) else a
-            for raw, a in zip(arguments, given, strict=True)
-        ]
+        leaves, structure = jax.tree.flatten(tuple(arguments))
+        given = [in_doubles(leaf) for leaf in leaves]
         of_floats = [n for n, a in enumerate(given) if jnp.issubdtype(a.dtype, np.floating)]
         if len(of_floats) != len(by_backward):
             raise SpecError("the arguments are not those of the graph")
 
         def weighted(*floats: Any) -> jax.Array:
             own = dict(zip(of_floats, floats, strict=True))
-            result = function(*(own.get(n, a) for n, a in enumerate(given)))
+            mixed = [own.get(n, a) for n, a in enumerate(given)]
+            result = function(*structure.unflatten(mixed))
             return jnp.sum(jnp.asarray(result) * start)
 
         floats = [given[n] for n in of_floats]

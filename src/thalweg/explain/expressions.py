@@ -70,9 +70,9 @@ FUNCTIONS: Mapping[str, Function] = {
     "tan": Function(jnp.tan),
     "where": Function(jnp.where, 3),
     **{
-        name: _part(name, activation)
-        for name, activation in ((name, part()) for name, part in members(FAMILIES["activations"]).items())
-        if is_elementwise(activation)
+        name: _part(name, part())
+        for name, part in members(FAMILIES["activations"]).items()
+        if is_elementwise(part())
     },
 }
 CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
@@ -132,7 +132,7 @@ class Expression:
 
 def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:
     match node:
-        case ast.Constant(value=value):
+        case ast.Constant(value=int() | float() as value):
             # Never a Python integer: 9**9**9 would not end.
             return np.float64(value)
         case ast.Name(id=name):
@@ -266,9 +266,9 @@ class _Reader:
         if name != "where":
             return given
         match given[0]:
-            case ast.Compare(left=left, ops=[kind], comparators=[right]) if type(
-                kind
-            ) in _COMPARISONS:
+            case ast.Compare(left=left, ops=[kind], comparators=[right]) if (
+                type(kind) in _COMPARISONS
+            ):
                 return (left, right, *given[1:])
         raise self.refused(given[0], "is no condition; write one such as x > 0")
 

@@ -146,9 +146,7 @@ class Graph:
                 f"{self.values[edge.source].name} are {target.size:,} × {source.size:,} numbers; "
                 "at most a million are shown"
             )
-        rows = [
-            self.passed(edge, row.reshape(target.shape)) for row in np.eye(target.size)
-        ]
+        rows = [self.passed(edge, row.reshape(target.shape)) for row in np.eye(target.size)]
         return np.reshape(rows, (*target.shape, *source.shape))
 
     def number_of(self, name: str) -> int:

@@ -13,8 +13,17 @@ __all__ = ["PLUMBING", "constant_word", "kink_of", "label_of", "said"]
 
 #: What only changes shape, type or order; it has no label.
 PLUMBING = frozenset(
-    "broadcast_in_dim convert_element_type copy copy_p expand_dims optimization_barrier reshape "
-    "squeeze transpose".split()
+    {
+        "broadcast_in_dim",
+        "convert_element_type",
+        "copy",
+        "copy_p",
+        "expand_dims",
+        "optimization_barrier",
+        "reshape",
+        "squeeze",
+        "transpose",
+    }
 )
 
 _INFIX = {

@@ -1,4 +1,4 @@
-"""Pages about one computation: forward, backward, paths, formulas and checks, as parts of a page."""
+"""Pages about one computation: forward, backward, all paths, formulas and checks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.catalogue.families import FAMILIES, members
 from thalweg.errors import SpecError
 from thalweg.explain.backward import Backward, Step, backward
 from thalweg.explain.checking import Check, checked
+from thalweg.explain.explanation import Explanation
 from thalweg.explain.graphs import Edge, Graph, Value
 from thalweg.explain.paths import cost_of_backward, cost_of_paths, count, paths
 from thalweg.explain.tracing import graph as traced
@@ -142,26 +144,31 @@ def _bracketed(number: str) -> str:
 
 def backpropagation(
     function: Callable[..., Any],
-    arguments: Mapping[str, Any],
+    arguments: Mapping[str, Any] | Sequence[Any],
     title: str,
     *,
     folds: Sequence[str] | None = None,
     direction: Any = None,
     most_paths: int = LISTED,
-) -> parts.Page:
-    """All about a computation and its gradients.
+) -> Explanation:
+    """All about a computation and its gradients: forward, backward, paths, formula and check.
 
     Args:
         function: of the arguments in their order; gives one array.
-        arguments: numbers or arrays by name.
+        arguments: numbers, arrays or trees of them; by name, if the function's are not to be used.
         title: of the page.
-        folds: named parts that are shown as one value each; none where left out.
+        folds: named parts that are shown as one value each; the activations if left out.
         direction: as in ``backward``.
         most_paths: paths that are listed; of more there is only the number.
+
+    Raises:
+        SpecError: there is no graph, or no gradient, or no such part.
     """
-    given = tuple(arguments.values())
-    whole = traced(function, *given, names=tuple(arguments))
-    shown = whole.without_plumbing().folded(*(folds or ()))
+    by_name = isinstance(arguments, Mapping)
+    given = tuple(arguments.values()) if by_name else tuple(arguments)
+    whole = traced(function, *given, names=tuple(arguments) if by_name else ())
+    shown = whole.without_plumbing()
+    shown = shown.folded(*(_activations(shown) if folds is None else folds))
     back = backward(shown, direction)
     checks = checked(function, given, shown, direction)
     sections = [
@@ -171,7 +178,44 @@ def backpropagation(
         *_formulas(whole, function),
         parts.Section("Check", (_checks(checks),)),
     ]
-    return parts.Page(title, (*_remarks(shown), *sections))
+    page = parts.Page(title, (*_remarks(shown), *sections))
+    return Explanation(page, _data(shown, back, checks))
+
+
+def _activations(graph: Graph) -> list[str]:
+    """Parts of a graph that have the name of an activation, the first or a later of that name."""
+    known = members(FAMILIES["activations"])
+    found = dict.fromkeys(group for value in graph.values for group in value.groups)
+    return [group for group in found if group.split(" ")[0] in known]
+
+
+def _data(graph: Graph, back: Backward, checks: Sequence[Check]) -> dict[str, Any]:
+    gradients = back.gradients
+    return {
+        "values": [
+            {
+                "name": value.name,
+                "operation": value.operation,
+                "made_of": made_of(graph, value),
+                "value": value.value.tolist(),
+                "gradient": gradients[number].tolist() if number in gradients else None,
+                "kink": value.kink,
+            }
+            for number, value in enumerate(graph.values)
+        ],
+        "gradients": {
+            check.name: {
+                "backward": check.by_backward.tolist(),
+                "paths": None if check.by_paths is None else np.asarray(check.by_paths).tolist(),
+                "jax": check.by_jax.tolist(),
+                "differences": None
+                if check.by_differences is None
+                else check.by_differences.tolist(),
+            }
+            for check in checks
+        },
+        "paths": {graph.values[number].name: count(graph, number) for number in graph.inputs},
+    }
 
 
 def _remarks(graph: Graph) -> Iterator[parts.Section]:
@@ -225,9 +269,7 @@ def _table(graph: Graph, back: Backward) -> parts.Table:
     return parts.Table(columns, tuple(rows), "llrrl")
 
 
-def _path_sections(
-    graph: Graph, direction: Any, most: int
-) -> Iterator[parts.Section]:
+def _path_sections(graph: Graph, direction: Any, most: int) -> Iterator[parts.Section]:
     held: list[parts.Part] = []
     counted = []
     for number in graph.inputs:

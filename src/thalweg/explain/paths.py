@@ -74,8 +74,8 @@ def paths(
             f"there are {there:,} paths from {graph.values[source].name} to the output, more than "
             f"the {most:,} that are listed; the backward pass has their sum"
         )
-    start = with_direction(graph, direction)
-    return tuple(_made(graph, way, start) for way in _ways(graph, source, _counts(graph)))
+    found = _gone_back(graph, source, with_direction(graph, direction))
+    return tuple(sorted(found, key=lambda path: [edge.target for edge in path.edges]))
 
 
 def cost_of_paths(graph: Graph, source: int) -> Cost:
@@ -85,9 +85,7 @@ def cost_of_paths(graph: Graph, source: int) -> Cost:
     @cache
     def length(number: int) -> int:
         """Edges of all paths from a value, taken together."""
-        return sum(
-            counts[edge.target] + length(edge.target) for edge in graph.readers[number]
-        )
+        return sum(counts[edge.target] + length(edge.target) for edge in graph.readers[number])
 
     for number in range(graph.output, source - 1, -1):  # so that no call goes deep
         length(number)
@@ -122,23 +120,19 @@ def _counts(graph: Graph) -> list[int]:
     return counts
 
 
-def _ways(graph: Graph, source: int, counts: list[int]) -> Iterator[tuple[Edge, ...]]:
-    """Ways to the output, without recursion: graphs may be deep."""
-    waiting: list[tuple[int, tuple[Edge, ...]]] = [(source, ())]
+def _gone_back(graph: Graph, source: int, start: np.ndarray) -> Iterator[Path]:
+    """Paths from the output back, so that what comes back along a part is shared by all on it."""
+    between: dict[int, list[Edge]] = {}
+    for edge in edges_between(graph, source):
+        between.setdefault(edge.target, []).append(edge)
+    # Without recursion: graphs may be deep.
+    waiting: list[tuple[int, tuple[Edge, ...], np.ndarray]] = [(graph.output, (), start)]
     while waiting:
-        number, way = waiting.pop()
-        if number == graph.output:
-            yield way
+        number, way, gradient = waiting.pop()
+        if number == source:
+            yield Path(way, np.asarray(gradient))
             continue
-        waiting += [
-            (edge.target, (*way, edge))
-            for edge in reversed(graph.readers[number])
-            if counts[edge.target]
-        ]
-
-
-def _made(graph: Graph, way: tuple[Edge, ...], gradient: np.ndarray) -> Path:
-    for edge in reversed(way):
-        known = graph.slopes.get(edge)
-        gradient = graph.passed(edge, gradient) if known is None else gradient * known
-    return Path(way, np.asarray(gradient))
+        for edge in between.get(number, ()):
+            slope = graph.slopes.get(edge)
+            own = graph.passed(edge, gradient) if slope is None else gradient * slope
+            waiting.append((edge.source, (edge, *way), own))

@@ -7,8 +7,10 @@ are by hand. What comes out is compared with automatic differentiation at random
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import jax
@@ -30,14 +32,14 @@ Expr = Any  # of SymPy, whose types say too little to be checked
 _ONE = sympy.Integer(1)
 
 
-class sigmoid(sympy.Function):  # noqa: N801 (printed by this name)
+class sigmoid(sympy.Function):
     """σ(u) = 1/(1 + e⁻ᵘ), whose derivative is said in terms of itself."""
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return self * (1 - self)
 
 
-class softplus(sympy.Function):  # noqa: N801
+class softplus(sympy.Function):
     """log(1 + eᵘ), whose derivative is the sigmoid."""
 
     def fdiff(self, argindex: int = 1) -> Expr:
@@ -94,9 +96,7 @@ _MADE: Mapping[str, Callable[..., Expr]] = {
 }
 # Functions that are computed in a roundabout way, so that no large number overflows.
 _BY_NAME: Mapping[str, Callable[..., Expr]] = {
-    "logaddexp": lambda a, b: (
-        softplus(a) if b == 0 else sympy.log(sympy.exp(a) + sympy.exp(b))
-    ),
+    "logaddexp": lambda a, b: softplus(a) if b == 0 else sympy.log(sympy.exp(a) + sympy.exp(b)),
 }
 
 
@@ -129,15 +129,19 @@ def _constant(value: Value, array: np.ndarray) -> Expr:
         return sympy.true if number else sympy.false
     if not np.isfinite(number):
         return sympy.nan if np.isnan(number) else sympy.oo if number > 0 else -sympy.oo
-    # A number that is a short fraction, a known constant or a root was most likely meant as that.
-    exact = sympy.nsimplify(number, [sympy.pi, sympy.E], tolerance=1e-15, rational_conversion="exact")
-    plain = sympy.nsimplify(number, tolerance=1e-15, rational=True)
-    if plain.q <= 10_000:
-        return plain
-    root = sympy.nsimplify(number**2, tolerance=1e-14, rational=True)
-    if root.q <= 100 and number > 0:
-        return sympy.sqrt(root)
-    return exact if sympy.count_ops(exact) < 3 and exact.has(sympy.pi, sympy.E) else sympy.Float(number)
+    return _recognized(number)
+
+
+def _recognized(number: float) -> Expr:
+    """A number as a short fraction, the root of one, or a multiple of π or e, where it is one."""
+    for unit in (sympy.Integer(1), sympy.pi, sympy.E):
+        ratio = sympy.Rational(Fraction(number / float(unit)).limit_denominator(10_000))
+        if float(ratio * unit) == number:
+            return ratio * unit
+    square = Fraction(number * number).limit_denominator(100)
+    if number > 0 and abs(float(square) - number * number) <= 4e-16 * number * number:
+        return sympy.sqrt(sympy.Rational(square))
+    return sympy.Float(number)
 
 
 def _applied(graph: Graph, value: Value, given: Sequence[Expr]) -> Expr:
@@ -178,7 +182,7 @@ def _given(expression: Expr, condition: Expr, holds: bool) -> Expr:
     return expression.xreplace(known)
 
 
-# --------------------------------------------------------------------------------------- derivatives
+# -------------------------------------------------------------------------------------- derivatives
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,7 @@ def derivative(expression: Expr, name: str) -> tuple[Line, ...]:
 
 
 def _later(expression: Expr, variable: Expr) -> Expr:
-    """The derivative of a part, to be worked out in the next line; at once where nothing is left."""
+    """The derivative of a part, to be worked out in the next line, if there is anything to do."""
     if expression == variable:
         return _ONE
     if not expression.has(variable):
@@ -246,7 +250,8 @@ def _once(expression: Expr, variable: Expr) -> tuple[Expr, str]:
     if expression.is_Pow or isinstance(expression, sympy.exp):
         return _of_power(expression, variable)
     if isinstance(expression, sympy.Piecewise):
-        pairs = [(later(part), condition) for part, condition in expression.args]
+        pieces: Any = expression.args
+        pairs = [(later(part), condition) for part, condition in pieces]
         return sympy.Piecewise(*pairs), "piece by piece"
     if isinstance(expression, sympy.Max | sympy.Min):
         first, *others = expression.args
@@ -343,13 +348,14 @@ def agreement(
     with jax.enable_x64(True), np.errstate(all="ignore"):
         others = np.asarray(jax.vmap(function)(*at.T))
         owns = np.array([complex(numeric(*row)) for row in at])
-    both = np.flatnonzero((owns.imag == 0) & np.isfinite(owns.real) & np.isfinite(others))[:points]
-    own, other = owns.real[both], others[both]
+    are_real = np.isfinite(np.real(owns)) & (np.imag(owns) == 0)
+    both = np.flatnonzero(are_real & np.isfinite(others))[:points]
+    own, other = np.real(owns)[both], others[both]
     differences = np.abs(own - other) / np.maximum(1, np.abs(other))
     return Agreement(len(differences), float(np.max(differences, initial=0.0)))
 
 
-# --------------------------------------------------------------------------------------------- words
+# -------------------------------------------------------------------------------------------- words
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -371,9 +377,6 @@ class _Words(StrPrinter):
     def _print_Abs(self, expr: Expr) -> str:
         return f"|{self._print(expr.args[0])}|"
 
-    def _print_Pi(self, expr: Expr) -> str:
-        return "π"
-
     def _print_Float(self, expr: Expr) -> str:
         return f"{float(expr):.6g}"
 
@@ -386,4 +389,5 @@ class _Words(StrPrinter):
 def in_words(expression: Expr) -> str:
     """A formula in one line of Unicode, for a terminal."""
     text = _Words().doprint(expression)
+    text = re.sub(r"\bpi\b", "π", text)
     return text.replace("*", "·").replace("-", "−").replace("<=", "≤").replace(">=", "≥")

@@ -25,7 +25,7 @@ from thalweg.errors import SpecError
 from thalweg.explain.graphs import Graph, Operand, Pull, Value
 from thalweg.explain.operations import kink_of, label_of
 
-__all__ = ["CUSTOM", "LARGEST", "graph", "inside"]
+__all__ = ["CUSTOM", "LARGEST", "graph", "in_doubles", "inside"]
 
 #: Values in a graph at most.
 LARGEST = 20_000
@@ -61,7 +61,7 @@ def graph(function: Callable[..., Any], *arguments: Any, names: Sequence[str] = 
         ['w', '^2', 'cos']
     """
     with jax.enable_x64(True):
-        given = tuple(jax.tree.map(_in_doubles, argument) for argument in arguments)
+        given = tuple(jax.tree.map(in_doubles, argument) for argument in arguments)
         closed = jax.make_jaxpr(function)(*given)
         if len(closed.out_avals) != 1:
             raise SpecError(
@@ -84,7 +84,9 @@ def inside(value: Value, graph: Graph) -> Graph:
     with jax.enable_x64(True):
         tracer, outputs = _inside(value.operation, value.settings, arrays)
     # Of several outputs one alone has this value; if two have, they are alike.
-    number = next(n for n in outputs if np.array_equal(tracer.known(n), value.value, equal_nan=True))
+    number = next(
+        n for n in outputs if np.array_equal(tracer.known(n), value.value, equal_nan=True)
+    )
     return Graph(tuple(tracer.values), number)
 
 
@@ -95,13 +97,12 @@ def _inside(name: str, settings: Any, arrays: Sequence[Any]) -> tuple[_Tracer, l
     return tracer, tracer.run(inner, constants, given, ())
 
 
-def _in_doubles(leaf: Any) -> jax.Array:
+def in_doubles(leaf: Any) -> jax.Array:
+    """An argument in double precision, where it is of the floating kind or a number of Python's,
+    of which gradients are asked however it is written; other arrays stay as they are."""
     array = jnp.asarray(leaf)
-    # A number of Python's is one that gradients are asked of, however it is written.
-    wanted = np.floating if isinstance(leaf, int | float) else np.inexact
-    if isinstance(leaf, bool) or not jnp.issubdtype(array.dtype, np.number):
-        return array
-    if np.issubdtype(array.dtype, wanted) or isinstance(leaf, int | float):
+    is_number = isinstance(leaf, int | float) and not isinstance(leaf, bool)
+    if is_number or jnp.issubdtype(array.dtype, np.floating):
         return array.astype(jnp.float64)
     return array
 
@@ -196,7 +197,9 @@ class _Tracer:
         for name in filter(None, names):
             wanted = (*groups, name)
             self.parts[wanted] += 1
-            groups = wanted if self.parts[wanted] == 1 else (*groups, f"{name} {self.parts[wanted]}")
+            groups = (
+                wanted if self.parts[wanted] == 1 else (*groups, f"{name} {self.parts[wanted]}")
+            )
         return groups
 
     def step(self, operation: Any, operands: list[Any], groups: tuple[str, ...]) -> list[Any]:
@@ -323,7 +326,7 @@ class _Tracer:
 def _read(held: dict[Any, Any], atom: Any) -> Any:
     """What an operand stands for; numbers are arrays, as those of Python are numbers of values."""
     if isinstance(atom, core.Literal):
-        return np.asarray(atom.val, atom.aval.dtype)
+        return np.asarray(jnp.asarray(atom.val))
     return held[atom]
 
 

@@ -1,4 +1,4 @@
-"""Values and gradients in words: numbers in six digits, small arrays whole, others by their size."""
+"""Values in words: numbers in six digits, small arrays whole, others by their size."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""The commands of ``explain``: small computations, worked out step by step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from thalweg.explain import Explanation
+
+__all__ = ["COMMANDS"]
+
+_FILE = click.Path(path_type=Path)
+COMMANDS: list[click.Command] = []
+
+
+def _explaining(name: str) -> Callable[[Callable[..., Explanation]], click.Command]:
+    """Make a command of a function that gives an explanation."""
+
+    def decorate(function: Callable[..., Explanation]) -> click.Command:
+        @wraps(function)
+        def called(
+            html: Path | None,
+            markdown: Path | None,
+            svg: Path | None,
+            json: bool,
+            **own: Any,
+        ) -> None:
+            _put_out(function(**own), {"html": html, "markdown": markdown, "svg": svg}, json)
+
+        options = (
+            click.option("--html", metavar="FILE", type=_FILE, help="Write a page here as well."),
+            click.option("--markdown", metavar="FILE", type=_FILE, help="Write Markdown here."),
+            click.option("--svg", metavar="FILE", type=_FILE, help="Draw the first figure here."),
+            click.option("--json", is_flag=True, help="Print one JSON object, and nothing else."),
+        )
+        command: Any = called
+        for option in reversed(options):
+            command = option(command)
+        made = click.command(name)(command)
+        COMMANDS.append(made)
+        return made
+
+    return decorate
+
+
+def _put_out(explanation: Explanation, files: dict[str, Path | None], json: bool) -> None:
+    from thalweg.cli import output
+
+    for form, path in files.items():
+        if path is not None:
+            text = getattr(explanation, form)()
+            with output.writing(path) as place:
+                place.write_text(text, encoding="utf-8")
+    if json:
+        output.emit({"title": explanation.page.title, **explanation.data})
+    else:
+        output.say(explanation.text(output.width()).rstrip("\n"))
+
+
+@_explaining("backprop")
+@click.argument("expression")
+@click.argument("values", metavar="[NAME=NUMBER]...", nargs=-1)
+@click.option("--unfold", is_flag=True, help="Show the operations inside activations, too.")
+@click.option(
+    "--paths",
+    "most_paths",
+    type=int,
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="List the paths where there are no more.",
+)
+def backprop(
+    expression: str, values: tuple[str, ...], unfold: bool, most_paths: int
+) -> Explanation:
+    """Forward and backward through a formula, by hand.
+
+    All values, all local derivatives, the backward pass, every path with its product, the
+    derivative as a formula with the rule of every line, and a check by differences. Powers are
+    written **; functions are the elementary ones and the activations of the catalogue.
+
+    \b
+    Examples:
+      thalweg explain backprop "cos(w**2) + sin(w**2)" w=0.8
+      thalweg explain backprop "relu(w*x + b)" w=2 x=-1 b=0.5 --html relu.html
+
+    \b
+    JSON: title, values [{name, operation, made_of, value, gradient, kink}],
+      gradients {name: {backward, paths, jax, differences}},
+      paths {name: number}.
+    """
+    from thalweg.explain import of_expression
+
+    return of_expression(expression, values, unfold=unfold, most_paths=most_paths)
+
+
+@_explaining("graph")
+@click.argument("function", metavar="MODULE:FUNCTION")
+@click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
+def graph(function: str, folds: tuple[str, ...]) -> Explanation:
+    """The graph of a Python function, forward and backward.
+
+    The function is imported from the working folder or an installed package, and called without
+    arguments; where it has some, the module has their values in a tuple, `arguments`.
+
+    \b
+    Example:
+      thalweg explain graph mine:loss --fold dense_0 --html loss.html
+
+    \b
+    JSON: as of `thalweg explain backprop`.
+    """
+    sys.path.insert(0, str(Path.cwd()))
+    from thalweg.explain import of_function
+
+    return of_function(function, folds=folds)
+
+
+@_explaining("update")
+@click.argument("optimizers")
+@click.option("--gradient", metavar="LIST", help='One for each step: "1, 0.5, -0.2".')
+@click.option("--function", metavar="EXPRESSION", help="To make small, in place of gradients.")
+@click.option("--start", metavar="LIST", default="", help="Parameters at first: numbers, or x=4.")
+@click.option("--steps", type=click.IntRange(1, 1000), default=3, show_default=True)
+def update(
+    optimizers: str, gradient: str | None, function: str | None, start: str, steps: int
+) -> Explanation:
+    """Every quantity of every step of optimizers, side by side.
+
+    \b
+    Examples:
+      thalweg explain update adam,rmsprop --gradient "1, 0.5, -0.2"
+      thalweg explain update "momentum = { learning_rate = 0.1 }, newton" \\
+        --function "x**2 + 4*y**2" --start "x=4, y=1"
+
+    \b
+    JSON: title, start, optimizers [{name, optimizer, steps [{value, gradient,
+      quantities, increment, parameters}]}].
+    """
+    from thalweg.explain import of_optimizers
+
+    return of_optimizers(optimizers, gradient, function, start, steps)
