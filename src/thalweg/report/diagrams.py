@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from thalweg.report.graphs import KINDS, SIGNS
+from thalweg.report.graphs import SIGNS
 from thalweg.report.layout import Layout, Room, Run, Sketch, Spacing, lay_out
-from thalweg.report.parts import GraphNode, GraphPanel, NodeKind
+from thalweg.report.parts import NODE_KINDS, GraphNode, GraphPanel, NodeKind
 
 __all__ = ["graph_lines"]
 
@@ -289,7 +289,6 @@ class _Canvas:
 
 def _keys(panel: GraphPanel) -> list[str]:
     """What the kinds of boxes stand for, where there are several."""
-    kinds = [kind for kind in KINDS if any(node.kind == kind for node in panel.nodes)]
-    if len(kinds) < 2:
+    if len(panel.kinds) < 2:
         return []
-    return ["", "   ".join(f"{BORDERS[kind][:3]} {KINDS[kind]}" for kind in kinds)]
+    return ["", "   ".join(f"{BORDERS[kind][:3]} {NODE_KINDS[kind]}" for kind in panel.kinds)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -16,10 +16,10 @@ from itertools import pairwise
 from thalweg.report.colours import Theme
 from thalweg.report.frame import LABEL, title
 from thalweg.report.layout import Layout, Path, Room, Run, Sketch, Spacing, lay_out
-from thalweg.report.parts import GraphEdge, GraphNode, GraphPanel, NodeKind
+from thalweg.report.parts import NODE_KINDS, GraphEdge, GraphNode, GraphPanel
 from thalweg.report.svg import Drawing, element, group, text, text_width, wrap
 
-__all__ = ["MOST_NODES", "draw_graph", "edge_lines", "node_lines", "paths_of", "refuse_many"]
+__all__ = ["MOST_NODES", "SIGNS", "draw_graph", "edge_lines", "node_lines"]
 
 MOST_NODES = 300
 NAME, VALUE = 13.0, 11.0
@@ -30,22 +30,14 @@ SIDE, TOP = 9.0, 5.0
 RADIUS = 12.0
 STACK = 4.0
 BESIDE = 5.0
+# The colour of what stands out.
+LIT = "series-1"
 ARROW = 7.0
 # Between the tips of two arrows at one node.
 NEAREST = 9.0
 # Written in a circle: operations whose sign says it all.
 SIGNS = frozenset("+-−*×·/÷⊕⊗⊙")
 SPACING = Spacing(across=20, lines=9, along=36, beside=14, slope=0.2, widest=70, pad=9, port=13)
-KINDS: dict[NodeKind, str] = {
-    "input": "input",
-    "constant": "constant",
-    "operation": "computed",
-    "output": "output",
-    "fold": "several, folded",
-}
-
-# From places across and along to places on the page.
-Turn = Callable[[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -81,37 +73,25 @@ def draw_graph(
     """
     room = room or panel
     heading, top = title(panel.title, width, theme)
-    down = True
-    layout = _laid_out(room, True)
+    layout, down = _laid_out(room, True), True
     if layout.across > width:
         beside = _laid_out(room, False)
         if beside.along < layout.across:
-            down, layout = False, beside
-    size = (layout.across, layout.along) if down else (layout.along, layout.across)
-    width = max(width, size[0] + 2)
-    left = (width - size[0]) / 2
-
-    def turn(across: float, along: float) -> tuple[float, float]:
-        x, y = (across, along) if down else (along, across)
-        return left + x, top + 1 + y
-
+            layout, down = beside, False
+    across, along = (layout.across, layout.along) if down else (layout.along, layout.across)
+    width = max(width, across + 2)
     shapes = _shapes(room, down)
+    picture = _Picture(layout, shapes, down, (width - across) / 2, top + 1, theme)
     lit = frozenset(panel.highlighted)
-    frames = [_frame(room, layout, path, turn, down, theme) for path in layout.boxes]
-    edges = [
-        _edge(panel.edges[number], number, layout, shapes, turn, down, lit, theme)
-        for number in range(len(panel.edges))
-    ]
-    nodes = [
-        _node(node, shapes[node.name], turn(*layout.nodes[node.name]), down, lit, theme)
-        for node in panel.nodes
-    ]
-    keys, below = _keys(panel, top + size[1] + 18, width, theme)
-    body = "".join([heading, *frames, *edges, *nodes, keys])
-    return Drawing(width, top + size[1] + 4 + below, body)
+    body = [heading, *map(picture.frame, layout.boxes)]
+    for number, (edge, most) in enumerate(zip(panel.edges, room.edges, strict=True)):
+        body.append(picture.edge(number, edge, len(edge_lines(most.label)), edge.name in lit))
+    body += [picture.node(node, node.name in lit) for node in panel.nodes]
+    keys, below = _keys(panel, top + along + 18, width, theme)
+    return Drawing(width, top + along + 4 + below, "".join([*body, keys]))
 
 
-def refuse_many(panel: GraphPanel) -> None:
+def _refuse_many(panel: GraphPanel) -> None:
     """Refuse a graph that nobody could read.
 
     Raises:
@@ -131,12 +111,7 @@ def node_lines(lines: Sequence[str]) -> tuple[str, ...]:
 
 def edge_lines(label: str) -> tuple[str, ...]:
     """The label of an edge as it is drawn, broken where it is long."""
-    return tuple(wrap(label, WIDEST_LABEL, VALUE)) if label else ()
-
-
-def paths_of(panel: GraphPanel) -> dict[str, Path]:
-    """The groups of every node that is in one."""
-    return {node.name: node.groups for node in panel.nodes if node.groups}
+    return tuple(piece for line in label.splitlines() for piece in wrap(line, WIDEST_LABEL, VALUE))
 
 
 # --------------------------------------------------------------------------------- what things take
@@ -145,8 +120,8 @@ def paths_of(panel: GraphPanel) -> dict[str, Path]:
 @lru_cache(maxsize=32)
 def _laid_out(panel: GraphPanel, down: bool) -> Layout:
     """Where everything stands; kept, as a page draws a graph at several widths."""
-    refuse_many(panel)
-    paths = paths_of(panel)
+    _refuse_many(panel)
+    paths = {node.name: node.groups for node in panel.nodes if node.groups}
     names = {path[:depth] for path in paths.values() for depth in range(1, len(path) + 1)}
     sketch = Sketch(
         nodes={name: _room(shape, down) for name, shape in _shapes(panel, down).items()},
@@ -214,128 +189,127 @@ def _title_room(path: Path, down: bool) -> Room:
 # ------------------------------------------------------------------------------------ how they look
 
 
-def _frame(
-    panel: GraphPanel, layout: Layout, path: Path, turn: Turn, down: bool, theme: Theme
-) -> str:
-    """The frame of a group, with its name."""
-    box = layout.boxes[path]
-    (x1, y1), (x2, y2) = turn(box.across, box.along), turn(box.across_end, box.along_end)
-    x, y = turn(*layout.titles[path]) if down else (x1 + SPACING.pad, y1 + SPACING.pad + 5)
-    name = text(x, y + 4, path[-1], size=LABEL, font_weight=600, fill=theme("muted"))
-    size = {"width": x2 - x1, "height": y2 - y1, "rx": 8}
-    return element("rect", x=x1, y=y1, **size, fill=theme("card"), stroke=theme("faint")) + name
+@dataclass(frozen=True)
+class _Picture:
+    """A layout as it is drawn, downwards or to the right, from a corner of the page on."""
 
+    layout: Layout
+    shapes: dict[str, _Shape]
+    down: bool
+    left: float
+    top: float
+    theme: Theme
 
-def _edge(
-    edge: GraphEdge,
-    number: int,
-    layout: Layout,
-    shapes: dict[str, _Shape],
-    turn: Turn,
-    down: bool,
-    lit: frozenset[str],
-    theme: Theme,
-) -> str:
-    """An edge with its arrow and its label."""
-    runs = _trimmed(layout, number, shapes[edge.source], shapes[edge.target], down)
-    tip = runs[-1].across, runs[-1].end
-    # A bend ends before the arrow begins.
-    start = min(runs[-1].start, tip[1] - ARROW - 2)
-    runs[-1] = runs[-1]._replace(start=start, end=tip[1] - ARROW + 1)
-    on = edge.name in lit
-    colour = theme("accent" if on else "muted")
-    way = element(
-        "path", d=_way(runs, turn), fill="none", stroke=colour, stroke_width=2.4 if on else 1.2
-    )
-    corners = (tip, (tip[0] - 3.4, tip[1] - ARROW), (tip[0] + 3.4, tip[1] - ARROW))
-    points = "L".join("{:.1f} {:.1f}".format(*turn(*corner)) for corner in corners)
-    parts = [way, element("path", d=f"M{points}Z", fill=colour)]
-    if number in layout.labels:
-        parts.append(_label(edge, number, layout, turn, down, theme("accent" if on else "ink")))
-    return group(parts, data_edge=edge.name)
+    def at(self, across: float, along: float) -> tuple[float, float]:
+        """A place on the page."""
+        x, y = (across, along) if self.down else (along, across)
+        return self.left + x, self.top + y
 
+    def frame(self, path: Path) -> str:
+        """The frame of a group, with its name."""
+        box = self.layout.boxes[path]
+        x1, y1 = self.at(box.across, box.along)
+        x2, y2 = self.at(box.across_end, box.along_end)
+        x, y = x1 + SPACING.pad, y1 + SPACING.pad + 5
+        if self.down:
+            x, y = self.at(*self.layout.titles[path])
+        size = {"width": x2 - x1, "height": y2 - y1, "rx": 8}
+        ink = {"fill": self.theme("card"), "stroke": self.theme("faint")}
+        name = {"size": LABEL, "font_weight": 600, "fill": self.theme("muted")}
+        return element("rect", x=x1, y=y1, **size, **ink) + text(x, y + 4, path[-1], **name)
 
-def _trimmed(layout: Layout, number: int, source: _Shape, target: _Shape, down: bool) -> list[Run]:
-    """The runs of an edge from the border of its source as it is drawn to that of its target."""
-    runs = list(layout.ways[number])
-    middle, below = layout.nodes[source.node.name][1], layout.nodes[target.node.name]
-    more = STACK if source.node.kind == "fold" else 0.0
-    runs[0] = runs[0]._replace(start=middle + source.half(not down) + more)
-    half = target.half(not down)
-    if target.sign:
-        # Beyond the straight part of its border a sign is round.
-        off = abs(runs[-1].across - below[0]) - (target.half(down) - RADIUS)
-        half = math.sqrt(RADIUS**2 - min(max(off, 0.0), RADIUS) ** 2)
-    runs[-1] = runs[-1]._replace(end=below[1] - half - 1.5)
-    return runs
-
-
-def _way(runs: Sequence[Run], turn: Turn) -> str:
-    """Straight pieces along, and bends between them where they stand apart across."""
-
-    def point(across: float, along: float) -> str:
-        return "{:.1f} {:.1f}".format(*turn(across, along))
-
-    parts = [f"M{point(runs[0].across, runs[0].start)}"]
-    for one, other in pairwise(runs):
-        if abs(one.across - other.across) > 0.05:
-            half = (one.end + other.start) / 2
-            bend = (one.across, half), (other.across, half), (other.across, other.start)
-            parts.append(f"L{point(one.across, one.end)}C{' '.join(point(*p) for p in bend)}")
-    return "".join([*parts, f"L{point(runs[-1].across, runs[-1].end)}"])
-
-
-def _label(
-    edge: GraphEdge, number: int, layout: Layout, turn: Turn, down: bool, colour: str
-) -> str:
-    """What is said beside an edge, on the side where room is kept for it."""
-    lines = edge_lines(edge.label)
-    x, y = turn(*layout.labels[number])
-    before = number in layout.before
-    if down:
-        first = y - VALUE_LINE * (len(lines) - 1) / 2 + 4
-        x, anchor = (x - BESIDE, "end") if before else (x + BESIDE, "start")
-    else:
-        first = y - VALUE_LINE * (len(lines) - 1) - 4 if before else y + VALUE_LINE - 2
-        anchor = "middle"
-    return "".join(
-        text(x, first + VALUE_LINE * index, line, size=VALUE, anchor=anchor, fill=colour)
-        for index, line in enumerate(lines)
-    )
-
-
-def _node(
-    node: GraphNode,
-    shape: _Shape,
-    middle: tuple[float, float],
-    down: bool,
-    lit: frozenset[str],
-    theme: Theme,
-) -> str:
-    """A node: its box or circle, its label, and the lines under or beside it."""
-    x, y = middle
-    values = node_lines(node.lines)
-    parts = [_outline(shape, x, y, node.name in lit, theme)]
-    colour = theme("muted" if node.kind == "constant" else "ink")
-    anchor = "middle"
-    if shape.sign:
-        parts.append(text(x, y + 5, node.label, size=15, anchor="middle", fill=colour))
-        first = y + shape.half(False) + VALUE_LINE - 2
-        if down:
-            x, anchor = x + shape.half(True) + BESIDE, "start"
-            first = y - VALUE_LINE * (len(shape.values) - 1) / 2 + 4
-    else:
-        y -= shape.height / 2 - TOP
-        parts += [
-            text(x, y + NAME_LINE * (index + 1) - 4, name, size=NAME, anchor="middle", fill=colour)
-            for index, name in enumerate(shape.names)
+    def edge(self, number: int, edge: GraphEdge, lines: int, on: bool) -> str:
+        """An edge with its arrow, and its label in the room that is kept for so many lines."""
+        runs = self._runs(number, self.shapes[edge.source], self.shapes[edge.target])
+        across, tip = runs[-1].across, runs[-1].end
+        # A bend ends before the arrow begins.
+        start = min(runs[-1].start, tip - ARROW - 2)
+        runs[-1] = runs[-1]._replace(start=start, end=tip - ARROW + 1)
+        colour = self.theme(LIT if on else "muted")
+        line = {"fill": "none", "stroke": colour, "stroke_width": 2.4 if on else 1.2}
+        corners = (across, tip), (across - 3.4, tip - ARROW), (across + 3.4, tip - ARROW)
+        arrow = "L".join(self._point(*corner) for corner in corners)
+        parts = [
+            element("path", d=self._way(runs), **line),
+            element("path", d=f"M{arrow}Z", fill=colour),
         ]
-        first = y + NAME_LINE * len(shape.names) + VALUE_LINE - 4
-    parts += [
-        text(x, first + VALUE_LINE * index, value, size=VALUE, anchor=anchor, fill=theme("muted"))
-        for index, value in enumerate(values)
-    ]
-    return group(parts, data_node=node.name)
+        if lines:
+            parts.append(self._label(number, edge, lines, on))
+        return group(parts, data_edge=edge.name)
+
+    def _runs(self, number: int, source: _Shape, target: _Shape) -> list[Run]:
+        """The runs of an edge from the border of its source as drawn to that of its target."""
+        nodes, down = self.layout.nodes, self.down
+        runs = list(self.layout.ways[number])
+        more = STACK if source.node.kind == "fold" else 0.0
+        start = nodes[source.node.name][1] + source.half(not down) + more
+        runs[0] = runs[0]._replace(start=start)
+        across, along = nodes[target.node.name]
+        half = target.half(not down)
+        if target.sign:
+            # Beyond the straight part of its border a sign is round.
+            off = abs(runs[-1].across - across) - (target.half(down) - RADIUS)
+            half = math.sqrt(RADIUS**2 - min(max(off, 0.0), RADIUS) ** 2)
+        runs[-1] = runs[-1]._replace(end=along - half - 1.5)
+        return runs
+
+    def _way(self, runs: Sequence[Run]) -> str:
+        """Straight pieces along, and bends between them where they stand apart across."""
+        parts = [f"M{self._point(runs[0].across, runs[0].start)}"]
+        for one, other in pairwise(runs):
+            if abs(one.across - other.across) > 0.05:
+                half = (one.end + other.start) / 2
+                bend = (one.across, half), (other.across, half), (other.across, other.start)
+                parts.append(f"L{self._point(one.across, one.end)}C")
+                parts.append(" ".join(self._point(*place) for place in bend))
+        return "".join([*parts, f"L{self._point(runs[-1].across, runs[-1].end)}"])
+
+    def _point(self, across: float, along: float) -> str:
+        return "{:.1f} {:.1f}".format(*self.at(across, along))
+
+    def _label(self, number: int, edge: GraphEdge, lines: int, on: bool) -> str:
+        """What is said beside an edge, on the side where room is kept for it."""
+        x, y = self.at(*self.layout.labels[number])
+        before = number in self.layout.before
+        if self.down:
+            y -= VALUE_LINE * (lines - 1) / 2 - 4
+            x, anchor = (x - BESIDE, "end") if before else (x + BESIDE, "start")
+        else:
+            y += -VALUE_LINE * (lines - 1) - 4 if before else VALUE_LINE - 2
+            anchor = "middle"
+        colour = self.theme(LIT if on else "ink")
+        return _said(x, y, edge_lines(edge.label), lines, anchor, colour)
+
+    def node(self, node: GraphNode, on: bool) -> str:
+        """A node: its box or circle, its label, and the lines under or beside it."""
+        shape, theme = self.shapes[node.name], self.theme
+        x, y = self.at(*self.layout.nodes[node.name])
+        parts = [_outline(shape, x, y, on, theme)]
+        colour = theme("muted" if node.kind == "constant" else "ink")
+        lines, anchor = len(shape.values), "middle"
+        if shape.sign:
+            parts.append(text(x, y + 5, node.label, size=15, anchor="middle", fill=colour))
+            first = y + shape.half(False) + VALUE_LINE - 2
+            if self.down:
+                x, anchor = x + shape.half(True) + BESIDE, "start"
+                first = y - VALUE_LINE * (lines - 1) / 2 + 4
+        else:
+            first = y - shape.half(False) + TOP + NAME_LINE - 4
+            for index, name in enumerate(shape.names):
+                below = first + NAME_LINE * index
+                parts.append(text(x, below, name, size=NAME, anchor="middle", fill=colour))
+            first += NAME_LINE * len(shape.names) - 2
+        parts.append(_said(x, first, node_lines(node.lines), lines, anchor, theme("muted")))
+        return group(parts, data_node=node.name)
+
+
+def _said(x: float, y: float, lines: Sequence[str], count: int, anchor: str, colour: str) -> str:
+    """Lines that may change, in as many places as there may be of them."""
+    style = {"size": VALUE, "anchor": anchor, "class_": "said", "fill": colour}
+    return "".join(
+        text(x, y + VALUE_LINE * index, lines[index] if index < len(lines) else "", **style)
+        for index in range(count)
+    )
 
 
 def _outline(shape: _Shape, x: float, y: float, on: bool, theme: Theme) -> str:
@@ -344,36 +318,40 @@ def _outline(shape: _Shape, x: float, y: float, on: bool, theme: Theme) -> str:
     colour = {"input": "accent", "output": "good", "constant": "axis"}.get(kind, "muted")
     ink = {
         "fill": theme("paper"),
-        "stroke": theme("accent" if on else colour),
+        "stroke": theme(LIT if on else colour),
         "stroke_width": 2.6 if on else 1.3,
     }
     left, top = x - shape.width / 2, y - shape.height / 2
-    size = {"width": shape.width, "height": shape.height}
     radius = min(shape.height / 2, RADIUS) if kind == "input" or shape.sign else 4.0
+    size = {"width": shape.width, "height": shape.height, "rx": radius}
     dashes = "3 3" if kind == "constant" else None
-    box = element("rect", x=left, y=top, **size, rx=radius, stroke_dasharray=dashes, **ink)
+    box = element("rect", x=left, y=top, **size, stroke_dasharray=dashes, **ink)
     if kind == "fold":
-        box = element("rect", x=left + STACK, y=top + STACK, **size, rx=radius, **ink) + box
+        box = element("rect", x=left + STACK, y=top + STACK, **size, **ink) + box
     if kind == "output":
-        inner = {"width": shape.width - 6, "height": shape.height - 6}
-        box += element("rect", x=left + 3, y=top + 3, **inner, rx=2, **ink | {"stroke_width": 1})
+        inner = {"width": shape.width - 6, "height": shape.height - 6, "rx": 2.0}
+        box += element("rect", x=left + 3, y=top + 3, **inner, **ink | {"stroke_width": 1})
+    if on or theme.name == "page":
+        # On a page it waits for the step that it is about.
+        fill, opacity = (theme(LIT), 0.14) if on else ("none", None)
+        tint = {"class_": "tint", "fill": fill, "fill_opacity": opacity}
+        box += element("rect", "", x=left, y=top, **size, **tint)
     return box
 
 
 def _keys(panel: GraphPanel, top: float, width: float, theme: Theme) -> tuple[str, float]:
     """What the kinds of boxes stand for, where there are several, and the height that takes."""
-    kinds = [kind for kind in KINDS if any(node.kind == kind for node in panel.nodes)]
-    if len(kinds) < 2:
+    if len(panel.kinds) < 2:
         return "", 0.0
     parts, x, y = [], 2.0, top
-    for kind in kinds:
-        needed = text_width(KINDS[kind], LABEL) + 50
+    for kind in panel.kinds:
+        needed = text_width(NODE_KINDS[kind], LABEL) + 50
         if x > 2 and x + needed > width:
             x, y = 2.0, y + 20
         shape = _Shape(GraphNode("", "", (), kind), (), (), 22, 13)
         parts += [
             _outline(shape, x + 11, y + 8, False, theme),
-            text(x + 32, y + 12, KINDS[kind], size=LABEL, fill=theme("muted")),
+            text(x + 32, y + 12, NODE_KINDS[kind], size=LABEL, fill=theme("muted")),
         ]
         x += needed
     return "".join(parts), y - top + 36

@@ -65,7 +65,7 @@ class _Ranks:
     def _close(self, spans: Mapping[Path, tuple[int, int]], sketch: Sketch, pad: float) -> float:
         """End the groups that end with the last rank, the inner ones first; the end of them all."""
         rank, stop = len(self.stops) - 1, self.stops[-1]
-        ended = [path for path, (_, last) in reversed(spans.items()) if last == rank]
+        ended = [path for path in sorted(spans, key=len, reverse=True) if spans[path][1] == rank]
         for path in ended:
             inner = [self.ends[other] for other in ended if other[:-1] == path]
             self.ends[path] = max([stop, *inner]) + pad

@@ -50,6 +50,8 @@ class Differences:
 
     def solved(self) -> list[float]:
         """The numbers."""
+        if not self._costs:
+            return []
         # Imported where graphs are drawn: it takes half a second.
         import numpy as np
         from scipy.optimize import linprog

@@ -156,7 +156,7 @@ def _fill(web: Web) -> None:
         for vertex in web.vertices
         for depth in range(1, len(vertex.path) + 1)
     }
-    for path, (first, last) in reversed(web.spans.items()):
+    for path, (first, last) in sorted(web.spans.items(), key=lambda span: -len(span[0])):
         for rank in range(first, last + 1):
             if (path, rank) not in held:
                 web.vertices.append(Vertex(rank, NOTHING, path))
