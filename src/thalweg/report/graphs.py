@@ -330,12 +330,13 @@ def _outline(shape: _Shape, x: float, y: float, on: bool, theme: Theme) -> str:
         box = element("rect", x=left + STACK, y=top + STACK, **size, **ink) + box
     if kind == "output":
         inner = {"width": shape.width - 6, "height": shape.height - 6, "rx": 2.0}
-        box += element("rect", x=left + 3, y=top + 3, **inner, **ink | {"stroke_width": 1})
+        thin = {**ink, "stroke_width": 1.0}
+        box += element("rect", x=left + 3, y=top + 3, **inner, **thin)
     if on or theme.name == "page":
         # On a page it waits for the step that it is about.
         fill, opacity = (theme(LIT), 0.14) if on else ("none", None)
         tint = {"class_": "tint", "fill": fill, "fill_opacity": opacity}
-        box += element("rect", "", x=left, y=top, **size, **tint)
+        box += element("rect", x=left, y=top, **size, **tint)
     return box
 
 
