@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from thalweg.errors import SpecError
-from thalweg.report import figure_svg, parts, to_html, to_markdown, to_text
+from thalweg.report import figure_svg, last_figure, parts, to_html, to_markdown, to_text
 
 __all__ = ["Explanation"]
 
@@ -39,7 +39,7 @@ class Explanation:
         return to_html(self.page)
 
     def svg(self) -> str:
-        """Its first figure.
+        """Its first figure, after the last step where it has steps.
 
         Raises:
             SpecError: there is none.
@@ -51,7 +51,9 @@ class Explanation:
     def _figures(self) -> Iterator[parts.Figure]:
         for section in self.page.sections:
             for part in section.parts:
-                if isinstance(part, parts.Figure):
+                if isinstance(part, parts.Stepper):
+                    yield last_figure(part)
+                elif isinstance(part, parts.Figure):
                     yield part
 
     def _repr_html_(self) -> str:

@@ -60,7 +60,7 @@ _SIGNS = {
     "rsqrt": "1/√",
     "select_n": "where",
     "sqrt": "√",
-    "square": "^2",
+    "square": "(·)²",
     "stop_gradient": "stop gradient",
 }
 
@@ -78,7 +78,7 @@ def label_of(
     if operation in PLUMBING:
         return ""
     if operation == "integer_pow":
-        return f"^{settings['y']}"
+        return f"(·){_raised(settings['y'])}"
     if operation == "slice":
         pairs = zip(settings["start_indices"], settings["limit_indices"], strict=True)
         return f"[{', '.join(f'{a}' if b == a + 1 else f'{a}:{b}' for a, b in pairs)}]"
@@ -103,7 +103,9 @@ def said(operation: str, label: str, operands: Sequence[str], settings: Mapping[
     if operation in _INFIX and len(operands) == 2:
         return f" {_INFIX[operation]} ".join(map(_inner, operands))
     if operation == "integer_pow":
-        return f"{_inner(operands[0])}^{settings['y']}"
+        return f"{_inner(operands[0])}{_raised(settings['y'])}"
+    if operation == "square":
+        return f"{_inner(operands[0])}²"
     if operation == "neg":
         return f"−{_inner(operands[0])}"
     if operation == "select_n" and len(operands) == 3:
@@ -115,6 +117,10 @@ def said(operation: str, label: str, operands: Sequence[str], settings: Mapping[
 
 
 _RULED = ("custom_jvp_call", "custom_vjp_call")
+
+
+def _raised(power: int) -> str:
+    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _inner(word: str) -> str:

@@ -72,9 +72,9 @@ def _lines(value: Value) -> tuple[str, ...]:
     return (f"{value.name} = {amount(value.value)}",)
 
 
-def stepper(graph: Graph, back: Backward, title: str) -> parts.Stepper:
+def stepper(graph: Graph, back: Backward, title: str = "Forward, then backward") -> parts.Stepper:
     """Forward, then backward, value by value; what is not known yet is not shown."""
-    blank = panel(graph, title, values=False)
+    blank = panel(graph, "", values=False)
     steps = [_forward(graph, number) for number in range(len(graph.values))]
     steps += [_back(graph, back, step) for step in back.steps]
     caption = (
@@ -172,7 +172,7 @@ def backpropagation(
     back = backward(shown, direction)
     checks = checked(function, given, shown, direction)
     sections = [
-        parts.Section("Forward and backward", (stepper(shown, back, title),)),
+        parts.Section("The graph", (stepper(shown, back),)),
         parts.Section("Step by step", (_table(shown, back),)),
         *_path_sections(shown, direction, most_paths),
         *_formulas(whole, function),

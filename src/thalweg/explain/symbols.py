@@ -24,6 +24,7 @@ from thalweg.errors import SpecError
 from thalweg.explain.graphs import Graph, Value
 from thalweg.explain.operations import PLUMBING
 from thalweg.explain.tracing import CUSTOM, inside
+from thalweg.report.words import short
 
 __all__ = ["Agreement", "Line", "agreement", "derivative", "formula", "in_words", "simplified"]
 
@@ -328,7 +329,8 @@ class Agreement:
     difference: float
 
     def __str__(self) -> str:
-        return f"largest difference {self.difference:.1e} at {self.points} points"
+        largest = short(self.difference, 2) if self.difference else "none"
+        return f"largest difference at {self.points} points: {largest}"
 
 
 def agreement(
