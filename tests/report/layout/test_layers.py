@@ -44,7 +44,7 @@ def test_groups_made_from_one_another_stand_behind_one_another() -> None:
 
 
 def test_inner_groups_stand_behind_one_another_too() -> None:
-    groups = {name: ("all", "one") for name in "abc"} | {name: ("all", "other") for name in "xy"}
+    groups = dict.fromkeys("abc", ("all", "one")) | dict.fromkeys("xy", ("all", "other"))
     found = layers_of([*"abcxy"], [("a", "b"), ("b", "c"), ("a", "y"), ("x", "y")], groups)
     assert max(found[name] for name in "abc") < min(found[name] for name in "xy")
 
