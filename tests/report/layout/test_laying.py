@@ -17,7 +17,7 @@ SLACK = 1e-6
 def sketch(seed: int, strips: bool = False) -> Sketch:
     panel = by_chance(seed)
     groups = {node.name: node.groups for node in panel.nodes if node.groups}
-    paths = {path[:depth] for path in groups.values() for depth in range(1, len(path) + 1)}
+    paths = dict.fromkeys(p[:depth] for p in groups.values() for depth in range(1, len(p) + 1))
     return Sketch(
         {
             n.name: Room(3 * len(n.label), 2 * len(n.label), 8 + len(n.lines), 9)
