@@ -35,6 +35,7 @@ def test_right_lines_hold_and_wrong_ones_fail(name: str) -> None:
         else:
             assert outcome.points == 20
         if line.wrong:
+            assert outcome.failed == 20, line.text
             assert outcome.difference > 1e-3, line.text  # more than rounding
     assert not lines[-1].line.wrong, "the right line follows"
 
