@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 __all__ = [
+    "NODE_KINDS",
     "VERDICTS",
     "Axis",
     "BoundaryPanel",
@@ -381,6 +382,13 @@ class LatticePanel:
 
 
 NodeKind: TypeAlias = Literal["input", "constant", "operation", "output", "fold"]
+NODE_KINDS: dict[NodeKind, str] = {
+    "input": "input",
+    "constant": "constant",
+    "operation": "computed",
+    "output": "output",
+    "fold": "several, folded",
+}
 
 
 @dataclass(frozen=True)
@@ -437,6 +445,12 @@ class GraphPanel:
     nodes: tuple[GraphNode, ...]
     edges: tuple[GraphEdge, ...]
     highlighted: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> list[NodeKind]:
+        """The kinds that its nodes have, in the order of ``NODE_KINDS``."""
+        held = {node.kind for node in self.nodes}
+        return [kind for kind in NODE_KINDS if kind in held]
 
     def __post_init__(self) -> None:
         names = Counter(node.name for node in self.nodes)
