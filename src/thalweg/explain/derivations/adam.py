@@ -93,7 +93,7 @@ _MOMENTS = (
     Line(
         r"m_t = (1-\beta_1)\sum_{i=1}^t\beta_1^{t-i} g_i",
         "mₜ = (1 − β₁) Σᵢ β₁ᵗ⁻ⁱ gᵢ",
-        "m ← β₁m + (1 − β₁)g put into itself, from m = 0; left the catalogue's state",
+        "m ← β₁m + (1 − β₁)g put into itself, from m = 0; left: the catalogue's state",
         Equal(lambda a: _adam(a, a.slopes).kept["first"], lambda a: _averages(a.slopes, a.beta1)),
     ),
     Line(
@@ -114,7 +114,7 @@ _MOMENTS = (
     Line(
         r"\hat m_t = \frac{m_t}{1-\beta_1^t} = g,\quad \hat v_t = \frac{v_t}{1-\beta_2^t} = g^2",
         "m̂ₜ = mₜ / (1 − β₁ᵗ) = g,  v̂ₜ = vₜ / (1 − β₂ᵗ) = g²",
-        "what is lacking is divided out; left the catalogue's corrected moments",
+        "what is lacking is divided out; left: the catalogue's corrected moments",
         Equal(
             lambda a: [
                 _adam(a, _constant(a)).quantities[f"corrected_{name}_moment"]
@@ -148,7 +148,7 @@ _UPDATES = (
     Line(
         r"\Delta\theta_t = -\eta\,\frac{\hat m_t}{\sqrt{\hat v_t}+\epsilon}",
         "Δθₜ = −η m̂ₜ / (√v̂ₜ + ε)",
-        "both moments corrected; left the catalogue's step",
+        "both moments corrected; left: the catalogue's step",
         Equal(lambda a: _increments(a, a.slopes), _by_formula),
     ),
     Line(

@@ -39,7 +39,7 @@ _LINES = (
     Line(
         r"L = -\sum_i y_i\ln o_i = \Big(\sum_i y_i\Big)\ln\sum_j e^{v_j} - \sum_i y_i v_i",
         "L = −Σ yᵢ ln oᵢ = (Σ yᵢ) ln Σ eᵛʲ − Σ yᵢvᵢ",
-        "ln oᵢ = vᵢ − ln Σ eᵛʲ; left the catalogue's loss of the logits",
+        "ln oᵢ = vᵢ − ln Σ eᵛʲ; left: the catalogue's loss of the logits",
         Equal(lambda a: _loss(a.v, a.y), lambda a: a.y.sum() * logsumexp(a.v) - a.y @ a.v),
     ),
     Line(

@@ -84,7 +84,7 @@ _PLAIN = (
     Line(
         r"\theta' = \theta - \eta\nabla L - 2\eta\gamma\,\theta",
         "θ′ = θ − η∇L − 2ηγ θ",
-        "one step of descent on the penalized loss; left the catalogue's",
+        "one step of descent on the penalized loss; left: the catalogue's",
         Equal(
             lambda a: _after(_descent(a), _objective, a),
             lambda a: a.theta - a.rate * a.slope - 2 * a.rate * a.penalty * a.theta,
@@ -94,7 +94,7 @@ _PLAIN = (
         r"\theta' = \theta - \eta\nabla L + \lambda\theta",
         "θ′ = θ − η∇L + λθ",
         "printed as decay by a factor λ: with a plus weights grow. It matches the line above only "
-        "for λ = −2ηγ, a negative decay; left the catalogue's decay",
+        "for λ = −2ηγ, a negative decay; left: the catalogue's decay",
         Equal(
             lambda a: _decayed(_descent(a), a, a.decay),
             lambda a: a.theta - a.rate * a.slope + a.decay * a.theta,

@@ -81,7 +81,7 @@ _LINES = (
     Line(
         r"\text{plain descent, } g=0:\quad w' = w",
         f"plain descent, g = 0:  {_STAYS}",
-        "w − η · 0; left the catalogue's descent",
+        "w − η · 0; left: the catalogue's descent",
         Equal(
             lambda a: one_step(GradientDescent(learning_rate=a.rate), np.zeros(3), a.w, {}),
             lambda a: a.w,

@@ -77,7 +77,7 @@ _LINES = (
     Line(
         r"\delta_h \leftarrow \Phi'(a_h)\sum_{j} w_{hj}\,\delta_j",
         "δ_h ← Φ′(a_h) Σⱼ w_hj δⱼ",
-        "back-propagation of the loss at the outputs alone; left automatic differentiation of the "
+        "back-propagation of the loss at the outputs alone; left: automatic differentiation of the "
         "catalogue's network",
         Equal(lambda a: _delta(a, 0.0), lambda a: a.slope * (a.w2.T @ a.of_output)),
     ),
@@ -94,7 +94,7 @@ _LINES = (
     Line(
         r"\delta_h \leftarrow \delta_h + \Phi'(a_h)\,\frac{\partial L_h}{\partial h}",
         "δ_h ← δ_h + Φ′(a_h) ∂L_h/∂h",
-        "the hidden loss reaches a_h through the same activation; left with the catalogue's "
+        "the hidden loss reaches a_h through the same activation; left: with the catalogue's "
         "absolute error at the hidden units",
         Equal(
             lambda a: _delta(a, 1.0),

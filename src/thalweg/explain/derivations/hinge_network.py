@@ -79,7 +79,7 @@ _OUTPUT = (
     Line(
         r"L = \sum_i\max(0, 1-y_i\hat y_i) = \sum_i (1 - y_i\hat y_i)",
         "L = Σ max(0, 1 − yᵢŷᵢ) = Σ (1 − yᵢŷᵢ)",
-        "sigmoids stay below 1 and y is 0 or 1, so the hinge never closes; left the catalogue's",
+        "sigmoids stay below 1 and y is 0 or 1, so the hinge never closes; left: the catalogue's",
         Equal(
             lambda a: _LOSS(jnp.asarray(a.h2[None]), jnp.asarray(a.y[None]))[0],
             lambda a: np.maximum(0, 1 - a.y * a.said).sum(),
@@ -133,7 +133,7 @@ _OUTPUT = (
     Line(
         r"\delta_{h_2} = -y\odot\hat y\odot(1-\hat y)",
         "δ_h₂ = −y ⊙ ŷ ⊙ (1 − ŷ)",
-        "the chain rule; left the gradient at h₂ in the catalogue's network",
+        "the chain rule; left: the gradient at h₂ in the catalogue's network",
         Equal(_at("h2"), lambda a: -a.y * a.said * (1 - a.said)),
     ),
 )

@@ -66,7 +66,7 @@ _LINES = (
     Line(
         r"\mathrm E\Big(\sum_i w_i x_i\Big)^2 = \operatorname{Var}(W)\sum_i x_i^2",
         "E(Σ wᵢxᵢ)² = Var(W) Σ xᵢ²",
-        "weights are independent with mean 0, so mixed terms vanish; left the mean over all signs "
+        "weights are independent with mean 0, so mixed terms vanish; left: the mean over all signs "
         "of six weights",
         Equal(_mean_square, lambda a: a.bound**2 / 3 * a.x @ a.x),
     ),

@@ -79,7 +79,7 @@ _CLASSES = (
     Line(
         r"\ln\prod_i p(y_i\mid x_i) = \sum_i \ln p(y_i\mid x_i)",
         "ln Π p(yᵢ | xᵢ) = Σ ln p(yᵢ | xᵢ)",
-        "examples are independent; the logarithm is monotone, so both are largest together; right "
+        "examples are independent; the logarithm is monotone, so both are largest together; right: "
         "the catalogue's log-likelihood",
         Equal(
             lambda a: np.log(np.prod(softmax(a.logits, 1)[np.arange(6), a.classes])),
@@ -91,7 +91,7 @@ _CLASSES = (
     Line(
         r"-\ln\left[\hat y^{\,y}(1-\hat y)^{1-y}\right] = -y\ln\hat y - (1-y)\ln(1-\hat y)",
         "−ln[ŷʸ (1 − ŷ)¹⁻ʸ] = −y ln ŷ − (1 − y) ln(1 − ŷ)",
-        "Bernoulli: the binary cross-entropy. Left SciPy's distribution, right our loss",
+        "Bernoulli: the binary cross-entropy. Left: SciPy's distribution; right: our loss",
         Equal(lambda a: -stats.bernoulli.logpmf(a.answers, expit(a.z)), _binary),
     ),
     Line(
@@ -155,14 +155,14 @@ _NUMBERS = (
         r"\nabla_w\left(-\tfrac1m\sum_i\ln\mathcal N(y_i; w^\top x_i, 1)\right)"
         r" = \tfrac1m X^\top(Xw-y)",
         "∇_w (−(1/m) Σ ln N(yᵢ; wᵀxᵢ, 1)) = (1/m) Xᵀ(Xw − y)",
-        "the constant has no gradient; left the catalogue's negative log-likelihood",
+        "the constant has no gradient; left: the catalogue's negative log-likelihood",
         Equal(_of_linear, lambda a: a.x.T @ (a.x @ a.w - a.targets) / 6),
     ),
     Line(
-        r"\arg\max_w\prod_i\mathcal N(y_i; w^\top x_i,\sigma^2)"
-        r" = \arg\min_w\sum_i(y_i-w^\top x_i)^2",
+        r"\operatorname{argmax}_w\prod_i\mathcal N(y_i; w^\top x_i,\sigma^2)"
+        r" = \operatorname{argmin}_w\sum_i(y_i-w^\top x_i)^2",
         "arg max_w Π N(yᵢ; wᵀxᵢ, σ²) = arg min_w Σ (yᵢ − wᵀxᵢ)²",
-        "least squares is the likeliest line, whatever σ is; left by search with SciPy",
+        "least squares is the likeliest line, whatever σ is; left: by search with SciPy",
         Equal(
             lambda a: _likeliest(a, a.deviation),
             lambda a: np.linalg.lstsq(a.x, a.targets, rcond=None)[0],

@@ -36,8 +36,8 @@ _SIGNS = (
     Line(
         r"v = -V:\quad \beta v + \eta g = -(\beta V - \eta g)",
         "v = −V:  βv + ηg = −(βV − ηg)",
-        "the induction: velocities that are opposite before a step are opposite after it. Left the "
-        "catalogue's",
+        "the induction: velocities that are opposite before a step are opposite after it; left: "
+        "the catalogue's",
         Equal(
             lambda a: _one_velocity(a)[1].state["velocity"],
             lambda a: -(a.alpha * a.v - a.rate * a.slopes[0]),

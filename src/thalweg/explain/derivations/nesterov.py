@@ -51,7 +51,7 @@ _REWRITE = (
     Line(
         r"V' = \alpha V - \varepsilon\nabla L(\theta + \alpha V),\quad \theta' = \theta + V'",
         "V′ = αV − ε∇L(θ + αV),  θ′ = θ + V′",
-        "Nesterov's momentum: the gradient is taken ahead; left the catalogue's",
+        "Nesterov's momentum: the gradient is taken ahead; left: the catalogue's",
         Equal(
             lambda a: _stepped(a, "lookahead", a.theta),
             lambda a: (a.theta + _new_velocity(a), _new_velocity(a)),
@@ -74,8 +74,8 @@ _REWRITE = (
         r"V' = \alpha V - \varepsilon\nabla L(\tilde\theta),\quad"
         r" \tilde\theta' = \tilde\theta + V' + \alpha(V'-V)",
         "V′ = αV − ε∇L(θ̃),  θ̃′ = θ̃ + V′ + α(V′ − V)",
-        "nothing but θ̃ is needed: no gradient elsewhere than where the parameters are. Left the "
-        "catalogue's Nesterov with the stored point, right θ′ + αV′ of the form above",
+        "nothing but θ̃ is needed: no gradient elsewhere than where the parameters are. Left: the "
+        "catalogue's Nesterov with the stored point; right: θ′ + αV′ of the form above",
         Equal(
             lambda a: _stepped(a, "stored_point", a.theta + a.alpha * a.v)[0],
             lambda a: a.theta + _new_velocity(a) + a.alpha * _new_velocity(a),

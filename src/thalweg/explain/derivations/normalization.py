@@ -67,7 +67,7 @@ _WEIGHTS = (
     Line(
         r"w = \gamma\,u/\lVert u\rVert",
         "w = γ u / ‖u‖",
-        "direction and length apart; left the weights that the catalogue's layer uses",
+        "direction and length apart; left: the weights that the catalogue's layer uses",
         Equal(lambda a: _outputs(a.u, a.gamma, np.eye(4)), lambda a: a.w),
     ),
     Line(
@@ -106,14 +106,14 @@ _WEIGHTS = (
         r"\nabla_u L = \frac{\gamma}{\lVert u\rVert}"
         r"\left(I - \frac{uu^\top}{\lVert u\rVert^2}\right)\nabla_w L",
         "∇_u L = (γ / ‖u‖) (I − uuᵀ/‖u‖²) ∇_w L",
-        "the chain rule; the matrix is symmetric, and takes away what lies along u. Left automatic "
-        "differentiation through the layer, right ∇_w L of the squared error by its formula",
+        "the chain rule; the matrix is symmetric, and takes away what lies along u. Left: "
+        "automatic differentiation through the layer; right: ∇_w L by its formula",
         Equal(lambda a: _slopes(a)[0], lambda a: a.gamma / a.length * a.across @ a.by_w),
     ),
     Line(
         r"\lVert u - \eta\nabla_u L\rVert^2 = \lVert u\rVert^2 + \eta^2\lVert\nabla_u L\rVert^2",
         "‖u − η∇_u L‖² = ‖u‖² + η² ‖∇_u L‖²",
-        "u · ∇_u L = 0, so Pythagoras holds: every step of descent lengthens u; left ours",
+        "u · ∇_u L = 0, so Pythagoras holds: every step of descent lengthens u; left: ours",
         Equal(
             lambda a: (np.asarray(_stepped(a)) ** 2).sum(),
             lambda a: a.u @ a.u + a.rate**2 * ((a.gamma / a.length * a.across @ a.by_w) ** 2).sum(),
@@ -228,7 +228,7 @@ _BATCH = (
         r"\hat y = \gamma\frac{y-\mu_y}{\sigma_y}+\beta = \gamma\frac{u^\top x}{\lVert u\rVert}"
         r" + \beta",
         "ŷ = γ (y − μ_y) / σ_y + β = γ uᵀx / ‖u‖ + β",
-        "mean and deviation are put in; left the catalogue's batch normalization",
+        "mean and deviation are put in; left: the catalogue's batch normalization",
         Equal(
             lambda a: _batch_normalized(a.white, a),
             lambda a: a.gamma * (a.white @ a.u) / np.linalg.norm(a.u) + a.beta,
@@ -237,7 +237,7 @@ _BATCH = (
     Line(
         r"\hat y = w^\top x + \beta",
         "ŷ = wᵀx + β",
-        "with w = γ u / ‖u‖; right the catalogue's weight normalization",
+        "with w = γ u / ‖u‖; right: the catalogue's weight normalization",
         Equal(lambda a: _batch_normalized(a.white, a), lambda a: _weight_normalized(a.white, a)),
     ),
 )

@@ -43,9 +43,9 @@ def _mark(w: np.ndarray) -> np.ndarray:
 _LINES = (
     Line(
         r"\nabla\lVert w\rVert_\infty = \operatorname{sgn}(w_j)\,e_j,\quad"
-        r" j = \arg\max_i\lvert w_i\rvert",
+        r" j = \operatorname{argmax}_i\lvert w_i\rvert",
         "∇‖w‖_∞ = sgn(w_j) e_j,  j = arg max |wᵢ|",
-        "near w the norm is |w_j|, as long as no other entry is as large; left the catalogue's",
+        "near w the norm is |w_j|, as long as no other entry is as large; left: the catalogue's",
         Equal(lambda a: _largest(a.w), lambda a: _mark(a.w)),
     ),
     Line(
@@ -67,7 +67,7 @@ _LINES = (
     Line(
         r"\nabla_w\ln\sum_i e^{w_i} = \frac{e^{w_i}}{\sum_k e^{w_k}} = \operatorname{softmax}(w)",
         "∇_w ln Σ eʷⁱ = eʷⁱ / Σ eʷᵏ = softmax(w)",
-        "the chain rule: 1 over the sum, times eʷⁱ; left the catalogue's penalty, right SciPy",
+        "the chain rule: 1 over the sum, times eʷⁱ; left: the catalogue's penalty; right: SciPy",
         Equal(lambda a: _smooth(a.w), lambda a: softmax(a.w)),
     ),
     Line(

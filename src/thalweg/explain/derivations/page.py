@@ -44,6 +44,8 @@ def _said(checked: Checked) -> str:
         return "the same in symbols" if outcome.holds else "not the same in symbols"
     if outcome.holds and isinstance(line.claim, AtMost):
         return f"holds at {outcome.points} points"
+    if outcome.holds and outcome.difference == 0:
+        return f"no difference at {outcome.points} points"
     if outcome.holds:
         return f"largest relative difference {outcome.difference:.1g} at {outcome.points} points"
     return (
@@ -55,14 +57,18 @@ def _said(checked: Checked) -> str:
 
 def _errors(derivation: Derivation, lines: tuple[Checked, ...]) -> tuple[Part, ...]:
     rows = tuple(
-        (checked.line.text, checked.line.reason, _said(checked))
-        for checked in lines
-        if checked.line.wrong
+        (line.text, line.reason, f"{outcome.difference:.2g}")
+        for line, outcome in lines
+        if line.wrong
     )
     parts: list[Part] = []
     if rows:
-        caption = "Lines that are printed or believed, and do not hold"
-        parts.append(Table(("line", "what is wrong", "found"), rows, caption=caption))
+        columns = ("line", "what is wrong", "off by")
+        caption = (
+            "Lines that are printed or believed, and do not hold; the difference as a share of the "
+            "larger side, 2 where signs are opposite"
+        )
+        parts.append(Table(columns, rows, "llr", caption))
     return (*parts, *(Paragraph(remark) for remark in derivation.remarks))
 
 

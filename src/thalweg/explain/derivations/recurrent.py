@@ -184,7 +184,7 @@ _BOUND = (
     Line(
         r"\frac{\partial h_t}{\partial h_{t-1}} = W\operatorname{diag}\sigma'(h_{t-1})",
         "∂hₜ/∂hₜ₋₁ = W diag σ′(hₜ₋₁)",
-        "the chain rule for one step; left by automatic differentiation of the catalogue's cell",
+        "the chain rule for one step; left: by automatic differentiation of the catalogue's cell",
         Equal(
             lambda a: _slope_over_time(_before(), a.w, a.x[:1], a.h0),
             lambda a: _one_by_one(a, a.w)[0],
@@ -203,7 +203,7 @@ _BOUND = (
     Line(
         r"\lVert W\rVert = \sqrt{\lambda_1(W^\top W)}",
         "‖W‖ = √λ₁(WᵀW)",
-        "the largest singular value, left; the largest eigenvalue, right",
+        "left: the largest singular value; right: the root of the largest eigenvalue",
         Equal(lambda a: _norm(a.any), lambda a: _root_of_largest(a.any)),
     ),
     Line(
@@ -239,14 +239,14 @@ _BOUND = (
     ),
     Line(
         r"\left\lVert\frac{\partial h_T}{\partial h_0}\right\rVert \le \delta^T \to 0",
-        "‖∂h_T/∂h₀‖ ≤ δᵀ → 0",
+        "‖∂h_T/∂h₀‖ ≤ δ^T → 0",
         "as δ < 1",
         AtMost(lambda a: _norm(_over_all(a, a.w)), lambda a: a.delta**_STEPS),
     ),
     Line(
         r"\sigma(h)=h,\; W=\delta Q,\; Q^\top Q=I:\quad"
         r" \left\lVert\frac{\partial h_T}{\partial h_0}\right\rVert = \delta^T",
-        "σ(h) = h, W = δQ, QᵀQ = I:  ‖∂h_T/∂h₀‖ = δᵀ",
+        "σ(h) = h, W = δQ, QᵀQ = I:  ‖∂h_T/∂h₀‖ = δ^T",
         "nothing better can be said in general: a linear network that turns its state meets the "
         "bound",
         Equal(
@@ -284,7 +284,7 @@ def _hundred_steps() -> tuple[Numbers, ...]:
     ):
         found = _norm(_over_all(a, norm * w / _norm(w), activation))
         rows.append((name, norm, found, norm**steps))
-    columns = ("activation", "‖W‖", "‖∂h_T/∂h₀‖", "(γ ‖W‖)ᵀ")
+    columns = ("activation", "‖W‖", "‖∂h_T/∂h₀‖", "(γ ‖W‖)^T")
     return (Numbers("50 units, T = 100, γ = 1", columns, tuple(rows)),)
 
 
@@ -293,7 +293,7 @@ def vanishing_bound() -> Derivation:
     return Derivation(
         "vanishing-bound",
         "If the slope of the activation is at most γ and λ₁(WᵀW) ≤ δ²/γ² with δ < 1, the gradient "
-        "over T steps is at most δᵀ long: it vanishes. If not, it may explode, and need not.",
+        "over T steps is at most δ^T long: it vanishes. If not, it may explode, and need not.",
         (
             ("hₜ = Wσ(hₜ₋₁) + Uxₜ + b", "state of a recurrent network"),
             ("‖·‖", "largest singular value"),

@@ -114,7 +114,7 @@ _SOLUTION = (
     Line(
         r"\theta^* = (X^\top X + \lambda I)^{-1} X^\top y",
         "θ* = (XᵀX + λI)⁻¹ Xᵀy",
-        "XᵀX + λI has no eigenvalue below λ > 0, so there is an inverse; left our ridge",
+        "XᵀX + λI has no eigenvalue below λ > 0, so there is an inverse; left: our ridge",
         Equal(
             lambda a: least_squares.ridge(a.x, a.y, a.strength),
             lambda a: _inverse(a, a.strength),
@@ -127,7 +127,7 @@ _SOLUTION = (
         Equal(lambda a: _minimum(a, 0.0), lambda a: _inverse(a, 0.0)),
     ),
     Line(
-        r"\arg\min\; (Xw-y)^\top(Xw-y) + \tfrac12\alpha w^\top w"
+        r"\operatorname{argmin}_w\, (Xw-y)^\top(Xw-y) + \tfrac12\alpha w^\top w"
         r" = (X^\top X + \alpha I)^{-1}X^\top y",
         "arg min (Xw − y)ᵀ(Xw − y) + ½ α wᵀw = (XᵀX + αI)⁻¹ Xᵀy",
         "printed with ½ before the penalty only, and the solution of ½ before both",
@@ -135,7 +135,7 @@ _SOLUTION = (
         wrong=True,
     ),
     Line(
-        r"\arg\min\; (Xw-y)^\top(Xw-y) + \tfrac12\alpha w^\top w"
+        r"\operatorname{argmin}_w\, (Xw-y)^\top(Xw-y) + \tfrac12\alpha w^\top w"
         r" = (X^\top X + \tfrac{\alpha}{2} I)^{-1}X^\top y",
         "arg min (Xw − y)ᵀ(Xw − y) + ½ α wᵀw = (XᵀX + (α/2) I)⁻¹ Xᵀy",
         "only the ratio of both factors counts",

@@ -59,7 +59,7 @@ _LINES = (
         r"w \leftarrow (1-\varepsilon\alpha)\,w - \varepsilon\nabla J(w)",
         "w ← (1 − εα) w − ε ∇J(w)",
         "a step of descent on J + ½ α ‖w‖²: weights shrink by a share, then move as they would; "
-        "left the catalogue's descent and penalty",
+        "left: the catalogue's descent and penalty",
         Equal(
             _stepped,
             lambda a: (1 - a.rate * a.strength) * a.w - a.rate * a.hessian @ (a.w - a.minimum),

@@ -146,7 +146,7 @@ _OUTPUT = (
     Line(
         r"\text{b)}\quad \delta_{z_3} = \sigma(z_3)(1-\sigma(z_3))\,\delta_{\hat y} = y-\hat y",
         "b)  δ_z₃ = σ(z₃)(1 − σ(z₃)) δ_ŷ = y − ŷ",
-        "the derivative of the sigmoid cancels both denominators; left automatic differentiation "
+        "the derivative of the sigmoid cancels both denominators; left: automatic differentiation "
         "of the catalogue's network, here and below",
         Equal(lambda a: _at(_Z3)(a)[:, 0], lambda a: a.y - a.said),
     ),

@@ -99,7 +99,7 @@ _STATES = (
     Line(
         r"(\nabla_{o^{(t)}}L)_i = \hat y_i^{(t)} - \mathbf 1_{i=y^{(t)}}",
         "(∇_o⁽ᵗ⁾ L)ᵢ = ŷᵢ⁽ᵗ⁾ − 1(i = y⁽ᵗ⁾)",
-        "softmax with cross-entropy (10.18); left automatic differentiation through the layer and "
+        "softmax with cross-entropy (10.18); left: automatic differentiation through the layer and "
         "the loss of the catalogue, here as in all lines",
         Equal(
             lambda a: _slopes(a)[2],

@@ -98,7 +98,7 @@ _SUMS = (
     Line(
         r"V_t = -\varepsilon\sum_{i=1}^t\alpha^{t-i} g_i",
         "Vₜ = −ε Σᵢ αᵗ⁻ⁱ gᵢ",
-        "the same for every t; left the catalogue's Nesterov",
+        "the same for every t; left: the catalogue's Nesterov",
         Equal(lambda a: -walked(a).kept["velocity"], _velocity_sums),
     ),
     Line(
@@ -133,7 +133,7 @@ _SUMS = (
         r" - \varepsilon\alpha\sum_{i=1}^t\alpha^{t-i}g_i"
         r" - \varepsilon\sum_{j=1}^t\sum_{i=1}^j\alpha^{j-i}g_i",
         "θ̃ₜ = θₜ + αVₜ = θ₀ − εα Σᵢ αᵗ⁻ⁱ gᵢ − ε Σⱼ Σᵢ αʲ⁻ⁱ gᵢ",
-        "it is the point ahead, where the next gradient is taken; left the catalogue's Nesterov "
+        "it is the point ahead, where the next gradient is taken; left: the catalogue's Nesterov "
         "with the stored point",
         Equal(
             lambda a: walked(a, "stored_point").points[1:],
