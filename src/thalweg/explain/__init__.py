@@ -9,6 +9,7 @@ graphs.py       computational graphs; tracing.py makes them of functions, operat
                 primitives of JAX by name
 backward.py     the backward pass; paths.py: the sum over all paths; checking.py: differences
 symbols.py      formulas, and derivatives with the rule of every line
+derivations/    derivations as programs, whose lines are checked by numbers
 updates.py      every quantity of every step of an optimizer
 pages.py        pages about a computation; words.py: its values in words
 
@@ -22,14 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from thalweg.explain.asked import of_expression, of_function, of_optimizers
+    from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.pages import backpropagation
     from thalweg.explain.tracing import graph
     from thalweg.explain.updates import update
 
 __all__ = [
+    "DERIVATIONS",
     "Explanation",
     "backpropagation",
+    "derivation",
     "graph",
     "of_expression",
     "of_function",
@@ -38,8 +42,10 @@ __all__ = [
 ]
 
 _WHERE = {
+    "DERIVATIONS": "derivations",
     "Explanation": "explanation",
     "backpropagation": "pages",
+    "derivation": "derivations",
     "graph": "tracing",
     "of_expression": "asked",
     "of_function": "asked",
