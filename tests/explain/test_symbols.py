@@ -62,7 +62,7 @@ def test_every_line_equals_the_one_before() -> None:
     found, _ = of("w*sin(w)/(1 + exp(w))")
     (symbol,) = found.free_symbols
     values = [line.expression.doit().subs(symbol, 0.37).evalf() for line in derivative(found, "w")]
-    assert len(values) > 4
+    assert len(values) >= 4
     assert all(abs(value - values[0]) < 1e-12 for value in values)
 
 

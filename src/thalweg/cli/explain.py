@@ -19,6 +19,13 @@ _FILE = click.Path(path_type=Path)
 COMMANDS: list[click.Command] = []
 
 
+def _derivations(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Derivations that begin with what is typed."""
+    from thalweg.explain import DERIVATIONS
+
+    return [name for name in ("list", *DERIVATIONS) if name.startswith(typed)]
+
+
 def _explaining(name: str) -> Callable[[Callable[..., Explanation]], click.Command]:
     """Make a command of a function that gives an explanation."""
 
@@ -120,6 +127,31 @@ def graph(function: str, folds: tuple[str, ...]) -> Explanation:
     from thalweg.explain import of_function
 
     return of_function(function, folds=folds)
+
+
+@_explaining("derivation")
+@click.argument("name", shell_complete=_derivations)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def derivation(name: str, seed: int) -> Explanation:
+    """A derivation, line by line, each checked by numbers; `list` lists them.
+
+    Lines of books and courses that do not hold are there too, marked, with the numbers that show
+    it, before the lines that do.
+
+    \b
+    Examples:
+      thalweg explain derivation list
+      thalweg explain derivation ridge
+      thalweg explain derivation weight-decay --html weight-decay.html
+
+    \b
+    JSON: title, name, seed, lines [{latex, text, reason, wrong, holds, points,
+      failed, difference}], numbers [{caption, columns, rows}];
+      of the list: derivations {name: title}.
+    """
+    from thalweg import explain
+
+    return explain.of_derivations() if name == "list" else explain.derivation(name, seed)
 
 
 @_explaining("update")

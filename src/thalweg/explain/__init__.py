@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from thalweg.explain.asked import of_expression, of_function, of_optimizers
+    from thalweg.explain.asked import of_derivations, of_expression, of_function, of_optimizers
     from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.pages import backpropagation
@@ -35,6 +35,7 @@ __all__ = [
     "backpropagation",
     "derivation",
     "graph",
+    "of_derivations",
     "of_expression",
     "of_function",
     "of_optimizers",
@@ -47,6 +48,7 @@ _WHERE = {
     "backpropagation": "pages",
     "derivation": "derivations",
     "graph": "tracing",
+    "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",
     "of_optimizers": "asked",

@@ -10,13 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import SpecError
+from thalweg.explain.derivations import DERIVATIONS
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression, assignments
 from thalweg.explain.pages import backpropagation
 from thalweg.explain.updates import update
+from thalweg.report import parts
 from thalweg.spec.text import part_from
 
-__all__ = ["numbers", "of_expression", "of_function", "of_optimizers"]
+__all__ = ["numbers", "of_derivations", "of_expression", "of_function", "of_optimizers"]
 
 
 def of_expression(
@@ -69,6 +71,14 @@ def of_function(where: str, *, folds: Sequence[str] = ()) -> Explanation:
     return backpropagation(function, arguments, where, folds=folds)
 
 
+def of_derivations() -> Explanation:
+    """The derivations there are."""
+    rows = tuple(DERIVATIONS.items())
+    table = parts.Table(("name", "what it shows"), rows)
+    page = parts.Page("Derivations", (parts.Section("All of them", (table,)),))
+    return Explanation(page, {"derivations": dict(DERIVATIONS)})
+
+
 def of_optimizers(
     optimizers: str, gradients: str | None, function: str | None, start: str, steps: int
 ) -> Explanation:
@@ -84,12 +94,12 @@ def of_optimizers(
     Raises:
         SpecError: one of these is not what it should be.
     """
-    parts = [part_from(own, "optimizers", "OPTIMIZERS") for own in _apart(optimizers)]
+    chosen = [part_from(own, "optimizers", "OPTIMIZERS") for own in _apart(optimizers)]
     if function is None:
         if gradients is None:
             raise SpecError("give --gradient, a number for each step, or a --function")
         (begun,) = numbers(start or "0", "--start", count=1)
-        return update(parts, begun, gradients=numbers(gradients, "--gradient"))
+        return update(chosen, begun, gradients=numbers(gradients, "--gradient"))
     if gradients is not None:
         raise SpecError("give either --gradient or --function")
     expression = Expression(function)
@@ -100,7 +110,7 @@ def of_optimizers(
     def objective(parameters: jax.Array) -> jax.Array:
         return expression(*parameters)
 
-    return update(parts, jnp.asarray(first), function=objective, steps=steps, title=title)
+    return update(chosen, jnp.asarray(first), function=objective, steps=steps, title=title)
 
 
 def _apart(text: str) -> Iterator[str]:

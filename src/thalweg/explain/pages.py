@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -318,10 +319,14 @@ def _paths(graph: Graph, number: int, direction: Any, most: int) -> parts.Table:
 
 def _formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
     """The function and its derivatives as formulas, where it is one of numbers that has one."""
-    from thalweg.explain.symbols import formula
-
     if not all(value.is_number for value in graph.values):
         return
+    if find_spec("sympy") is None:
+        text = "Formulas need SymPy: pip install 'thalweg[explain]'."
+        yield parts.Section("As a formula", (parts.Paragraph(text, "note"),))
+        return
+    from thalweg.explain.symbols import formula
+
     try:
         expression = formula(graph)
     except SpecError as error:

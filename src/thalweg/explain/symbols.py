@@ -47,14 +47,14 @@ class softplus(sympy.Function):
         return sigmoid(self.args[0])
 
 
-class cbrt(sympy.Function):  # noqa: N801
+class cbrt(sympy.Function):
     """The cube root that is real for negative numbers too."""
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return 1 / (3 * self**2)
 
 
-class maximum(sympy.Function):  # noqa: N801
+class maximum(sympy.Function):
     """The larger of two: unlike SymPy's, it does not try to find out which that is."""
 
     nargs = 2
@@ -63,7 +63,7 @@ class maximum(sympy.Function):  # noqa: N801
         return rf"\max\left({', '.join(map(printer._print, self.args))}\right)"
 
 
-class minimum(maximum):  # noqa: N801
+class minimum(maximum):
     """The smaller of two."""
 
     def _latex(self, printer: Any) -> str:

@@ -15,7 +15,7 @@ from thalweg.explain import DERIVATIONS, derivation
 from thalweg.explain.derivations import frame
 from thalweg.explain.derivations.claims import Equal
 from thalweg.explain.derivations.listing import found
-from thalweg.explain.derivations.page import page
+from thalweg.explain.derivations.page import explained
 from thalweg.report.formulas import mathml
 from thalweg.report.parts import Facts, Formula, Paragraph, Section, Table
 
@@ -24,12 +24,12 @@ FRAME = {"__init__", "claims", "following", "frame", "listing", "page", "walking
 
 
 def section(name: str, heading: str) -> Section:
-    (one,) = (part for part in derivation(name).sections if part.heading == heading)
+    (one,) = (part for part in derivation(name).page.sections if part.heading == heading)
     return one
 
 
 def test_a_page_says_what_is_claimed_shows_it_and_says_where_sources_err() -> None:
-    made = derivation("eigen-shrinkage", seed=5)
+    made = derivation("eigen-shrinkage", seed=5).page
     assert made.title == DERIVATIONS["eigen-shrinkage"]
     assert "equations 7.5 to 7.13" in made.subtitle
     assert [one.heading for one in made.sections] == ["What is claimed", "Line by line", "Numbers"]
@@ -38,7 +38,7 @@ def test_a_page_says_what_is_claimed_shows_it_and_says_where_sources_err() -> No
     assert isinstance(facts, Facts)
     lines = made.sections[1].parts
     assert all(isinstance(line, Formula) and not line.wrong for line in lines)
-    headings = [one.heading for one in derivation("momentum-unrolled").sections]
+    headings = [one.heading for one in derivation("momentum-unrolled").page.sections]
     assert headings == ["What is claimed", "Line by line", "Where sources err", "Numbers"]
 
 
@@ -78,7 +78,7 @@ def test_a_line_that_does_not_hold_is_a_warning_on_the_page() -> None:
     broken = replace(derivation, lines=(first, *derivation.lines[1:]))
     warnings = [
         part.text
-        for part in page(broken).sections[0].parts
+        for part in explained(broken).page.sections[0].parts
         if isinstance(part, Paragraph) and part.tone == "warning"
     ]
     assert warnings == ["Line 1 does not hold: f′(x) = 2 (x − 3), by up to 0.5 of the larger side."]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from thalweg.explain.derivations.listing import DERIVATIONS, found
 
 if TYPE_CHECKING:
-    from thalweg.report.parts import Page
+    from thalweg.explain.explanation import Explanation
 
 __all__ = ["DERIVATIONS", "derivation"]
 
 
-def derivation(name: str, seed: int = 0) -> Page:
-    """A derivation as a page, all of its lines checked.
+def derivation(name: str, seed: int = 0) -> Explanation:
+    """A derivation, all of its lines checked.
 
     Args:
         name: one of ``DERIVATIONS``.
@@ -27,6 +27,6 @@ def derivation(name: str, seed: int = 0) -> Page:
         SpecError: there is none of this name, or the seed is not a whole number from 0 on.
         MissingExtra: it has lines in symbols, and SymPy is not installed.
     """
-    from thalweg.explain.derivations.page import page  # loads JAX
+    from thalweg.explain.derivations.page import explained  # loads JAX
 
-    return page(found(name), seed)
+    return explained(found(name), seed)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from thalweg.explain.derivations.claims import AtMost
-from thalweg.explain.derivations.frame import Checked, Derivation, Numbers, checked, problems
+from thalweg.explain.derivations.frame import (
+    Checked,
+    Derivation,
+    Line,
+    Numbers,
+    checked,
+    problems,
+)
+from thalweg.explain.explanation import Explanation
 from thalweg.report.parts import Facts, Formula, Page, Paragraph, Part, Section, Table
 
-__all__ = ["page"]
+__all__ = ["explained"]
 
 
-def page(derivation: Derivation, seed: int = 0) -> Page:
-    """The page of a derivation whose lines are all checked.
+def explained(derivation: Derivation, seed: int = 0) -> Explanation:
+    """A derivation whose lines are all checked.
 
     Raises:
         SpecError: the seed is not a whole number from 0 on.
@@ -26,10 +37,25 @@ def page(derivation: Derivation, seed: int = 0) -> Page:
     errors = _errors(derivation, lines)
     if errors:
         sections.append(Section("Where sources err", errors))
-    tables = tuple(_table(numbers) for numbers in derivation.computed())
-    if tables:
-        sections.append(Section("Numbers", tables))
-    return Page(derivation.title, tuple(sections), derivation.source)
+    numbers = derivation.computed()
+    if numbers:
+        sections.append(Section("Numbers", tuple(map(_table, numbers))))
+    page = Page(derivation.title, tuple(sections), derivation.source)
+    data = {
+        "name": derivation.name,
+        "seed": seed,
+        "lines": [
+            {**_written(line), **dataclasses.asdict(outcome), "holds": outcome.holds}
+            for line, outcome in lines
+        ],
+        "numbers": [dataclasses.asdict(table) for table in numbers],
+    }
+    return Explanation(page, data)
+
+
+def _written(line: Line) -> dict[str, Any]:
+    names = ("latex", "text", "reason", "wrong")
+    return {name: getattr(line, name) for name in names}
 
 
 def _formula(checked: Checked) -> Formula:
