@@ -63,7 +63,7 @@ def graph_lines(panel: GraphPanel) -> list[str] | None:
     labels = {
         number: textwrap.wrap(edge.label, WIDEST_LABEL)
         for number, edge in enumerate(panel.edges)
-        if edge.label
+        if edge.label.strip()
     }
     layout = lay_out(_sketch(panel, blocks, labels), SPACING)
     channels = _channels(layout)

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 from tests.report.graphs_by_chance import by_chance
 
-from thalweg.report.layout import Room, Sketch
+from thalweg.report.layout import Room, Sketch, ordering
 from thalweg.report.layout.ordering import _first, crossings, rows_of
 from thalweg.report.layout.vertices import Web, web_of
 
@@ -70,6 +70,17 @@ def test_sweeps_leave_fewer_crossings_than_there_were() -> None:
     after = [crossings(rows_of(web), web.below) for web in webs]
     assert all(a <= b for a, b in zip(after, before, strict=True))
     assert sum(after) < 0.6 * sum(before)
+
+
+def test_exchanges_leave_fewer_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    webs = [web_of(sketch_by_chance(seed)) for seed in range(40)]
+
+    def total() -> int:
+        return sum(crossings(rows_of(web), web.below) for web in webs)
+
+    found = total()
+    monkeypatch.setattr(ordering, "_exchanged", lambda web, rows, above, below: rows)
+    assert found < total()
 
 
 def test_operands_stand_as_they_are_named() -> None:
