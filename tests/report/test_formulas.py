@@ -44,8 +44,8 @@ def test_latex_becomes_mathml() -> None:
         r"\sqrt^\begin",
         r"\text{<b>bold</b>}",
         r"\text{<script>alert(1)</script>}",
-        r"\text{<mi onclick='alert(1)'>x</mi>}",
-        r"\text{<mi href='javascript:alert(1)'>x</mi>}",
+        "\\text{<mi\tonclick='alert(1)'>x</mi>}",
+        "\\text{<mi\thref='javascript:alert(1)'>x</mi>}",
     ],
 )
 def test_what_is_no_mathematics_is_refused_in_a_sentence(latex: str) -> None:

@@ -111,7 +111,8 @@ def node_lines(lines: Sequence[str]) -> tuple[str, ...]:
 
 def edge_lines(label: str) -> tuple[str, ...]:
     """The label of an edge as it is drawn, broken where it is long."""
-    return tuple(piece for line in label.splitlines() for piece in wrap(line, WIDEST_LABEL, VALUE))
+    lines = label.strip().splitlines()
+    return tuple(piece for line in lines for piece in wrap(line, WIDEST_LABEL, VALUE))
 
 
 # --------------------------------------------------------------------------------- what things take
@@ -131,7 +132,7 @@ def _laid_out(panel: GraphPanel, down: bool) -> Layout:
         labels={
             number: _label_room(edge_lines(edge.label), down)
             for number, edge in enumerate(panel.edges)
-            if edge.label
+            if edge_lines(edge.label)
         },
         titles={path: _title_room(path, down) for path in names},
         strips=not down,
