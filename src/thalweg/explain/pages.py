@@ -89,9 +89,8 @@ def _forward(graph: Graph, number: int) -> parts.Step:
     value = graph.values[number]
     sources = dict.fromkeys(graph.values[source].name for source in value.sources)
     made = "" if value.operation == "input" else f" = {made_of(graph, value)}"
-    kink = f" It has no derivative here: {value.kink}." if value.kink else ""
     return parts.Step(
-        f"{value.name}{made} = {amount(value.value)}.{kink}",
+        f"{value.name}{made} = {amount(value.value)}.",
         nodes={value.name: _lines(value)},
         active=(value.name, *(f"{source}>{value.name}" for source in sources)),
     )
@@ -104,11 +103,12 @@ def _back(graph: Graph, back: Backward, step: Step) -> parts.Step:
         start = "is 1 by definition" if value.is_number else "is the direction that is given"
         return parts.Step(f"∂{last}/∂{last} {start}.", {value.name: lines}, active=(value.name,))
     edges = _edge_labels(graph, [arrival.edge for arrival in step.arrivals])
+    uses = dict.fromkeys(graph.values[arrival.edge.target].name for arrival in step.arrivals)
     return parts.Step(
         f"∂{last}/∂{value.name} = {_sum(graph, back, step)} = {amount(step.gradient)}.",
         nodes={value.name: lines},
         edges=edges,
-        active=(value.name, *edges),
+        active=(value.name, *(f"{value.name}>{use}" for use in uses)),
     )
 
 
@@ -117,7 +117,8 @@ def _edge_labels(graph: Graph, edges: Sequence[Edge]) -> dict[str, str]:
     found: defaultdict[str, list[float]] = defaultdict(list)
     for edge in sorted(edges, key=lambda edge: edge.place):
         name = f"{graph.values[edge.source].name}>{graph.values[edge.target].name}"
-        found[name] += [graph.slopes[edge]] if edge in graph.slopes else []
+        if edge in graph.slopes:
+            found[name].append(graph.slopes[edge])
     return {name: " + ".join(short(slope, 4) for slope in each) for name, each in found.items()}
 
 
@@ -158,7 +159,7 @@ def backpropagation(
         function: of the arguments in their order; gives one array.
         arguments: numbers, arrays or trees of them; by name, if the function's are not to be used.
         title: of the page.
-        folds: named parts that are shown as one value each; the activations if left out.
+        folds: named parts that are shown as one value each; known functions if left out.
         direction: as in ``backward``.
         most_paths: paths that are listed; of more there is only the number.
 
@@ -179,13 +180,13 @@ def backpropagation(
         *_formulas(whole, function),
         parts.Section("Check", (_checks(checks),)),
     ]
-    page = parts.Page(title, (*_remarks(shown), *sections))
+    page = parts.Page(title, (*_remarks(shown, back), *sections))
     return Explanation(page, _data(shown, back, checks))
 
 
 def _activations(graph: Graph) -> list[str]:
-    """Parts of a graph that have the name of an activation, the first or a later of that name."""
-    known = members(FAMILIES["activations"])
+    """Parts of a graph that are known functions: activations, and those of which losses are made."""
+    known = {*members(FAMILIES["activations"]), "log_softmax", "logsumexp"}
     found = dict.fromkeys(group for value in graph.values for group in value.groups)
     return [group for group in found if group.split(" ")[0] in known]
 
@@ -219,7 +220,7 @@ def _data(graph: Graph, back: Backward, checks: Sequence[Check]) -> dict[str, An
     }
 
 
-def _remarks(graph: Graph) -> Iterator[parts.Section]:
+def _remarks(graph: Graph, back: Backward) -> Iterator[parts.Section]:
     """What must be known before the numbers are believed."""
     remarks = []
     if (first := graph.first_nan) is not None:
@@ -233,7 +234,7 @@ def _remarks(graph: Graph) -> Iterator[parts.Section]:
             f"made of {of}; all that is made of it is none either."
         )
     for number, value in enumerate(graph.values):
-        if value.kink and value.has_gradient:
+        if value.kink and number in back.gradients:
             slopes = [
                 f"{short(graph.slopes[edge], 4)} by {graph.values[edge.source].name}"
                 for edge in graph.edges()

@@ -118,11 +118,10 @@ def _parameters(function: Callable[..., Any], count: int) -> list[str]:
 
 
 def _leaves(given: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[str, jax.Array]]:
-    """All arrays of the arguments by name: ``w``, ``parameters.dense_0.kernel``."""
+    """All arrays of the arguments by name: ``w``, or the way to it in a tree, ``dense_0.kernel``."""
     for name, argument in zip(names, given, strict=True):
         for path, leaf in jax.tree_util.tree_leaves_with_path(argument):
-            inner = jax.tree_util.keystr(path, simple=True, separator=".")
-            yield (f"{name}.{inner}" if inner else name), leaf
+            yield jax.tree_util.keystr(path, simple=True, separator=".") or name, leaf
 
 
 class _Tracer:
