@@ -222,7 +222,7 @@ _UNNAMED = re.compile(r"v\d+")
 
 
 def _is_plumbing(value: Value) -> bool:
-    return value.label == "" and len(value.operands) == 1 and len(value.sources) == 1
+    return value.label == "" and len(value.sources) == 1
 
 
 def _bypassed(graph: Graph, left_out: Collection[int]) -> Graph:

@@ -16,7 +16,7 @@ from thalweg.catalogue.losses.loss import Loss
 from thalweg.catalogue.networks.network import Network
 from thalweg.errors import SpecError
 from thalweg.explain.explanation import Explanation
-from thalweg.explain.pages import backpropagation
+from thalweg.explain.pages import LOSS, backpropagation
 
 __all__ = ["Naming", "network", "objective_of"]
 
@@ -35,7 +35,7 @@ def objective_of(
 
     def objective(parameters: Any, x: Any) -> Array:
         outputs, _ = network.apply(Variables(parameters, state), x, Naming(mode, jax.random.key(0)))
-        with jax.named_scope("loss"):
+        with jax.named_scope(LOSS):
             return jnp.mean(loss(outputs, targets))
 
     return objective

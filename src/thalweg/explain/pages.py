@@ -21,10 +21,12 @@ from thalweg.explain.words import amount, made_of
 from thalweg.report import parts
 from thalweg.report.words import short
 
-__all__ = ["backpropagation", "panel", "stepper"]
+__all__ = ["LOSS", "backpropagation", "formulas", "panel", "stepper"]
 
 #: Paths in a table.
 LISTED = 32
+#: What the part of a graph is called that is a loss.
+LOSS = "loss"
 
 
 # --------------------------------------------------------------------------------------- the graph
@@ -159,7 +161,8 @@ def backpropagation(
         function: of the arguments in their order; gives one array.
         arguments: numbers, arrays or trees of them; by name, if the function's are not to be used.
         title: of the page.
-        folds: named parts that are shown as one value each; known functions if left out.
+        folds: named parts that are shown as one value each; known functions, and a loss of the
+            catalogue, if left out.
         direction: as in ``backward``.
         most_paths: paths that are listed; of more there is only the number.
 
@@ -177,7 +180,7 @@ def backpropagation(
         parts.Section("The graph", (stepper(shown, back),)),
         parts.Section("Step by step", (_table(shown, back),)),
         *_path_sections(shown, direction, most_paths),
-        *_formulas(whole, function),
+        *formulas(whole, function),
         parts.Section("Check", (_checks(checks),)),
     ]
     page = parts.Page(title, (*_remarks(shown, back), *sections))
@@ -185,8 +188,8 @@ def backpropagation(
 
 
 def _activations(graph: Graph) -> list[str]:
-    """Parts of a graph that are known functions: activations, and those of which losses are made."""
-    known = {*members(FAMILIES["activations"]), "log_softmax", "logsumexp"}
+    """Parts of a graph that are known functions: activations, losses and what those are made of."""
+    known = {*members(FAMILIES["activations"]), "log_softmax", "logsumexp", LOSS}
     found = dict.fromkeys(group for value in graph.values for group in value.groups)
     return [group for group in found if group.split(" ")[0] in known]
 
@@ -318,7 +321,7 @@ def _paths(graph: Graph, number: int, direction: Any, most: int) -> parts.Table:
     return parts.Table(("path", "local derivatives", "product"), tuple(rows), "llr", caption)
 
 
-def _formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
+def formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
     """The function and its derivatives as formulas, where it is one of numbers that has one."""
     if not all(value.is_number for value in graph.values):
         return
@@ -356,7 +359,7 @@ def _lines_of(
         lines = derivative(expression, name)
         slope = agreement(lines[-1].expression, names, jax.grad(function, place))
         for number, own in enumerate(lines):
-            start = "" if number == 0 else "= "
+            start = "= " if number else ""
             last = str(slope) if number == len(lines) - 1 else ""
             yield line(own.expression, "; ".join(own.rules), last, start)
 
