@@ -12,7 +12,7 @@ symbols.py      formulas, and derivatives with the rule of every line
 derivations/    derivations as programs, whose lines are checked by numbers
 updates.py      every quantity of every step of an optimizer
 networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
-shapes.py       convolutions and poolings; normalization.py: statistics of a tensor
+shapes.py       convolutions and poolings; moments.py: statistics of a tensor
 pages.py        pages about a computation; words.py: its values in words
 
 Names are imported when they are first used.
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.functions import activation, softmax_cross_entropy
+    from thalweg.explain.moments import normalization
     from thalweg.explain.networks import network
-    from thalweg.explain.normalization import normalization
     from thalweg.explain.pages import backpropagation
     from thalweg.explain.shapes import convolution, pooling
     from thalweg.explain.tracing import graph
@@ -74,7 +74,7 @@ _WHERE = {
     "derivation": "derivations",
     "graph": "tracing",
     "network": "networks",
-    "normalization": "normalization",
+    "normalization": "moments",
     "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",

@@ -17,8 +17,8 @@ from thalweg.explain.derivations import DERIVATIONS
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression, assignments
 from thalweg.explain.functions import softmax_cross_entropy
+from thalweg.explain.moments import normalization
 from thalweg.explain.networks import network
-from thalweg.explain.normalization import normalization
 from thalweg.explain.pages import backpropagation
 from thalweg.explain.updates import update
 from thalweg.report import parts
