@@ -80,7 +80,7 @@ def test_links() -> None:
         assert path.name in index, f"docs/README.md does not name {path.name}"
 
 
-@pytest.mark.parametrize("name", ["decoding", "explaining"])
+@pytest.mark.parametrize("name", ["decoding", "derivations", "explaining"])
 def test_python_at_a_prompt(name: str) -> None:
     page = DOCS / "guide" / f"{name}.md"
     failed, tried = doctest.testfile(str(page), module_relative=False)
