@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from thalweg import __version__
+from thalweg.cli.explain import COMMANDS as EXPLANATIONS
 from thalweg.cli.request import Request
 
 __all__ = ["app"]
@@ -459,6 +460,19 @@ def show(part: str, svg: Path | None, cost: bool, json: bool) -> None:
     from thalweg.cli import catalogue
 
     catalogue.show_part(part, svg=svg, cost=cost, json=json)
+
+
+@app.group(cls=Commands)
+def explain() -> None:
+    """Work a small computation out, step by step, with its numbers.
+
+    Each command prints a page; --html writes it with drawings that can be gone through step by
+    step, --svg the first drawing alone, --markdown its formulas in LaTeX.
+    """
+
+
+for _command in EXPLANATIONS:
+    explain.add_command(_command)
 
 
 @app.group(cls=Commands)

@@ -6,15 +6,29 @@ its curves (``groups`` finds the runs, ``aggregate`` makes one curve of many; ``
 sections).
 ``html``, ``markdown`` and ``text`` render a page. ``figure`` draws: ``svg``, ``colours`` and
 ``scales`` below it, one module per kind of panel (``plots``, ``intervals``, ``heat``,
-``boundaries``) between. ``braille`` draws curves in a terminal.
+``boundaries``, ``graphs``) between; ``layout`` says where the nodes of a graph stand. In a
+terminal ``braille`` draws curves and ``diagrams`` graphs. ``formulas`` are lines of mathematics,
+``steppers`` graphs that are gone through step by step. ``data`` is a page for programs.
 """
 
 from __future__ import annotations
 
 from thalweg.report.build import Curves, build
+from thalweg.report.data import to_data
 from thalweg.report.figure import figure_png, figure_svg
 from thalweg.report.html import to_html
 from thalweg.report.markdown import to_markdown
+from thalweg.report.steppers import last_figure
 from thalweg.report.text import to_text
 
-__all__ = ["Curves", "build", "figure_png", "figure_svg", "to_html", "to_markdown", "to_text"]
+__all__ = [
+    "Curves",
+    "build",
+    "figure_png",
+    "figure_svg",
+    "last_figure",
+    "to_data",
+    "to_html",
+    "to_markdown",
+    "to_text",
+]

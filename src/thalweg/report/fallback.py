@@ -8,6 +8,8 @@ from thalweg.report.heat import cell_words
 from thalweg.report.parts import (
     BoundaryPanel,
     Figure,
+    GraphNode,
+    GraphPanel,
     HeatCell,
     HeatPanel,
     IntervalPanel,
@@ -42,6 +44,8 @@ def _table(panel: Panel) -> Table | None:
             return _intervals(panel) if panel.rows else None
         case LatticePanel():
             return _steps(panel)
+        case GraphPanel():
+            return _graph(panel) if panel.nodes else None
         case BoundaryPanel() | PicturePanel():
             return None  # an image; its title names the run
 
@@ -113,6 +117,28 @@ def _steps(panel: LatticePanel) -> Table:
         ways = [", ".join(text for text, kept in said if kept == which) for which in (True, False)]
         rows.append((str(number), *ways))
     return Table(("step", "kept", "pruned"), tuple(rows), "rll", panel.title)
+
+
+def _graph(panel: GraphPanel) -> Table:
+    """Nodes in order, numbered, each with the numbers of those that it is made from."""
+    numbers = {node.name: str(number) for number, node in enumerate(panel.nodes, 1)}
+    operands: dict[str, list[str]] = {}
+    for edge in panel.edges:
+        label = f"\xa0({edge.label})" if edge.label else ""
+        operands.setdefault(edge.target, []).append(numbers[edge.source] + label)
+    grouped = any(node.groups for node in panel.nodes)
+    rows = []
+    for node in panel.nodes:
+        made = ", ".join(operands.get(node.name, [])) or _kind(node)
+        within = (" / ".join(node.groups),) if grouped else ()
+        rows.append((numbers[node.name], node.label, made, ", ".join(node.lines), *within))
+    columns = ("", "node", "made from", "values", *(("part of",) if grouped else ()))
+    return Table(columns, tuple(rows), "r" + "l" * (len(columns) - 1), panel.title)
+
+
+def _kind(node: GraphNode) -> str:
+    """What stands in place of operands where there are none."""
+    return node.kind if node.kind in ("input", "constant") else "–"
 
 
 def _intervals(panel: IntervalPanel) -> Table:

@@ -17,6 +17,7 @@ from thalweg.errors import MissingExtra
 from thalweg.report.boundaries import draw_boundary
 from thalweg.report.colours import Theme
 from thalweg.report.frame import LABEL, cross
+from thalweg.report.graphs import draw_graph
 from thalweg.report.heat import draw_heat
 from thalweg.report.intervals import draw_intervals
 from thalweg.report.lattices import draw_lattice
@@ -24,6 +25,7 @@ from thalweg.report.mosaics import draw_pictures
 from thalweg.report.parts import (
     BoundaryPanel,
     Figure,
+    GraphPanel,
     HeatPanel,
     IntervalPanel,
     LatticePanel,
@@ -68,6 +70,8 @@ def draw(panel: Panel, width: float, theme: Theme) -> Drawing:
             return draw_pictures(panel, width, theme)
         case LatticePanel():
             return draw_lattice(panel, width, theme)
+        case GraphPanel():
+            return draw_graph(panel, width, theme)
 
 
 def legend(figure: Figure) -> list[Key]:

@@ -7,36 +7,35 @@ the reader prefers, or by ``data-theme`` on the root element.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
-from typing import Any
 
 from thalweg.report.colours import Theme, style_variables
+from thalweg.report.data import figure_data
 from thalweg.report.fallback import figure_tables
 from thalweg.report.figure import Key, draw, draw_key, legend
+from thalweg.report.formulas import formula_html
+from thalweg.report.graphs import draw_graph
 from thalweg.report.parts import (
     VERDICTS,
-    BoundaryPanel,
     Code,
     Facts,
     Figure,
-    HeatPanel,
-    LatticePanel,
+    Formula,
     LinePanel,
     Page,
     Panel,
     Paragraph,
     Part,
-    PicturePanel,
     Section,
+    Stepper,
     Table,
     Verdict,
 )
+from thalweg.report.steppers import last_figure, last_state, room_of, stepper_html
 from thalweg.report.svg import Drawing, element
 
 __all__ = ["to_html"]
@@ -54,17 +53,21 @@ def to_html(page: Page) -> str:
     numbers = {id(figure): index for index, figure in enumerate(figures)}
     first, *others = (_section(*pair, numbers) for pair in enumerate(page.sections))
     body = first + _contents(page.sections) + "".join(others)
-    data = json.dumps([_figure_data(figure) for figure in figures], separators=(",", ":"))
+    # What moves graphs is left out where there are none to be moved.
+    steps = any(isinstance(p, Stepper) for section in page.sections for p in section.parts)
+    style = _style() + (_asset("stepper.css") if steps else "")
+    script = _asset("page.js") + (_asset("stepper.js") if steps else "")
+    data = json.dumps([figure_data(figure) for figure in figures], separators=(",", ":"))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(page.title)}</title>\n<style>{_style()}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n"
         f'<header><p class="subtitle">{escape(page.subtitle)}</p>'
         f"<h1>{escape(page.title)}</h1></header>\n{body}</main>\n"
         # "<" would let data end the script early.
         f'<script type="application/json" id="data">{data.replace("<", chr(92) + "u003c")}</script>'
-        f"\n<script>{_asset('page.js')}</script>\n</body>\n</html>\n"
+        f"\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
 
@@ -129,6 +132,10 @@ def _part(part: Part, section: Section, numbers: dict[int, int]) -> str:
                 for name, value in part.items
             )
             return f"<dl>{rows}</dl>"
+        case Formula():
+            return formula_html(part)
+        case Stepper():
+            return _stepper(part)
 
 
 def _verdict(part: Verdict) -> str:
@@ -221,6 +228,17 @@ def _panel(panel: Panel, figure: Figure, number: int, index: int, columns: int) 
     )
 
 
+def _stepper(stepper: Stepper) -> str:
+    """A graph that moves; drawn as it is in the end, for paper and where no script runs."""
+    figure, widths = last_figure(stepper), _WIDTHS[1]
+    last, room = last_state(stepper), room_of(stepper)
+    drawings = (
+        _svg(draw_graph(last, width, _PAGE, room), last, figure, (0, 0), place, len(widths), width)
+        for place, width in enumerate(widths)
+    )
+    return stepper_html(stepper, "".join(drawings))
+
+
 def _svg(
     drawing: Drawing,
     panel: Panel,
@@ -253,53 +271,3 @@ def _svg(
         style=f"{least}{most}",
         **read,
     )
-
-
-def _figure_data(figure: Figure) -> dict[str, Any]:
-    """The numbers of a figure as JSON data; what is not finite is null."""
-    return {"title": figure.title, "panels": [_panel_data(panel) for panel in figure.panels]}
-
-
-def _panel_data(panel: Panel) -> dict[str, Any]:
-    data: dict[str, Any] = {"title": panel.title}
-    match panel:
-        case LinePanel():
-            data["x"] = panel.x.label
-            data["lines"] = [
-                {
-                    "name": line.name,
-                    "colour": _PAGE.series(line.series, line.place),
-                    "x": list(_numbers(line.x)),
-                    "y": list(_numbers(line.y)),
-                    "low": list(_numbers(line.low)),
-                    "high": list(_numbers(line.high)),
-                }
-                for line in panel.lines
-            ]
-        case HeatPanel():
-            data |= {"rows": panel.rows, "columns": panel.columns}
-            data["values"] = [[cell and _finite(cell.value) for cell in row] for row in panel.cells]
-        case LatticePanel():
-            data["steps"] = [[dataclasses.asdict(node) for node in step] for step in panel.steps]
-        case BoundaryPanel() | PicturePanel():
-            pass  # the image and the dots are the data
-        case _:
-            data["rows"] = [
-                {
-                    "name": row.name,
-                    "estimate": _finite(row.estimate),
-                    "low": _finite(row.low),
-                    "high": _finite(row.high),
-                    "values": list(_numbers(row.points)),
-                }
-                for row in panel.rows
-            ]
-    return data
-
-
-def _numbers(values: Sequence[float]) -> Iterator[float | None]:
-    return map(_finite, values)
-
-
-def _finite(value: float) -> float | None:
-    return float(f"{value:.5g}") if math.isfinite(value) else None

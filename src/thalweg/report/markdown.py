@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 
 from thalweg.report.fallback import figure_tables
+from thalweg.report.formulas import formula_markdown
 from thalweg.report.parts import (
     VERDICTS,
     Code,
     Facts,
     Figure,
+    Formula,
     IntervalPanel,
     Page,
     Paragraph,
     Part,
     Section,
+    Stepper,
     Table,
     Verdict,
 )
+from thalweg.report.steppers import changes, last_figure
 from thalweg.report.text import interval_rows
 
 __all__ = ["to_markdown"]
@@ -51,6 +55,10 @@ def _part(part: Part, section: Section) -> str:
             return f"{ticks}{part.language}\n{part.text}\n{ticks}"
         case Facts():
             return "\n".join(f"- {_escaped(name)}: {_escaped(value)}" for name, value in part.items)
+        case Formula():
+            return formula_markdown(part)
+        case Stepper():
+            return _stepper(part, part.title == section.heading)
 
 
 def _figure(figure: Figure, titled: bool) -> str:
@@ -63,6 +71,15 @@ def _figure(figure: Figure, titled: bool) -> str:
     if not any(isinstance(panel, IntervalPanel) for panel in figure.panels):
         blocks += map(_table, figure_tables(figure))
     return "\n\n".join(blocks)
+
+
+def _stepper(stepper: Stepper, titled: bool) -> str:
+    """The graph after the last step, and what each changes."""
+    lines: list[str] = []
+    for number, step in enumerate(stepper.steps, 1):
+        lines.append(f"{number}. {_escaped(step.text)}")
+        lines += [f"   - {_escaped(said)}" for said in changes(stepper.graph, step)]
+    return "\n\n".join([_figure(last_figure(stepper), titled), "\n".join(lines)])
 
 
 def _table(table: Table) -> str:

@@ -9,18 +9,25 @@ are already words here (rounded, with their units); numbers in figures are numbe
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 __all__ = [
+    "NODE_KINDS",
     "VERDICTS",
     "Axis",
     "BoundaryPanel",
     "Code",
     "Facts",
     "Figure",
+    "Formula",
+    "GraphEdge",
+    "GraphNode",
+    "GraphPanel",
     "HeatCell",
     "HeatPanel",
     "IntervalPanel",
@@ -29,11 +36,15 @@ __all__ = [
     "LatticePanel",
     "Line",
     "LinePanel",
+    "NodeKind",
     "Page",
     "Panel",
     "Paragraph",
     "Part",
+    "PicturePanel",
     "Section",
+    "Step",
+    "Stepper",
     "Table",
     "Verdict",
     "VerdictKind",
@@ -109,6 +120,26 @@ class Facts:
     """Names and what they are: ``(("device", "cpu"), ...)``."""
 
     items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A line of mathematics.
+
+    Args:
+        latex: the line in LaTeX, without dollar signs.
+        text: the same in Unicode, for terminals.
+        reason: why it follows from the line above; empty in the first.
+        checked: how it was checked, in words (``largest difference 2e-16 at 20 points``); empty
+            where it was not.
+        wrong: whether it is a line of a source document that does not hold.
+    """
+
+    latex: str
+    text: str
+    reason: str = ""
+    checked: str = ""
+    wrong: bool = False
 
 
 @dataclass(frozen=True)
@@ -350,8 +381,97 @@ class LatticePanel:
     left_out: tuple[int, ...]
 
 
+NodeKind: TypeAlias = Literal["input", "constant", "operation", "output", "fold"]
+NODE_KINDS: dict[NodeKind, str] = {
+    "input": "input",
+    "constant": "constant",
+    "operation": "computed",
+    "output": "output",
+    "fold": "several, folded",
+}
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """A value of a computation.
+
+    Args:
+        name: unique in its graph; without ``>``.
+        label: what it is: ``w``, ``sin``, ``×``.
+        lines: short lines under the label, such as its value and its adjoint.
+        kind: where it comes from; a fold stands for several.
+        groups: names of the named parts around it, outermost first.
+    """
+
+    name: str
+    label: str
+    lines: tuple[str, ...] = ()
+    kind: NodeKind = "operation"
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GraphEdge:
+    """That one value is computed from another.
+
+    Args:
+        source, target: names of nodes.
+        label: said beside it, such as the local derivative.
+    """
+
+    source: str
+    target: str
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called among what is highlighted, changed or active: ``source>target``."""
+        return f"{self.source}>{self.target}"
+
+
+@dataclass(frozen=True)
+class GraphPanel:
+    """A computation: which value is made from which.
+
+    Args:
+        title: what it computes.
+        nodes: in an order in which they can be computed.
+        edges: from operands to what is made of them; several may join the same two nodes, and
+            share their name.
+        highlighted: names of nodes and edges that stand out.
+    """
+
+    title: str
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
+    highlighted: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> list[NodeKind]:
+        """The kinds that its nodes have, in the order of ``NODE_KINDS``."""
+        held = {node.kind for node in self.nodes}
+        return [kind for kind in NODE_KINDS if kind in held]
+
+    def __post_init__(self) -> None:
+        names = Counter(node.name for node in self.nodes)
+        twice = [name for name, times in names.items() if times > 1]
+        if twice:
+            raise ValueError(f"names of nodes must differ; {twice[0]!r} is one of several")
+        joined = [name for name in names if ">" in name]
+        if joined:
+            raise ValueError(f"names of nodes are without '>', as edges are a>b; got {joined[0]!r}")
+        _all_known((end for edge in self.edges for end in (edge.source, edge.target)), names)
+        _all_known(self.highlighted, [*names, *(edge.name for edge in self.edges)])
+
+
+def _all_known(used: Iterable[str], known: Collection[str]) -> None:
+    unknown = sorted(set(used).difference(known))
+    if unknown:
+        raise ValueError(f"a graph has no node or edge {unknown[0]!r}")
+
+
 Panel: TypeAlias = (
-    LinePanel | HeatPanel | IntervalPanel | BoundaryPanel | PicturePanel | LatticePanel
+    LinePanel | HeatPanel | IntervalPanel | BoundaryPanel | PicturePanel | LatticePanel | GraphPanel
 )
 
 
@@ -372,4 +492,48 @@ class Figure:
     columns: int = 1
 
 
-Part: TypeAlias = Paragraph | Verdict | Table | Figure | Code | Facts
+@dataclass(frozen=True)
+class Step:
+    """What one step changes in a graph; it stays changed in later steps.
+
+    Args:
+        text: what happens, in a sentence.
+        nodes: new lines of nodes, by name.
+        edges: new labels of edges, by name (``source>target``).
+        active: names of the nodes and edges that the step is about.
+    """
+
+    text: str
+    nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    edges: Mapping[str, str] = field(default_factory=dict)
+    active: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """A graph that is gone through step by step.
+
+    Args:
+        title: what is shown.
+        caption: what to see in it.
+        graph: as it is before the first step.
+        steps: in order, at least one.
+    """
+
+    title: str
+    caption: str
+    graph: GraphPanel
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise ValueError("a stepper needs at least one step")
+        nodes = {node.name for node in self.graph.nodes}
+        edges = {edge.name for edge in self.graph.edges}
+        for step in self.steps:
+            _all_known(step.nodes, nodes)
+            _all_known(step.edges, edges)
+            _all_known(step.active, nodes | edges)
+
+
+Part: TypeAlias = Paragraph | Verdict | Table | Figure | Code | Facts | Formula | Stepper

@@ -6,13 +6,17 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from thalweg.report.diagrams import graph_lines
 from thalweg.report.fallback import figure_tables
+from thalweg.report.formulas import formula_lines
 from thalweg.report.lattices import lattice_lines
 from thalweg.report.parts import (
     VERDICTS,
     Code,
     Facts,
     Figure,
+    Formula,
+    GraphPanel,
     IntervalPanel,
     IntervalRow,
     LatticePanel,
@@ -20,10 +24,12 @@ from thalweg.report.parts import (
     Paragraph,
     Part,
     Section,
+    Stepper,
     Table,
     Verdict,
 )
 from thalweg.report.scales import scale_of
+from thalweg.report.steppers import last_figure, step_lines
 from thalweg.report.words import decimals, interval
 
 __all__ = ["interval_rows", "to_text"]
@@ -57,6 +63,11 @@ def _part(part: Part, section: Section, width: int) -> str:
             return textwrap.indent(part.text, "    ")
         case Facts():
             return "\n".join(_facts(part, width))
+        case Formula():
+            return formula_lines(part, width)
+        case Stepper():
+            figure = _figure(last_figure(part), width, part.title == section.heading)
+            return "\n\n".join([figure, "\n".join(step_lines(part, width))])
 
 
 def _facts(facts: Facts, width: int) -> Iterator[str]:
@@ -76,19 +87,28 @@ def _figure(figure: Figure, width: int, titled: bool) -> str:
             for panel in figure.panels
             if isinstance(panel, IntervalPanel)
         )
-    elif pictures := _lattices(figure, width):
+    elif pictures := _pictures(figure, width):
         blocks += pictures
     else:
         blocks += (_table(table, width) for table in figure_tables(figure))
     return "\n\n".join(blocks)
 
 
-def _lattices(figure: Figure, width: int) -> list[str]:
-    """Pictures of searches, where a figure has such and there is room."""
-    panels = [panel for panel in figure.panels if isinstance(panel, LatticePanel)]
-    pictures = [[panel.title, *lattice_lines(panel)] for panel in panels]
-    fits = all(len(line) <= width for lines in pictures for line in lines)
-    return ["\n".join(lines) for lines in pictures] if fits else []
+def _pictures(figure: Figure, width: int) -> list[str]:
+    """Pictures of searches and graphs, where a figure has nothing else and there is room."""
+    blocks: list[str] = []
+    for panel in figure.panels:
+        match panel:
+            case LatticePanel():
+                lines = lattice_lines(panel)
+            case GraphPanel():
+                lines = graph_lines(panel)
+            case _:
+                return []
+        if lines is None or any(len(line) > width for line in lines):
+            return []
+        blocks.append("\n".join([panel.title, *lines] if panel.title else lines))
+    return blocks
 
 
 # ------------------------------------------------------------------------------------------ tables

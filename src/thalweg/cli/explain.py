@@ -1,0 +1,311 @@
+"""The commands of ``explain``: small computations, worked out step by step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from thalweg.explain import Explanation
+
+__all__ = ["COMMANDS"]
+
+_FILE = click.Path(path_type=Path)
+COMMANDS: list[click.Command] = []
+
+
+def _derivations(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Derivations that begin with what is typed."""
+    from thalweg.explain import DERIVATIONS
+
+    return [name for name in ("list", *DERIVATIONS) if name.startswith(typed)]
+
+
+def _explaining(name: str) -> Callable[[Callable[..., Explanation]], click.Command]:
+    """Make a command of a function that gives an explanation."""
+
+    def decorate(function: Callable[..., Explanation]) -> click.Command:
+        @wraps(function)
+        def called(
+            html: Path | None,
+            markdown: Path | None,
+            svg: Path | None,
+            json: bool,
+            **own: Any,
+        ) -> None:
+            _put_out(function(**own), {"html": html, "markdown": markdown, "svg": svg}, json)
+
+        options = (
+            click.option("--html", metavar="FILE", type=_FILE, help="Write a page here as well."),
+            click.option("--markdown", metavar="FILE", type=_FILE, help="Write Markdown here."),
+            click.option("--svg", metavar="FILE", type=_FILE, help="Draw the first figure here."),
+            click.option("--json", is_flag=True, help="Print one JSON object, and nothing else."),
+        )
+        command: Any = called
+        for option in reversed(options):
+            command = option(command)
+        made = click.command(name)(command)
+        COMMANDS.append(made)
+        return made
+
+    return decorate
+
+
+def _put_out(explanation: Explanation, files: dict[str, Path | None], json: bool) -> None:
+    from thalweg.cli import output
+
+    for form, path in files.items():
+        if path is not None:
+            text = getattr(explanation, form)()
+            with output.writing(path) as place:
+                place.write_text(text, encoding="utf-8")
+    if json:
+        output.emit({"title": explanation.page.title, **explanation.data})
+    else:
+        output.say(explanation.text(output.width()).rstrip("\n"))
+
+
+@_explaining("backprop")
+@click.argument("expression")
+@click.argument("values", metavar="[NAME=NUMBER]...", nargs=-1)
+@click.option("--unfold", is_flag=True, help="Show the operations inside activations, too.")
+@click.option(
+    "--paths",
+    "most_paths",
+    type=int,
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="List the paths where there are no more.",
+)
+def backprop(
+    expression: str, values: tuple[str, ...], unfold: bool, most_paths: int
+) -> Explanation:
+    """Forward and backward through a formula, by hand.
+
+    All values, all local derivatives, the backward pass, every path with its product, the
+    derivative as a formula with the rule of every line, and a check by differences. Powers are
+    written **; functions are the elementary ones and the activations of the catalogue.
+
+    \b
+    Examples:
+      thalweg explain backprop "cos(w**2) + sin(w**2)" w=0.8
+      thalweg explain backprop "relu(w*x + b)" w=2 x=-1 b=0.5 --html relu.html
+
+    \b
+    JSON: title, values [{name, operation, made_of, value, gradient, kink}],
+      gradients {name: {backward, paths, jax, differences}},
+      paths {name: number}.
+    """
+    from thalweg.explain import of_expression
+
+    return of_expression(expression, values, unfold=unfold, most_paths=most_paths)
+
+
+@_explaining("graph")
+@click.argument("function", metavar="MODULE:FUNCTION")
+@click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
+def graph(function: str, folds: tuple[str, ...]) -> Explanation:
+    """The graph of a Python function.
+
+    The function is imported from the working folder or an installed package, and called without
+    arguments; where it has some, the module has their values in a tuple, `arguments`.
+
+    \b
+    Example:
+      thalweg explain graph mine:loss --fold dense_0 --html loss.html
+
+    \b
+    JSON: as of `thalweg explain backprop`.
+    """
+    sys.path.insert(0, str(Path.cwd()))
+    from thalweg.explain import of_function
+
+    return of_function(function, folds=folds)
+
+
+@_explaining("network")
+@click.argument("network")
+@click.option("--inputs", metavar="SIZES", default="1, 2", show_default=True, help="Of x.")
+@click.option("--targets", metavar="LIST", default="0", show_default=True, help="One per row.")
+@click.option("--loss", metavar="LOSS", default="categorical_cross_entropy", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
+def network(
+    network: str, inputs: str, targets: str, loss: str, seed: int, folds: tuple[str, ...]
+) -> Explanation:
+    """The graph of a network with its loss.
+
+    Parameters and inputs are drawn; layers, steps of loops and activations are parts that can
+    be folded.
+
+    \b
+    Examples:
+      thalweg explain network "mlp = { hidden = [3], outputs = 2 }"
+      thalweg explain network --inputs "1, 3, 2" --fold "step 1" \\
+        "recurrent_network = { hidden = [2], outputs = 2 }"
+
+    \b
+    JSON: as of `thalweg explain backprop`.
+    """
+    from thalweg.explain import of_network
+
+    return of_network(network, loss, inputs, targets, seed, folds)
+
+
+@_explaining("activation")
+@click.argument("name")
+def activation(name: str) -> Explanation:
+    """Formula, derivative and curve of an activation.
+
+    \b
+    Example:
+      thalweg explain activation gelu --svg gelu.svg
+
+    \b
+    JSON: title, activation, values [{z, value, derivative}].
+    """
+    from thalweg import explain
+
+    return explain.activation(name)
+
+
+@_explaining("softmax-cross-entropy")
+@click.argument("scores")
+@click.argument("targets")
+def softmax_cross_entropy(scores: str, targets: str) -> Explanation:
+    """Softmax with cross-entropy of some scores.
+
+    \b
+    Example:
+      thalweg explain softmax-cross-entropy "1, 2, -0.5" "0, 1, 0"
+
+    \b
+    JSON: as of `thalweg explain backprop`, and outputs, loss, gradient,
+      by_formula.
+    """
+    from thalweg.explain import of_scores
+
+    return of_scores(scores, targets)
+
+
+@_explaining("normalization")
+@click.argument("tensor")
+def normalization(tensor: str) -> Explanation:
+    """Batch, layer and instance statistics of a tensor.
+
+    The tensor is JSON with the axes sample, channel and feature.
+
+    \b
+    Example:
+      thalweg explain normalization "[[[1,3,2],[1,2,3]], [[3,3,2],[2,4,4]]]"
+
+    \b
+    JSON: title, batch, layer, instance {mean, variance, unbiased_variance,
+      normalized, layer_differs_by}.
+    """
+    from thalweg.explain import of_tensor
+
+    return of_tensor(tensor)
+
+
+@_explaining("conv")
+@click.argument("size", type=int)
+@click.argument("window", type=int)
+@click.option("--stride", type=int, default=1, show_default=True)
+@click.option("--padding", type=int, default=0, show_default=True)
+@click.option("--dilation", type=int, default=1, show_default=True)
+@click.option("--filters", type=int, default=1, show_default=True)
+@click.option("--channels", type=int, default=1, show_default=True)
+@click.option("--axes", type=click.IntRange(1, 2), default=2, show_default=True)
+def conv(size: int, window: int, **own: int) -> Explanation:
+    """Sizes, windows and parameters of a convolution.
+
+    \b
+    Example:
+      thalweg explain conv 32 3 --stride 2 --padding 1 --filters 5 --channels 3
+
+    \b
+    JSON: title, output, parameters, units, multiplications, without_floor,
+      not_read.
+    """
+    from thalweg.explain import convolution
+
+    return convolution(size, window, **own)
+
+
+@_explaining("pool")
+@click.argument("size", type=int)
+@click.argument("window", type=int)
+@click.option("--stride", type=int, help="As large as the window if not given.")
+@click.option("--padding", type=int, default=0, show_default=True)
+@click.option("--kind", type=click.Choice(["max", "average"]), default="max", show_default=True)
+def pool(size: int, window: int, **own: Any) -> Explanation:
+    """Sizes and windows of a pooling.
+
+    \b
+    Example:
+      thalweg explain pool 28 2
+
+    \b
+    JSON: title, output, parameters, not_read.
+    """
+    from thalweg.explain import pooling
+
+    return pooling(size, window, **own)
+
+
+@_explaining("derivation")
+@click.argument("name", shell_complete=_derivations)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def derivation(name: str, seed: int) -> Explanation:
+    """A derivation, each line checked by numbers.
+
+    The name `list` lists them. Lines of books and courses that do not hold are there too, marked,
+    with the numbers that show it, before the lines that do.
+
+    \b
+    Examples:
+      thalweg explain derivation list
+      thalweg explain derivation ridge
+      thalweg explain derivation weight-decay --html weight-decay.html
+
+    \b
+    JSON: title, name, seed, lines [{latex, text, reason, wrong, holds, points,
+      failed, difference}], numbers [{caption, columns, rows}];
+      of the list: derivations {name: title}.
+    """
+    from thalweg import explain
+
+    return explain.of_derivations() if name == "list" else explain.derivation(name, seed)
+
+
+@_explaining("update")
+@click.argument("optimizers")
+@click.option("--gradient", metavar="LIST", help='One for each step: "1, 0.5, -0.2".')
+@click.option("--function", metavar="EXPRESSION", help="To make small, in place of gradients.")
+@click.option("--start", metavar="LIST", default="", help="Parameters at first: numbers, or x=4.")
+@click.option("--steps", type=click.IntRange(1, 1000), default=3, show_default=True)
+def update(
+    optimizers: str, gradient: str | None, function: str | None, start: str, steps: int
+) -> Explanation:
+    """Every quantity of steps of optimizers.
+
+    \b
+    Examples:
+      thalweg explain update adam,rmsprop --gradient "1, 0.5, -0.2"
+      thalweg explain update "momentum = { learning_rate = 0.1 }, newton" \\
+        --function "x**2 + 4*y**2" --start "x=4, y=1"
+
+    \b
+    JSON: title, start, optimizers [{name, optimizer, steps [{value, gradient,
+      quantities, increment, parameters}]}].
+    """
+    from thalweg.explain import of_optimizers
+
+    return of_optimizers(optimizers, gradient, function, start, steps)
