@@ -16,7 +16,7 @@ from thalweg.explain.recursions import recursions
 @pytest.mark.parametrize(
     ("activation", "peer"),
     [(Tanh(), torch.tanh), (Sigmoid(), torch.sigmoid), (ReLU(), torch.relu)],
-    ids=repr,
+    ids=["tanh", "sigmoid", "relu"],
 )
 @pytest.mark.parametrize("sizes", [(2, 3, 1), (3, 4, 4, 2), (2, 2)])
 def test_gradients_are_those_of_torch(sizes: tuple[int, ...], activation: Any, peer: Any) -> None:

@@ -195,10 +195,8 @@ def _drawn(graph: Graph, back: Backward) -> parts.Part:
     sizes = Counter(group for value in graph.values for group in value.groups)
     largest = ", ".join(f"{group!r} ({held:,})" for group, held in sizes.most_common(5))
     offered = f"Fold some of its parts: {largest}" if sizes else "Explain a part of it"
-    return parts.Paragraph(
-        f"The graph has {len(graph.values):,} values; at most {MOST_NODES} can be drawn. {offered}.",
-        "warning",
-    )
+    there = f"The graph has {len(graph.values):,} values; at most {MOST_NODES} can be drawn."
+    return parts.Paragraph(f"{there} {offered}.", "warning")
 
 
 def _activations(graph: Graph) -> list[str]:

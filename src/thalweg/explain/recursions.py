@@ -128,31 +128,28 @@ def _gone_through(
     parameters: Any, activation: Activation, x: np.ndarray, y: np.ndarray
 ) -> list[_Layer]:
     """Forward, and back by both recursions, each without a look at the other."""
-    count = len(parameters)
     held = [
-        (
-            np.asarray(parameters[f"dense_{n}"]["kernel"]),
-            np.asarray(parameters[f"dense_{n}"]["bias"]),
-        )
-        for n in range(count)
+        tuple(np.asarray(parameters[f"dense_{number}"][name]) for name in ("kernel", "bias"))
+        for number in range(len(parameters))
     ]
     before, there = x, []
     for number, (kernel, bias) in enumerate(held):
         a = before @ kernel + bias
-        is_last = number == count - 1
-        h = a if is_last else np.asarray(activation(jnp.asarray(a)))
-        slope = np.ones_like(a) if is_last else np.asarray(activation.derivative(jnp.asarray(a)))
-        there.append((before, a, h, slope))
-        before = h
+        h, slope = a, np.ones_like(a)
+        if number < len(held) - 1:
+            h, pull = jax.vjp(activation, jnp.asarray(a))
+            (slope,) = pull(jnp.ones_like(h))
+        there.append((before, a, np.asarray(h), np.asarray(slope)))
+        before = there[-1][2]
     after: list[np.ndarray] = [before - y]
-    ahead: list[np.ndarray] = [(before - y) * there[-1][3]]
-    for number in range(count - 1, 0, -1):
+    ahead: list[np.ndarray] = [before - y]
+    for number in range(len(held) - 1, 0, -1):
         kernel = held[number][0]
         after.insert(0, kernel @ (there[number][3] * after[0]))
         ahead.insert(0, there[number - 1][3] * (kernel @ ahead[0]))
     return [
-        _Layer(*own, *forward, *back)
-        for own, forward, back in zip(held, there, zip(after, ahead, strict=True), strict=True)
+        _Layer(kernel, bias, *there[number], after[number], ahead[number])
+        for number, (kernel, bias) in enumerate(held)
     ]
 
 
