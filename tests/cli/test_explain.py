@@ -107,6 +107,7 @@ def test_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert "0.689672" in said(capsys, "softmax-cross-entropy", "1, 2, -0.5", "0, 1, 0")
     assert "erfc" in said(capsys, "activation", "gelu")
     assert "ridge" in said(capsys, "derivation", "list")
+    assert "Decoupled" in said(capsys, "recursions", "2, 3, 1", "--activation", "relu")
     text = said(capsys, "network", "mlp = { hidden = [2], outputs = 2 }")
     assert "dense_1.kernel" in text
 

@@ -28,7 +28,7 @@ GRADIENTS = [np.array([1.0, -2.0]), np.array([0.5, 0.1]), np.array([-0.2, 3.0])]
         (optimizers.AdaMax(learning_rate=0.1), optax.adamax(0.1)),
         (optimizers.Lion(learning_rate=0.1), optax.lion(0.1, weight_decay=0)),
     ],
-    ids=repr,
+    ids=["sgd", "momentum", "adam", "adamax", "lion"],
 )
 def test_steps_are_those_of_optax(optimizer: Any, peer: Any) -> None:
     with jax.enable_x64(True):

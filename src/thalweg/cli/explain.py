@@ -158,6 +158,29 @@ def network(
     return of_network(network, loss, inputs, targets, seed, folds)
 
 
+@_explaining("recursions")
+@click.argument("sizes")
+@click.option("--activation", metavar="ACTIVATION", default="tanh", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def recursions(sizes: str, activation: str, seed: int) -> Explanation:
+    """Back-propagation layer by layer, in both forms.
+
+    Gradients of what comes after the activation and of what comes before it, maps and activations
+    as layers of their own, and the gradients of the parameters beside those of JAX.
+
+    \b
+    Example:
+      thalweg explain recursions "2, 3, 1" --activation relu
+
+    \b
+    JSON: title, x, y, layers [{a, h, after, before, kernel_gradient,
+      bias_gradient}], differs_from_jax_by.
+    """
+    from thalweg.explain import of_recursions
+
+    return of_recursions(sizes, activation, seed)
+
+
 @_explaining("activation")
 @click.argument("name")
 def activation(name: str) -> Explanation:

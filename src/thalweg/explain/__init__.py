@@ -11,6 +11,7 @@ backward.py     the backward pass; paths.py: the sum over all paths; checking.py
 symbols.py      formulas, and derivatives with the rule of every line
 derivations/    derivations as programs, whose lines are checked by numbers
 updates.py      every quantity of every step of an optimizer
+recursions.py   both recursions of back-propagation through a perceptron
 networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
 shapes.py       convolutions and poolings; moments.py: statistics of a tensor
 pages.py        pages about a computation; words.py: its values in words
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         of_function,
         of_network,
         of_optimizers,
+        of_recursions,
         of_scores,
         of_tensor,
     )
@@ -58,6 +60,7 @@ __all__ = [
     "of_function",
     "of_network",
     "of_optimizers",
+    "of_recursions",
     "of_scores",
     "of_tensor",
     "pooling",
@@ -80,6 +83,7 @@ _WHERE = {
     "of_function": "asked",
     "of_network": "asked",
     "of_optimizers": "asked",
+    "of_recursions": "asked",
     "of_scores": "asked",
     "of_tensor": "asked",
     "pooling": "shapes",
