@@ -128,10 +128,8 @@ def _gone_through(
     parameters: Any, activation: Activation, x: np.ndarray, y: np.ndarray
 ) -> list[_Layer]:
     """Forward, and back by both recursions, each without a look at the other."""
-    held = [
-        tuple(np.asarray(parameters[f"dense_{number}"][name]) for name in ("kernel", "bias"))
-        for number in range(len(parameters))
-    ]
+    named = [parameters[f"dense_{number}"] for number in range(len(parameters))]
+    held = [(np.asarray(own["kernel"]), np.asarray(own["bias"])) for own in named]
     before, there = x, []
     for number, (kernel, bias) in enumerate(held):
         a = before @ kernel + bias
@@ -148,8 +146,8 @@ def _gone_through(
         after.insert(0, kernel @ (there[number][3] * after[0]))
         ahead.insert(0, there[number - 1][3] * (kernel @ ahead[0]))
     return [
-        _Layer(kernel, bias, *there[number], after[number], ahead[number])
-        for number, (kernel, bias) in enumerate(held)
+        _Layer(*own, *forward, after=delta, ahead=error)
+        for own, forward, delta, error in zip(held, there, after, ahead, strict=True)
     ]
 
 
