@@ -14,7 +14,8 @@ updates.py      every quantity of every step of an optimizer
 recursions.py   both recursions of back-propagation through a perceptron
 networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
 shapes.py       convolutions and poolings; moments.py: statistics of a tensor
-pages.py        pages about a computation; words.py: its values in words
+drawing.py      graphs as drawings; words.py: values in words
+pages.py        pages about a computation
 
 Names are imported when they are first used.
 """
