@@ -25,6 +25,8 @@ __all__ = ["LOSS", "backpropagation", "formulas"]
 
 #: Paths in a table.
 LISTED = 32
+#: Values of a graph whose formula is written out: of more nobody could read it.
+MOST_OF_FORMULA = 80
 #: What the part of a graph is called that is a loss.
 LOSS = "loss"
 
@@ -207,6 +209,10 @@ def _paths(graph: Graph, number: int, direction: Any, most: int) -> parts.Table:
 def formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
     """The function and its derivatives as formulas, where it is one of numbers that has one."""
     if not all(value.is_number for value in graph.values):
+        return
+    if len(graph.values) > MOST_OF_FORMULA:
+        text = f"A formula of {len(graph.values):,} operations is not written out."
+        yield parts.Section("As a formula", (parts.Paragraph(text, "note"),))
         return
     if find_spec("sympy") is None:
         text = "Formulas need SymPy: pip install 'thalweg[explain]'."
