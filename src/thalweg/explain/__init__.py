@@ -10,6 +10,7 @@ graphs.py       computational graphs; tracing.py makes them of functions, operat
 backward.py     the backward pass; paths.py: the sum over all paths; checking.py: differences
 symbols.py      formulas, and derivatives with the rule of every line
 updates.py      every quantity of every step of an optimizer
+landscapes/     functions and losses as landscapes, and optimizers on them
 pages.py        pages about a computation; words.py: its values in words
 
 Names are imported when they are first used.
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg.explain.asked import of_expression, of_function, of_optimizers
     from thalweg.explain.explanation import Explanation
+    from thalweg.explain.landscapes import landscape
     from thalweg.explain.pages import backpropagation
     from thalweg.explain.tracing import graph
     from thalweg.explain.updates import update
@@ -31,6 +33,7 @@ __all__ = [
     "Explanation",
     "backpropagation",
     "graph",
+    "landscape",
     "of_expression",
     "of_function",
     "of_optimizers",
@@ -41,6 +44,7 @@ _WHERE = {
     "Explanation": "explanation",
     "backpropagation": "pages",
     "graph": "tracing",
+    "landscape": "landscapes",
     "of_expression": "asked",
     "of_function": "asked",
     "of_optimizers": "asked",

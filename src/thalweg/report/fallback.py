@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from thalweg.report.heat import cell_words
 from thalweg.report.parts import (
     BoundaryPanel,
+    ContourPanel,
     Figure,
     GraphNode,
     GraphPanel,
@@ -46,6 +49,8 @@ def _table(panel: Panel) -> Table | None:
             return _steps(panel)
         case GraphPanel():
             return _graph(panel) if panel.nodes else None
+        case ContourPanel():
+            return _plane(panel) if panel.trails or panel.marks else None
         case BoundaryPanel() | PicturePanel():
             return None  # an image; its title names the run
 
@@ -117,6 +122,21 @@ def _steps(panel: LatticePanel) -> Table:
         ways = [", ".join(text for text, kept in said if kept == which) for which in (True, False)]
         rows.append((str(number), *ways))
     return Table(("step", "kept", "pruned"), tuple(rows), "rll", panel.title)
+
+
+def _plane(panel: ContourPanel) -> Table:
+    """Where trails begin and end, and what points are marked."""
+    across, up = panel.x.label or "x", panel.y.label or "y"
+    rows = []
+    for trail in panel.trails:
+        points = trail.points[np.all(np.isfinite(trail.points), axis=1)]
+        ends = [short(float(v), 4) for v in (*points[0], *points[-1])] if len(points) else ["–"] * 4
+        rows.append((trail.name, str(max(len(points) - 1, 0)), *ends, trail.note))
+    for mark in panel.marks:
+        name = f"{mark.label} ({mark.kind})" if mark.label else mark.kind
+        rows.append((name, "", "", "", short(mark.x, 4), short(mark.y, 4), ""))
+    columns = ("", "steps", f"{across} at first", f"{up} at first", across, up, "")
+    return Table(columns, tuple(rows), "lrrrrrl", panel.title)
 
 
 def _graph(panel: GraphPanel) -> Table:
