@@ -361,7 +361,9 @@ def plane_rows(panel: ContourPanel, width: int, height: int = 18) -> list[str]:
     rows.append(f"{'':{margin}} └{'─' * columns}")
     rows.append(f"{'':{margin}}  {left}{right:>{columns - len(left)}}")
     names = [f"{LETTERS[i % len(LETTERS)]} {trail.name}" for i, trail in enumerate(panel.trails)]
-    kinds = [kind for kind in MARKS if any(mark.kind == kind for mark in panel.marks)]
+    kinds: list[MarkKind] = [
+        kind for kind in MARKS if any(mark.kind == kind for mark in panel.marks)
+    ]
     return [*rows, *_wrapped([*names, *(f"{_SIGNS[kind]} {kind}" for kind in kinds)], width)]
 
 

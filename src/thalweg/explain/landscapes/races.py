@@ -186,7 +186,9 @@ def _ways(
 
     with jax.enable_x64(True):
         stacked = jax.tree.map(lambda *own: jnp.asarray(own, jnp.float64), *optimizers)
-        points, values = jax.jit(jax.vmap(way, (0, None)))(stacked, jnp.asarray(start))
+        # Some have no numbers to be stacked.
+        together = jax.vmap(way, (0, None), axis_size=len(optimizers))
+        points, values = jax.jit(together)(stacked, jnp.asarray(start))
         return np.asarray(points), np.asarray(values)
 
 
