@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,7 +34,12 @@ def figure_tables(figure: Figure) -> list[Table]:
     curves = [panel for panel in figure.panels if isinstance(panel, LinePanel) and panel.lines]
     if len(curves) > 1:
         return [_many(curves)]
-    tables = [_table(panel) for panel in figure.panels]
+    planes = [panel for panel in figure.panels if isinstance(panel, ContourPanel)]
+    if len(planes) > 1:
+        others = (panel for panel in figure.panels if not isinstance(panel, ContourPanel))
+        tables = [_planes(planes), *map(_table, others)]
+    else:
+        tables = [_table(panel) for panel in figure.panels]
     return [table for table in tables if table is not None]
 
 
@@ -50,7 +56,7 @@ def _table(panel: Panel) -> Table | None:
         case GraphPanel():
             return _graph(panel) if panel.nodes else None
         case ContourPanel():
-            return _plane(panel) if panel.trails or panel.marks else None
+            return _planes([panel])
         case BoundaryPanel() | PicturePanel():
             return None  # an image; its title names the run
 
@@ -124,19 +130,29 @@ def _steps(panel: LatticePanel) -> Table:
     return Table(("step", "kept", "pruned"), tuple(rows), "rll", panel.title)
 
 
-def _plane(panel: ContourPanel) -> Table:
-    """Where trails begin and end, and what points are marked."""
-    across, up = panel.x.label or "x", panel.y.label or "y"
+def _planes(panels: Sequence[ContourPanel]) -> Table | None:
+    """Where trails begin and end, and what points are marked, of several panels in one table."""
+    across, up = panels[0].x.label or "x", panels[0].y.label or "y"
+    noted = any(trail.note for panel in panels for trail in panel.trails)
+    titled = len(panels) > 1
     rows = []
-    for trail in panel.trails:
-        points = trail.points[np.all(np.isfinite(trail.points), axis=1)]
-        ends = [short(float(v), 4) for v in (*points[0], *points[-1])] if len(points) else ["–"] * 4
-        rows.append((trail.name, str(max(len(points) - 1, 0)), *ends, trail.note))
-    for mark in panel.marks:
-        name = f"{mark.label} ({mark.kind})" if mark.label else mark.kind
-        rows.append((name, "", "", "", short(mark.x, 4), short(mark.y, 4), ""))
-    columns = ("", "steps", f"{across} at first", f"{up} at first", across, up, "")
-    return Table(columns, tuple(rows), "lrrrrrl", panel.title)
+    for panel in panels:
+        title = [panel.title] * titled
+        for trail in panel.trails:
+            points = trail.points[np.all(np.isfinite(trail.points), axis=1)]
+            ends = [short(float(v), 4) for v in (*points[0], *points[-1])] if len(points) else []
+            steps = str(max(len(points) - 1, 0))
+            places = ends or ["–"] * 4
+            rows.append((*title, trail.name, steps, *places, *[trail.note] * noted))
+        for mark in panel.marks:
+            name = f"{mark.label} ({mark.kind})" if mark.label else mark.kind
+            place = ("", "", "", short(mark.x, 4), short(mark.y, 4))
+            rows.append((*title, name, *place, *[""] * noted))
+    columns = (*["panel"] * titled, "what", "steps", f"{across} at first", f"{up} at first")
+    columns += (across, up, *["what became of it"] * noted)
+    alignment = "l" * titled + "lrrrrr" + "l" * noted
+    caption = "" if titled else panels[0].title
+    return Table(columns, tuple(rows), alignment, caption) if rows else None
 
 
 def _graph(panel: GraphPanel) -> Table:
