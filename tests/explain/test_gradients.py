@@ -50,7 +50,7 @@ def test_all_ways_agree(program: Program, at: list[float]) -> None:
         assert check.by_paths is None or check.largest_difference < 1e-8, check
 
 
-@MANY
+@settings(MANY, max_examples=int(os.environ.get("THALWEG_PROGRAMS", "12")))
 @given(programs(longest=6), ARGUMENTS)
 def test_formulas_agree(program: Program, at: list[float]) -> None:
     at = at[: program.inputs]

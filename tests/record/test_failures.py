@@ -364,6 +364,26 @@ def test_no_room_for_arrays(record, monkeypatch, code):
     assert_stands_at(record, 5)
 
 
+def test_disks_of_any_size_too_small(tmp_path, plan):
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if os.geteuid() or not shutil.which("mount") or subprocess.run(mount).returncode:
+        pytest.skip("mounting a small file system takes root")
+    sentences = set()
+    try:
+        for kibibytes in range(4, 160, 4):
+            subprocess.run(["mount", "-o", f"remount,size={kibibytes}k", str(tmp_path)], check=True)
+            try:
+                with Record.open(tmp_path / "project", write=True) as record:
+                    record.add_experiment(plan())
+            except RecordError as error:
+                sentences.add(str(error))
+            shutil.rmtree(tmp_path / "project", ignore_errors=True)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert sentences
+    assert all("is full" in sentence for sentence in sentences), sentences
+
+
 def test_a_disk_that_is_really_full(tmp_path, plan):
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
     if os.geteuid() or not shutil.which("mount") or subprocess.run(mount).returncode:

@@ -1,8 +1,11 @@
-"""Graphs as drawn, whatever they are: no box or label upon another, nothing cut, lines past both."""
+"""Graphs as drawn: no box or label upon another, nothing cut, and lines past both."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -11,6 +14,7 @@ import pytest
 from tests.report.graphs_by_chance import by_chance
 
 from thalweg.report.colours import Theme
+from thalweg.report.diagrams import graph_lines
 from thalweg.report.fallback import figure_tables
 from thalweg.report.figure import draw, figure_svg
 from thalweg.report.graphs import MOST_NODES, draw_graph
@@ -185,12 +189,14 @@ def test_frames_hold_the_nodes_of_their_group_and_no_others(seed: int) -> None:
 
 def test_all_words_are_there() -> None:
     long = replace(SQUARE.nodes[0], label="a name of more than a hundred characters, " * 3)
-    panel = replace(SQUARE, nodes=(long, *SQUARE.nodes[1:]))
+    last = GraphEdge("k", "s", "a label that needs more than one of the lines beside its edge")
+    panel = replace(SQUARE, nodes=(long, *SQUARE.nodes[1:]), edges=(*SQUARE.edges[:3], last))
     for width in WIDTHS:
         root = ElementTree.fromstring(f"<svg>{draw(panel, width, Theme('page')).body}</svg>")
         texts = " ".join(text.text or "" for text in root.iter("text"))
         for node in panel.nodes:
             assert all(word in texts for word in [*node.label.split(), *node.lines])
+        assert all(word in texts for word in last.label.split())
         assert texts.count("1.5") == 3  # the value, and the label of each of the two edges
 
 
@@ -202,6 +208,26 @@ def test_a_graph_too_wide_goes_to_the_right() -> None:
     assert wide.boxes["s"].top > wide.boxes["input 0"].bottom
     assert narrow.boxes["s"].left > narrow.boxes["input 0"].right
     assert draw_graph(panel, 300, Theme("light")).width == 300
+
+
+def test_a_picture_does_not_depend_on_chance() -> None:
+    """Sets of words have another order in every process."""
+    program = (
+        "from tests.report.graphs_by_chance import by_chance\n"
+        "from thalweg.report.figure import figure_svg\n"
+        "from thalweg.report.parts import Figure\n"
+        "print([figure_svg(Figure('', '', (by_chance(seed),))) for seed in range(1, 40, 2)])"
+    )
+    drawn = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(drawn) == 1
 
 
 def test_kinds_and_what_stands_out_are_seen_without_colours() -> None:
@@ -255,3 +281,13 @@ def test_graphs_that_are_none_are_refused() -> None:
         GraphPanel("", (one,), (GraphEdge("a", "b"),))
     with pytest.raises(ValueError, match="no node or edge 'a>b'"):
         GraphPanel("", (one,), (), ("a>b",))
+    with pytest.raises(ValueError, match="got 'a>b'"):
+        GraphPanel("", (GraphNode("a>b", ""),), ())
+
+
+def test_empty_words_take_no_room_and_do_no_harm() -> None:
+    nodes = (GraphNode("a", "", ("",), groups=("",)), GraphNode("b", " ", groups=("", "")))
+    panel = GraphPanel("", nodes, (GraphEdge("a", "b", " "), GraphEdge("a", "b", "\n")))
+    for width in WIDTHS:
+        assert not seen(draw_graph(panel, width, Theme("page"))).labels
+    assert graph_lines(panel)

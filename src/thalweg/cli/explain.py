@@ -19,6 +19,13 @@ _FILE = click.Path(path_type=Path)
 COMMANDS: list[click.Command] = []
 
 
+def _derivations(ctx: click.Context, param: click.Parameter, typed: str) -> list[str]:
+    """Derivations that begin with what is typed."""
+    from thalweg.explain import DERIVATIONS
+
+    return [name for name in ("list", *DERIVATIONS) if name.startswith(typed)]
+
+
 def _explaining(name: str) -> Callable[[Callable[..., Explanation]], click.Command]:
     """Make a command of a function that gives an explanation."""
 
@@ -120,6 +127,162 @@ def graph(function: str, folds: tuple[str, ...]) -> Explanation:
     from thalweg.explain import of_function
 
     return of_function(function, folds=folds)
+
+
+@_explaining("network")
+@click.argument("network")
+@click.option("--inputs", metavar="SIZES", default="1, 2", show_default=True, help="Of x.")
+@click.option("--targets", metavar="LIST", default="0", show_default=True, help="One per row.")
+@click.option("--loss", metavar="LOSS", default="categorical_cross_entropy", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
+def network(
+    network: str, inputs: str, targets: str, loss: str, seed: int, folds: tuple[str, ...]
+) -> Explanation:
+    """The graph of a network and its loss, forward and backward.
+
+    Parameters and inputs are drawn; layers, steps of loops and activations are parts that can
+    be folded.
+
+    \b
+    Examples:
+      thalweg explain network "mlp = { hidden = [3], outputs = 2 }"
+      thalweg explain network "recurrent_network = { hidden = [2], outputs = 2 }" \\
+        --inputs "1, 3, 2" --fold "step 1" --fold "step 2" --fold "step 3"
+
+    \b
+    JSON: as of `thalweg explain backprop`.
+    """
+    from thalweg.explain import of_network
+
+    return of_network(network, loss, inputs, targets, seed, folds)
+
+
+@_explaining("activation")
+@click.argument("name")
+def activation(name: str) -> Explanation:
+    """An activation: formula, derivative line by line, curve and values.
+
+    \b
+    Example:
+      thalweg explain activation gelu --svg gelu.svg
+
+    \b
+    JSON: title, activation, values [{z, value, derivative}].
+    """
+    from thalweg import explain
+
+    return explain.activation(name)
+
+
+@_explaining("softmax-cross-entropy")
+@click.argument("scores")
+@click.argument("targets")
+def softmax_cross_entropy(scores: str, targets: str) -> Explanation:
+    """Softmax and cross-entropy of some scores, and the gradient.
+
+    \b
+    Example:
+      thalweg explain softmax-cross-entropy "1, 2, -0.5" "0, 1, 0"
+
+    \b
+    JSON: as of `thalweg explain backprop`, and outputs, loss, gradient,
+      by_formula.
+    """
+    from thalweg.explain import of_scores
+
+    return of_scores(scores, targets)
+
+
+@_explaining("normalization")
+@click.argument("tensor")
+def normalization(tensor: str) -> Explanation:
+    """Batch, layer and instance statistics of a tensor, entry by entry.
+
+    The tensor is JSON with the axes sample, channel and feature.
+
+    \b
+    Example:
+      thalweg explain normalization "[[[1,3,2],[1,2,3]], [[3,3,2],[2,4,4]]]"
+
+    \b
+    JSON: title, batch, layer, instance {mean, variance, unbiased_variance,
+      normalized, layer_differs_by}.
+    """
+    from thalweg.explain import of_tensor
+
+    return of_tensor(tensor)
+
+
+@_explaining("conv")
+@click.argument("size", type=int)
+@click.argument("window", type=int)
+@click.option("--stride", type=int, default=1, show_default=True)
+@click.option("--padding", type=int, default=0, show_default=True)
+@click.option("--dilation", type=int, default=1, show_default=True)
+@click.option("--filters", type=int, default=1, show_default=True)
+@click.option("--channels", type=int, default=1, show_default=True)
+@click.option("--axes", type=click.IntRange(1, 2), default=2, show_default=True)
+def conv(size: int, window: int, **own: int) -> Explanation:
+    """Sizes, windows and parameters of a convolution.
+
+    \b
+    Example:
+      thalweg explain conv 32 3 --stride 2 --padding 1 --filters 5 --channels 3
+
+    \b
+    JSON: title, output, parameters, units, multiplications, without_floor,
+      not_read.
+    """
+    from thalweg.explain import convolution
+
+    return convolution(size, window, **own)
+
+
+@_explaining("pool")
+@click.argument("size", type=int)
+@click.argument("window", type=int)
+@click.option("--stride", type=int, help="As large as the window if not given.")
+@click.option("--padding", type=int, default=0, show_default=True)
+@click.option("--kind", type=click.Choice(["max", "average"]), default="max", show_default=True)
+def pool(size: int, window: int, **own: Any) -> Explanation:
+    """Sizes and windows of a pooling.
+
+    \b
+    Example:
+      thalweg explain pool 28 2
+
+    \b
+    JSON: title, output, parameters, not_read.
+    """
+    from thalweg.explain import pooling
+
+    return pooling(size, window, **own)
+
+
+@_explaining("derivation")
+@click.argument("name", shell_complete=_derivations)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def derivation(name: str, seed: int) -> Explanation:
+    """A derivation, line by line, each checked by numbers; `list` lists them.
+
+    Lines of books and courses that do not hold are there too, marked, with the numbers that show
+    it, before the lines that do.
+
+    \b
+    Examples:
+      thalweg explain derivation list
+      thalweg explain derivation ridge
+      thalweg explain derivation weight-decay --html weight-decay.html
+
+    \b
+    JSON: title, name, seed, lines [{latex, text, reason, wrong, holds, points,
+      failed, difference}], numbers [{caption, columns, rows}];
+      of the list: derivations {name: title}.
+    """
+    from thalweg import explain
+
+    return explain.of_derivations() if name == "list" else explain.derivation(name, seed)
 
 
 @_explaining("update")

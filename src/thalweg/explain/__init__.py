@@ -9,8 +9,11 @@ graphs.py       computational graphs; tracing.py makes them of functions, operat
                 primitives of JAX by name
 backward.py     the backward pass; paths.py: the sum over all paths; checking.py: differences
 symbols.py      formulas, and derivatives with the rule of every line
+derivations/    derivations as programs, whose lines are checked by numbers
 updates.py      every quantity of every step of an optimizer
 landscapes/     functions and losses as landscapes, and optimizers on them
+networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
+shapes.py       convolutions and poolings; normalization.py: statistics of a tensor
 pages.py        pages about a computation; words.py: its values in words
 
 Names are imported when they are first used.
@@ -22,32 +25,69 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from thalweg.explain.asked import of_expression, of_function, of_optimizers
+    from thalweg.explain.asked import (
+        of_derivations,
+        of_expression,
+        of_function,
+        of_network,
+        of_optimizers,
+        of_scores,
+        of_tensor,
+    )
+    from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.landscapes import landscape
+    from thalweg.explain.functions import activation, softmax_cross_entropy
+    from thalweg.explain.networks import network
+    from thalweg.explain.normalization import normalization
     from thalweg.explain.pages import backpropagation
+    from thalweg.explain.shapes import convolution, pooling
     from thalweg.explain.tracing import graph
     from thalweg.explain.updates import update
 
 __all__ = [
+    "DERIVATIONS",
     "Explanation",
+    "activation",
     "backpropagation",
+    "convolution",
+    "derivation",
     "graph",
     "landscape",
+    "network",
+    "normalization",
+    "of_derivations",
     "of_expression",
     "of_function",
+    "of_network",
     "of_optimizers",
+    "of_scores",
+    "of_tensor",
+    "pooling",
+    "softmax_cross_entropy",
     "update",
 ]
 
 _WHERE = {
+    "DERIVATIONS": "derivations",
     "Explanation": "explanation",
+    "activation": "functions",
     "backpropagation": "pages",
+    "convolution": "shapes",
+    "derivation": "derivations",
     "graph": "tracing",
     "landscape": "landscapes",
+    "network": "networks",
+    "normalization": "normalization",
+    "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",
+    "of_network": "asked",
     "of_optimizers": "asked",
+    "of_scores": "asked",
+    "of_tensor": "asked",
+    "pooling": "shapes",
+    "softmax_cross_entropy": "functions",
     "update": "updates",
 }
 

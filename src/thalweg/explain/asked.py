@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from thalweg.errors import SpecError
+from thalweg.explain.derivations import DERIVATIONS
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression, assignments
+from thalweg.explain.functions import softmax_cross_entropy
+from thalweg.explain.networks import network
+from thalweg.explain.normalization import normalization
 from thalweg.explain.pages import backpropagation
 from thalweg.explain.updates import update
+from thalweg.report import parts
 from thalweg.spec.text import part_from
 
-__all__ = ["numbers", "of_expression", "of_function", "of_optimizers"]
+__all__ = [
+    "numbers",
+    "of_derivations",
+    "of_expression",
+    "of_function",
+    "of_network",
+    "of_optimizers",
+    "of_scores",
+    "of_tensor",
+]
 
 
 def of_expression(
@@ -69,6 +86,14 @@ def of_function(where: str, *, folds: Sequence[str] = ()) -> Explanation:
     return backpropagation(function, arguments, where, folds=folds)
 
 
+def of_derivations() -> Explanation:
+    """The derivations there are."""
+    rows = tuple(DERIVATIONS.items())
+    table = parts.Table(("name", "what it shows"), rows)
+    page = parts.Page("Derivations", (parts.Section("All of them", (table,)),))
+    return Explanation(page, {"derivations": dict(DERIVATIONS)})
+
+
 def of_optimizers(
     optimizers: str, gradients: str | None, function: str | None, start: str, steps: int
 ) -> Explanation:
@@ -84,12 +109,12 @@ def of_optimizers(
     Raises:
         SpecError: one of these is not what it should be.
     """
-    parts = [part_from(own, "optimizers", "OPTIMIZERS") for own in _apart(optimizers)]
+    chosen = [part_from(own, "optimizers", "OPTIMIZERS") for own in _apart(optimizers)]
     if function is None:
         if gradients is None:
             raise SpecError("give --gradient, a number for each step, or a --function")
         (begun,) = numbers(start or "0", "--start", count=1)
-        return update(parts, begun, gradients=numbers(gradients, "--gradient"))
+        return update(chosen, begun, gradients=numbers(gradients, "--gradient"))
     if gradients is not None:
         raise SpecError("give either --gradient or --function")
     expression = Expression(function)
@@ -100,7 +125,7 @@ def of_optimizers(
     def objective(parameters: jax.Array) -> jax.Array:
         return expression(*parameters)
 
-    return update(parts, jnp.asarray(first), function=objective, steps=steps, title=title)
+    return update(chosen, jnp.asarray(first), function=objective, steps=steps, title=title)
 
 
 def _apart(text: str) -> Iterator[str]:
@@ -113,6 +138,52 @@ def _apart(text: str) -> Iterator[str]:
             start = place + 1
     if text[start:].strip():
         yield text[start:].strip()
+
+
+def of_network(
+    text: str, loss: str, shape: str, targets: str, seed: int, folds: Sequence[str]
+) -> Explanation:
+    """Forward and backward through a network of the catalogue; see ``networks.network``.
+
+    Args:
+        text, loss: as specs write them.
+        shape: of the inputs, with the batch: ``1, 2``; they are drawn from a normal distribution,
+            or are tokens where the network reads such.
+        targets: a number for each row.
+        seed: of the parameters and the inputs.
+        folds: parts that are shown as one value each.
+    """
+    chosen = part_from(text, "networks", "NETWORK")
+    sizes = [int(size) for size in numbers(shape, "--inputs")]
+    if min(sizes) < 1:
+        raise SpecError(f"--inputs must be sizes from 1 on, got {shape!r}")
+    draw = np.random.default_rng(seed)
+    symbols = getattr(chosen, "symbols", None)
+    x = draw.integers(symbols, size=sizes) if symbols else draw.normal(size=sizes)
+    wanted = numbers(targets, "--targets", count=sizes[0])
+    own = part_from(loss, "losses", "--loss")
+    return network(
+        chosen, x, _as_targets(own, wanted), own, seed=seed, folds=folds or None, title=text
+    )
+
+
+def _as_targets(loss: Any, given: Sequence[float]) -> np.ndarray:
+    is_class = "multiclass" in loss.tasks or "binary" in loss.tasks
+    return np.asarray(given, int if is_class else float)
+
+
+def of_tensor(text: str) -> Explanation:
+    """Normalizations of a tensor that is written as JSON; see ``normalization``."""
+    try:
+        tensor = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"the tensor is no JSON: {error}; write [[[1, 3, 2], [1, 2, 3]]]") from None
+    return normalization(tensor)
+
+
+def of_scores(scores: str, targets: str) -> Explanation:
+    """Softmax with cross-entropy; see ``softmax_cross_entropy``."""
+    return softmax_cross_entropy(numbers(scores, "SCORES"), numbers(targets, "TARGETS"))
 
 
 def numbers(text: str, place: str, count: int | None = None) -> list[float]:

@@ -222,7 +222,7 @@ _UNNAMED = re.compile(r"v\d+")
 
 
 def _is_plumbing(value: Value) -> bool:
-    return value.label == "" and len(value.operands) == 1 and len(value.sources) == 1
+    return value.label == "" and len(value.sources) == 1
 
 
 def _bypassed(graph: Graph, left_out: Collection[int]) -> Graph:
@@ -301,7 +301,11 @@ def _fold(graph: Graph, inside: Collection[int], leaves: int, part: tuple[str, .
                     arrived[source] = arrived[source] + own if source in arrived else own
         return [arrived.get(number) for number in entries]
 
-    kinks = [graph.values[number].kink for number in reversed(body)]
+    passing = {leaves}
+    for number in body:
+        if number in passing and graph.values[number].operation != "stop_gradient":
+            passing.update(graph.values[number].sources)
+    kinks = [graph.values[number].kink for number in reversed(body) if number in passing]
     return replace(
         graph.values[leaves],
         operation="fold",

@@ -9,9 +9,9 @@ import numpy as np
 
 from thalweg.report.words import short
 
-__all__ = ["PLUMBING", "constant_word", "kink_of", "label_of", "said"]
+__all__ = ["PLUMBING", "REPEATING", "constant_word", "kink_of", "label_of", "said"]
 
-#: What only changes shape, type or order; it has no label.
+#: What only changes shape, type or order, or repeats; it has no label.
 PLUMBING = frozenset(
     {
         "broadcast_in_dim",
@@ -25,6 +25,12 @@ PLUMBING = frozenset(
         "transpose",
     }
 )
+
+# Functions with derivatives of their own that only repeat what they are given.
+REPEATING = frozenset({"along_rows", "down_columns"})
+
+# What changes nothing.
+_IDENTITIES = (("mul", ["", "1"]), ("mul", ["1", ""]), ("div", ["", "1"]))
 
 _INFIX = {
     "add": "+",
@@ -83,6 +89,8 @@ def label_of(
         pairs = zip(settings["start_indices"], settings["limit_indices"], strict=True)
         return f"[{', '.join(f'{a}' if b == a + 1 else f'{a}:{b}' for a, b in pairs)}]"
     constants = [constant_word(operand) for operand in operands]
+    if (operation, constants) in _IDENTITIES:
+        return ""
     if operation in _INFIX and len(operands) == 2:
         return " ".join(filter(None, (constants[0], _INFIX[operation], constants[1])))
     sign = _SIGNS.get(operation, operation.replace("_", " "))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from thalweg.explain.words import amount, made_of
 from thalweg.report import parts
 from thalweg.report.words import short
 
-__all__ = ["backpropagation", "panel", "stepper"]
+__all__ = ["LOSS", "backpropagation", "formulas", "panel", "stepper"]
 
 #: Paths in a table.
 LISTED = 32
+#: What the part of a graph is called that is a loss.
+LOSS = "loss"
 
 
 # --------------------------------------------------------------------------------------- the graph
@@ -88,9 +91,8 @@ def _forward(graph: Graph, number: int) -> parts.Step:
     value = graph.values[number]
     sources = dict.fromkeys(graph.values[source].name for source in value.sources)
     made = "" if value.operation == "input" else f" = {made_of(graph, value)}"
-    kink = f" It has no derivative here: {value.kink}." if value.kink else ""
     return parts.Step(
-        f"{value.name}{made} = {amount(value.value)}.{kink}",
+        f"{value.name}{made} = {amount(value.value)}.",
         nodes={value.name: _lines(value)},
         active=(value.name, *(f"{source}>{value.name}" for source in sources)),
     )
@@ -103,11 +105,12 @@ def _back(graph: Graph, back: Backward, step: Step) -> parts.Step:
         start = "is 1 by definition" if value.is_number else "is the direction that is given"
         return parts.Step(f"∂{last}/∂{last} {start}.", {value.name: lines}, active=(value.name,))
     edges = _edge_labels(graph, [arrival.edge for arrival in step.arrivals])
+    uses = dict.fromkeys(graph.values[arrival.edge.target].name for arrival in step.arrivals)
     return parts.Step(
         f"∂{last}/∂{value.name} = {_sum(graph, back, step)} = {amount(step.gradient)}.",
         nodes={value.name: lines},
         edges=edges,
-        active=(value.name, *edges),
+        active=(value.name, *(f"{value.name}>{use}" for use in uses)),
     )
 
 
@@ -116,7 +119,8 @@ def _edge_labels(graph: Graph, edges: Sequence[Edge]) -> dict[str, str]:
     found: defaultdict[str, list[float]] = defaultdict(list)
     for edge in sorted(edges, key=lambda edge: edge.place):
         name = f"{graph.values[edge.source].name}>{graph.values[edge.target].name}"
-        found[name] += [graph.slopes[edge]] if edge in graph.slopes else []
+        if edge in graph.slopes:
+            found[name].append(graph.slopes[edge])
     return {name: " + ".join(short(slope, 4) for slope in each) for name, each in found.items()}
 
 
@@ -157,7 +161,8 @@ def backpropagation(
         function: of the arguments in their order; gives one array.
         arguments: numbers, arrays or trees of them; by name, if the function's are not to be used.
         title: of the page.
-        folds: named parts that are shown as one value each; the activations if left out.
+        folds: named parts that are shown as one value each; known functions, and a loss of the
+            catalogue, if left out.
         direction: as in ``backward``.
         most_paths: paths that are listed; of more there is only the number.
 
@@ -175,16 +180,16 @@ def backpropagation(
         parts.Section("The graph", (stepper(shown, back),)),
         parts.Section("Step by step", (_table(shown, back),)),
         *_path_sections(shown, direction, most_paths),
-        *_formulas(whole, function),
+        *formulas(whole, function),
         parts.Section("Check", (_checks(checks),)),
     ]
-    page = parts.Page(title, (*_remarks(shown), *sections))
+    page = parts.Page(title, (*_remarks(shown, back), *sections))
     return Explanation(page, _data(shown, back, checks))
 
 
 def _activations(graph: Graph) -> list[str]:
-    """Parts of a graph that have the name of an activation, the first or a later of that name."""
-    known = members(FAMILIES["activations"])
+    """Parts of a graph that are known functions: activations, losses and what those are made of."""
+    known = {*members(FAMILIES["activations"]), "log_softmax", "logsumexp", LOSS}
     found = dict.fromkeys(group for value in graph.values for group in value.groups)
     return [group for group in found if group.split(" ")[0] in known]
 
@@ -218,7 +223,7 @@ def _data(graph: Graph, back: Backward, checks: Sequence[Check]) -> dict[str, An
     }
 
 
-def _remarks(graph: Graph) -> Iterator[parts.Section]:
+def _remarks(graph: Graph, back: Backward) -> Iterator[parts.Section]:
     """What must be known before the numbers are believed."""
     remarks = []
     if (first := graph.first_nan) is not None:
@@ -232,7 +237,7 @@ def _remarks(graph: Graph) -> Iterator[parts.Section]:
             f"made of {of}; all that is made of it is none either."
         )
     for number, value in enumerate(graph.values):
-        if value.kink and value.has_gradient:
+        if value.kink and number in back.gradients:
             slopes = [
                 f"{short(graph.slopes[edge], 4)} by {graph.values[edge.source].name}"
                 for edge in graph.edges()
@@ -316,12 +321,16 @@ def _paths(graph: Graph, number: int, direction: Any, most: int) -> parts.Table:
     return parts.Table(("path", "local derivatives", "product"), tuple(rows), "llr", caption)
 
 
-def _formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
+def formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
     """The function and its derivatives as formulas, where it is one of numbers that has one."""
-    from thalweg.explain.symbols import formula
-
     if not all(value.is_number for value in graph.values):
         return
+    if find_spec("sympy") is None:
+        text = "Formulas need SymPy: pip install 'thalweg[explain]'."
+        yield parts.Section("As a formula", (parts.Paragraph(text, "note"),))
+        return
+    from thalweg.explain.symbols import formula
+
     try:
         expression = formula(graph)
     except SpecError as error:
@@ -350,7 +359,7 @@ def _lines_of(
         lines = derivative(expression, name)
         slope = agreement(lines[-1].expression, names, jax.grad(function, place))
         for number, own in enumerate(lines):
-            start = "" if number == 0 else "= "
+            start = "= " if number else ""
             last = str(slope) if number == len(lines) - 1 else ""
             yield line(own.expression, "; ".join(own.rules), last, start)
 

@@ -47,7 +47,36 @@ class softplus(sympy.Function):
         return sigmoid(self.args[0])
 
 
-_NUMERIC = {"sigmoid": scipy.special.expit, "softplus": lambda u: np.logaddexp(0, u)}
+class cbrt(sympy.Function):
+    """The cube root that is real for negative numbers too."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return 1 / (3 * self**2)
+
+
+class maximum(sympy.Function):
+    """The larger of two: unlike SymPy's, it does not try to find out which that is."""
+
+    nargs = 2
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\max\left({', '.join(map(printer._print, self.args))}\right)"
+
+
+class minimum(maximum):
+    """The smaller of two."""
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\min\left({', '.join(map(printer._print, self.args))}\right)"
+
+
+_NUMERIC = {
+    "sigmoid": scipy.special.expit,
+    "softplus": lambda u: np.logaddexp(0, u),
+    "cbrt": np.cbrt,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
 
 _MADE: Mapping[str, Callable[..., Expr]] = {
     "abs": sympy.Abs,
@@ -59,6 +88,7 @@ _MADE: Mapping[str, Callable[..., Expr]] = {
     "asinh": sympy.asinh,
     "atan": sympy.atan,
     "atanh": sympy.atanh,
+    "cbrt": cbrt,
     "ceil": sympy.ceiling,
     "cos": sympy.cos,
     "cosh": sympy.cosh,
@@ -77,8 +107,8 @@ _MADE: Mapping[str, Callable[..., Expr]] = {
     "log1p": lambda a: sympy.log(1 + a),
     "logistic": sigmoid,
     "lt": sympy.Lt,
-    "max": lambda a, b: sympy.Max(a, b),
-    "min": lambda a, b: sympy.Min(a, b),
+    "max": maximum,
+    "min": minimum,
     "mul": lambda a, b: a * b,
     "ne": sympy.Ne,
     "neg": lambda a: -a,
@@ -150,17 +180,17 @@ def _applied(graph: Graph, value: Value, given: Sequence[Expr]) -> Expr:
     if operation in PLUMBING:
         is_condition = isinstance(given[0], sympy.logic.boolalg.Boolean)
         as_number = is_condition and value.value.dtype.kind != "b"
-        return sympy.Piecewise((1, given[0]), (0, True)) if as_number else given[0]
+        return _pieces(_ONE, given[0], sympy.Integer(0)) if as_number else given[0]
     if operation == "integer_pow":
         return given[0] ** value.settings["y"]
     if operation == "select_n" and len(given) == 3:
         condition, otherwise, then = given
-        return sympy.Piecewise(
-            (_given(then, condition, True), condition), (_given(otherwise, condition, False), True)
+        return _pieces(
+            _given(then, condition, True), condition, _given(otherwise, condition, False)
         )
     if operation == "clamp":
         low, middle, high = given
-        return sympy.Min(sympy.Max(middle, low), high)
+        return minimum(maximum(middle, low), high)
     if operation in CUSTOM:
         if value.label in _BY_NAME:
             return _BY_NAME[value.label](*given)
@@ -171,6 +201,13 @@ def _applied(graph: Graph, value: Value, given: Sequence[Expr]) -> Expr:
     if operation not in _MADE:
         raise SpecError(f"{value.name} comes from {operation!r}, for which there is no formula")
     return _MADE[operation](*given)
+
+
+def _pieces(then: Expr, condition: Expr, otherwise: Expr) -> Expr:
+    """One formula where a condition holds and another elsewhere, without looking into them."""
+    if condition in (sympy.true, sympy.false):
+        return then if condition == sympy.true else otherwise
+    return sympy.Piecewise((then, condition), (otherwise, True), evaluate=False)
 
 
 def _given(expression: Expr, condition: Expr, holds: bool) -> Expr:
@@ -253,12 +290,11 @@ def _once(expression: Expr, variable: Expr) -> tuple[Expr, str]:
     if isinstance(expression, sympy.Piecewise):
         pieces: Any = expression.args
         pairs = [(later(part), condition) for part, condition in pieces]
-        return sympy.Piecewise(*pairs), "piece by piece"
-    if isinstance(expression, sympy.Max | sympy.Min):
-        first, *others = expression.args
-        rest = type(expression)(*others)
-        kind = sympy.Gt if isinstance(expression, sympy.Max) else sympy.Lt
-        pieces = sympy.Piecewise((later(first), kind(first, rest)), (later(rest), True))
+        return sympy.Piecewise(*pairs, evaluate=False), "piece by piece"
+    if isinstance(expression, maximum):
+        first, second = expression.args
+        kind = sympy.Lt if isinstance(expression, minimum) else sympy.Gt
+        pieces = _pieces(later(first), kind(first, second), later(second))
         return pieces, "that of the one that is taken"
     return _of_function(expression, variable)
 
@@ -309,10 +345,16 @@ def _of_function(expression: Expr, variable: Expr) -> tuple[Expr, str]:
 
 
 def simplified(expression: Expr) -> Expr:
-    """The shortest of a few forms of a formula."""
-    if sympy.count_ops(expression) > 150:
+    """The shortest of a few forms of a formula that are found quickly.
+
+    SymPy's own ``simplify`` tries so much that on formulas of a dozen operations it may not end.
+    """
+    size = sympy.count_ops(expression)
+    if size > 150:
         return expression
-    forms = [expression, sympy.simplify(expression), sympy.factor_terms(expression)]
+    forms = [expression, sympy.factor_terms(expression)]
+    if size < 60 and expression.is_rational_function(*expression.free_symbols):
+        forms += [sympy.cancel(expression), sympy.factor(expression)]
     return min(forms, key=lambda form: (sympy.count_ops(form), len(str(form))))
 
 
@@ -375,6 +417,12 @@ class _Words(StrPrinter):
 
     def _print_Derivative(self, expr: Expr) -> str:
         return f"d/d{expr.variables[0]} [{self._print(expr.expr)}]"
+
+    def _print_maximum(self, expr: Expr) -> str:
+        return f"max({self.stringify(expr.args, ', ')})"
+
+    def _print_minimum(self, expr: Expr) -> str:
+        return f"min({self.stringify(expr.args, ', ')})"
 
     def _print_Abs(self, expr: Expr) -> str:
         return f"|{self._print(expr.args[0])}|"

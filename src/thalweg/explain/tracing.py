@@ -23,7 +23,7 @@ from jax.extend import core
 
 from thalweg.errors import SpecError
 from thalweg.explain.graphs import Graph, Operand, Pull, Value
-from thalweg.explain.operations import kink_of, label_of
+from thalweg.explain.operations import REPEATING, kink_of, label_of
 
 __all__ = ["CUSTOM", "LARGEST", "graph", "in_doubles", "inside"]
 
@@ -36,6 +36,7 @@ _WRAPPERS = {
     "closed_call": "call_jaxpr",
     "core_call": "call_jaxpr",
     "remat": "jaxpr",
+    "remat2": "jaxpr",
     "checkpoint": "jaxpr",
 }
 #: Operations with a derivative of their own, and where that is of which it is the derivative.
@@ -118,11 +119,10 @@ def _parameters(function: Callable[..., Any], count: int) -> list[str]:
 
 
 def _leaves(given: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[str, jax.Array]]:
-    """All arrays of the arguments by name: ``w``, ``parameters.dense_0.kernel``."""
+    """All arrays of the arguments by name, ``w``, or by their way in a tree, ``dense_0.kernel``."""
     for name, argument in zip(names, given, strict=True):
         for path, leaf in jax.tree_util.tree_leaves_with_path(argument):
-            inner = jax.tree_util.keystr(path, simple=True, separator=".")
-            yield (f"{name}.{inner}" if inner else name), leaf
+            yield jax.tree_util.keystr(path, simple=True, separator=".") or name, leaf
 
 
 class _Tracer:
@@ -235,7 +235,8 @@ class _Tracer:
         label = label_of(name, constants, settings)
         if name in CUSTOM:
             inner, _ = _opened(settings[CUSTOM[name]])
-            label = inner.debug_info.func_name.strip("_")
+            named = inner.debug_info.func_name.strip("_")
+            label = "" if named in REPEATING else named
         kink = self.kink(name, operands, arrays, settings)
         return [
             self.add(

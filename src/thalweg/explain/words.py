@@ -20,10 +20,14 @@ def amount(array: np.ndarray) -> str:
         return "true" if array else "false"
     if array.ndim == 0:
         return short(float(array), 6)
-    if array.size <= SHOWN and array.ndim == 1:
-        return f"[{', '.join(short(float(entry), 4) for entry in array)}]"
+    if array.size <= SHOWN and array.ndim <= 2:
+        return f"[{', '.join(_entry(entry) for entry in array)}]"
     length = float(np.sqrt(np.sum(np.square(array.astype(np.float64)))))
     return f"{shape(array)}, length {short(length, 4)}"
+
+
+def _entry(entry: np.ndarray) -> str:
+    return short(float(entry), 4) if entry.ndim == 0 else amount(entry)
 
 
 def shape(array: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -332,7 +333,9 @@ def explained(project: Path) -> Iterator[None]:
         raise _record_error(_DAMAGED, project, str(error)) from error
     except sqlite3.Error as error:
         # An extended code keeps its family in the low byte.
-        sentence = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        no_room = code == sqlite3.SQLITE_IOERR and _is_full(project)
+        sentence = _FULL if no_room else _SQLITE.get(code)
         raise _record_error(sentence, project, str(error)) from error
     except OSError as error:
         sentence = _SYSTEM.get(error.errno or 0)
@@ -365,6 +368,12 @@ def read_json(text: object, kind: type[T]) -> T:
     if not isinstance(held, kind):
         raise Senseless(f"{text!r:.40} in a row is of another kind")
     return held
+
+
+def _is_full(project: Path) -> bool:
+    """Whether the disk has no room for what SQLite maps into memory, which it takes for broken."""
+    there = next(folder for folder in (project, *project.parents) if folder.exists())
+    return shutil.disk_usage(there).free < 2**16  # two pieces of the index of its log
 
 
 def _record_error(sentence: str | None, project: Path, error: str) -> RecordError:

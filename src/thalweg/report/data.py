@@ -29,7 +29,7 @@ _PAGE = Theme("page")
 
 
 def to_data(page: Page) -> dict[str, Any]:
-    """All that a page says, as dictionaries, lists, texts and numbers; parts by their ``kind``."""
+    """All that a page says, as dictionaries, lists, texts and numbers; parts by their ``type``."""
     return {
         "title": page.title,
         "subtitle": page.subtitle,
@@ -43,7 +43,7 @@ def to_data(page: Page) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": type(value).__name__.lower(), **fields}
+        return {"type": type(value).__name__.lower(), **fields}
     if isinstance(value, Mapping):
         return {str(key): _plain(held) for key, held in value.items()}
     if isinstance(value, tuple | list):

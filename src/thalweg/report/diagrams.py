@@ -50,8 +50,8 @@ JOINTS = {
 }
 
 
-def graph_lines(panel: GraphPanel, width: int) -> list[str] | None:
-    """A graph as lines of text; None where it does not fit or characters cannot show it.
+def graph_lines(panel: GraphPanel) -> list[str] | None:
+    """A graph as lines of text; None where it is large or characters cannot show it.
 
     Raises:
         ValueError: if the graph goes in a circle.
@@ -63,11 +63,11 @@ def graph_lines(panel: GraphPanel, width: int) -> list[str] | None:
     labels = {
         number: textwrap.wrap(edge.label, WIDEST_LABEL)
         for number, edge in enumerate(panel.edges)
-        if edge.label
+        if edge.label.strip()
     }
     layout = lay_out(_sketch(panel, blocks, labels), SPACING)
     channels = _channels(layout)
-    if _column(layout.across) + 1 > width or not all(c.routed() for c in channels.values()):
+    if not all(channel.routed() for channel in channels.values()):
         return None
     canvas = _Canvas(channels)
     tops = {

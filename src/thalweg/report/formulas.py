@@ -12,6 +12,8 @@ __all__ = ["formula_html", "formula_lines", "formula_markdown", "mathml"]
 
 _XMLNS = "http://www.w3.org/1998/Math/MathML"
 _WRONG = "does not hold"
+# How many parts an element has to have.
+_PARTS = {"mfrac": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3}
 
 
 def mathml(latex: str) -> str:
@@ -36,15 +38,18 @@ def mathml(latex: str) -> str:
     except tuple(refusals) as error:
         raise ValueError(f"this is no LaTeX that can be shown: {latex}") from error
     # What is not known is passed through: commands as their names, elements in text as elements.
-    if "\\" in found or any(_is_foreign(element) for element in root.iter()):
+    if "\\" in found or not all(_is_mathematics(element) for element in root.iter()):
         raise ValueError(f"this is no LaTeX that can be shown: {latex}")
     return found.replace(f' xmlns="{_XMLNS}"', "")
 
 
-def _is_foreign(element: ElementTree.Element) -> bool:
-    """Whether an element is none of mathematics, or might do something."""
+def _is_mathematics(element: ElementTree.Element) -> bool:
+    """Whether an element is one of mathematics, whole, and does nothing but stand there."""
     name = element.tag.removeprefix(f"{{{_XMLNS}}}")
-    return name[0] != "m" or any(key == "href" or key[:2] == "on" for key in element.attrib)
+    whole = len(element) == _PARTS.get(name, len(element))
+    return (
+        name[0] == "m" and whole and not any(k == "href" or k[:2] == "on" for k in element.attrib)
+    )
 
 
 def formula_html(formula: Formula) -> str:

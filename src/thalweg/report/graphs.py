@@ -111,7 +111,8 @@ def node_lines(lines: Sequence[str]) -> tuple[str, ...]:
 
 def edge_lines(label: str) -> tuple[str, ...]:
     """The label of an edge as it is drawn, broken where it is long."""
-    return tuple(piece for line in label.splitlines() for piece in wrap(line, WIDEST_LABEL, VALUE))
+    lines = label.strip().splitlines()
+    return tuple(piece for line in lines for piece in wrap(line, WIDEST_LABEL, VALUE))
 
 
 # --------------------------------------------------------------------------------- what things take
@@ -122,7 +123,8 @@ def _laid_out(panel: GraphPanel, down: bool) -> Layout:
     """Where everything stands; kept, as a page draws a graph at several widths."""
     _refuse_many(panel)
     paths = {node.name: node.groups for node in panel.nodes if node.groups}
-    names = {path[:depth] for path in paths.values() for depth in range(1, len(path) + 1)}
+    # In the order of the nodes, as an order by chance would make another picture every time.
+    names = dict.fromkeys(p[:depth] for p in paths.values() for depth in range(1, len(p) + 1))
     sketch = Sketch(
         nodes={name: _room(shape, down) for name, shape in _shapes(panel, down).items()},
         edges=tuple((edge.source, edge.target) for edge in panel.edges),
@@ -130,7 +132,7 @@ def _laid_out(panel: GraphPanel, down: bool) -> Layout:
         labels={
             number: _label_room(edge_lines(edge.label), down)
             for number, edge in enumerate(panel.edges)
-            if edge.label
+            if edge_lines(edge.label)
         },
         titles={path: _title_room(path, down) for path in names},
         strips=not down,
@@ -170,8 +172,7 @@ def _room(shape: _Shape, down: bool) -> Room:
             beside = BESIDE + wide if wide else 0.0
             return Room(half, half + beside, max(2 * RADIUS, high), spread)
         return Room(half, half + high, max(2 * RADIUS, wide), spread)
-    more = STACK if shape.node.kind == "fold" else 0.0
-    return Room(half, half + more, 2 * (shape.half(not down) + more), spread)
+    return Room(half, half, 2 * shape.half(not down), spread)
 
 
 def _label_room(lines: Sequence[str], down: bool) -> Room:
@@ -241,9 +242,7 @@ class _Picture:
         """The runs of an edge from the border of its source as drawn to that of its target."""
         nodes, down = self.layout.nodes, self.down
         runs = list(self.layout.ways[number])
-        more = STACK if source.node.kind == "fold" else 0.0
-        start = nodes[source.node.name][1] + source.half(not down) + more
-        runs[0] = runs[0]._replace(start=start)
+        runs[0] = runs[0]._replace(start=nodes[source.node.name][1] + source.half(not down))
         across, along = nodes[target.node.name]
         half = target.half(not down)
         if target.sign:

@@ -548,6 +548,9 @@ class GraphPanel:
         twice = [name for name, times in names.items() if times > 1]
         if twice:
             raise ValueError(f"names of nodes must differ; {twice[0]!r} is one of several")
+        joined = [name for name in names if ">" in name]
+        if joined:
+            raise ValueError(f"names of nodes are without '>', as edges are a>b; got {joined[0]!r}")
         _all_known((end for edge in self.edges for end in (edge.source, edge.target)), names)
         _all_known(self.highlighted, [*names, *(edge.name for edge in self.edges)])
 

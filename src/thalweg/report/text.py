@@ -114,7 +114,7 @@ def _pictures(figure: Figure, width: int) -> list[str]:
             case LatticePanel():
                 lines = lattice_lines(panel)
             case GraphPanel():
-                lines = graph_lines(panel, width)
+                lines = graph_lines(panel)
             case _:
                 return []
         if lines is None or any(len(line) > width for line in lines):

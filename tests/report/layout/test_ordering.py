@@ -7,8 +7,8 @@ from itertools import combinations
 import pytest
 from tests.report.graphs_by_chance import by_chance
 
-from thalweg.report.layout import Room, Sketch
-from thalweg.report.layout.ordering import crossings, rows_of
+from thalweg.report.layout import Room, Sketch, ordering
+from thalweg.report.layout.ordering import _first, crossings, rows_of
 from thalweg.report.layout.vertices import Web, web_of
 
 
@@ -62,6 +62,25 @@ def test_what_can_be_untangled_is() -> None:
     edges = [("a", "z"), ("b", "x"), ("c", "y"), ("x", "r"), ("y", "r"), ("z", "r")]
     found = web(edges)
     assert crossings(rows_of(found), found.below) == 0
+
+
+def test_sweeps_leave_fewer_crossings_than_there_were() -> None:
+    webs = [web_of(sketch_by_chance(seed)) for seed in range(0, 40, 2)]
+    before = [crossings(_first(web, web.above), web.below) for web in webs]
+    after = [crossings(rows_of(web), web.below) for web in webs]
+    assert all(a <= b for a, b in zip(after, before, strict=True))
+    assert sum(after) < 0.6 * sum(before)
+
+
+def test_exchanges_leave_fewer_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    webs = [web_of(sketch_by_chance(seed)) for seed in range(40)]
+
+    def total() -> int:
+        return sum(crossings(rows_of(web), web.below) for web in webs)
+
+    found = total()
+    monkeypatch.setattr(ordering, "_exchanged", lambda web, rows, above, below: rows)
+    assert found < total()
 
 
 def test_operands_stand_as_they_are_named() -> None:

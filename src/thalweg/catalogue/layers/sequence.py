@@ -65,7 +65,8 @@ def apply_layer(
     """Outputs and new state of a layer that finds its own among the variables by its name."""
     own = Variables(variables.parameters.get(name, {}), variables.state.get(name, {}))
     try:
-        y, state = layer.apply(own, x, context.within(name))
+        with jax.named_scope(name):  # in profiles and in graphs of computations
+            y, state = layer.apply(own, x, context.within(name))
     except SpecError as error:
         raise _placed(name, error) from None
     visited(name, layer, own, x, y, context)

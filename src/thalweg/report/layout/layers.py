@@ -47,7 +47,7 @@ def layers_of(
             problem.apart(place[name], last, 0)
     for one, other in _successions(edges, groups):
         problem.apart(ends[one][1], ends[other][0], 1)
-    found = problem.solved()
+    found = problem.solved(whole=True)
     return {name: round(found[index]) for name, index in place.items()}
 
 

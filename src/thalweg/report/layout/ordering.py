@@ -24,15 +24,15 @@ EXCHANGES = 4
 
 def rows_of(web: Web) -> list[list[int]]:
     """The vertices of every rank, in order."""
-    above, below = web.above, web.below
-    rows = _first(web, above)
-    rows = _swept(web, rows, [[] for _ in web.vertices])
+    above, below, kin = web.above, web.below, _kin(web)
+    rows = _swept(web, _first(web, above), kin)
     best, fewest, since = rows, crossings(rows, below), 0
     for sweep in range(SWEEPS):
         if not fewest or since == PATIENCE:
             break
         down = sweep % 2 == 0
-        rows = _swept(web, rows, above if down else below, down=down)
+        neighbours = [a or b for a, b in zip(above if down else below, kin, strict=True)]
+        rows = _swept(web, rows, neighbours, down=down)
         rows = _exchanged(web, rows, above, below)
         found = crossings(rows, below)
         since += 1
@@ -71,6 +71,20 @@ def _first(web: Web, above: Sequence[Sequence[int]]) -> list[list[int]]:
     return rows
 
 
+def _kin(web: Web) -> list[list[int]]:
+    """For what no edge leads to or through, such as names of groups: its group one rank away."""
+    by_rank: list[list[int]] = [[] for _ in web.holds_nodes]
+    for number, vertex in enumerate(web.vertices):
+        by_rank[vertex.rank].append(number)
+    kin: list[list[int]] = [[] for _ in web.vertices]
+    for number, vertex in enumerate(web.vertices):
+        if not vertex.node and vertex.edge < 0:
+            depth, (_, last) = len(vertex.path), web.spans[vertex.path]
+            near = vertex.rank + (1 if vertex.rank < last else -1)
+            kin[number] = [v for v in by_rank[near] if web.vertices[v].path[:depth] == vertex.path]
+    return kin
+
+
 def _swept(
     web: Web,
     rows: Sequence[Sequence[int]],
@@ -84,7 +98,7 @@ def _swept(
     swept: list[list[int]] = [list(row) for row in rows]
     for rank in range(len(rows)) if down else reversed(range(len(rows))):
         wishes = {
-            vertex: _wish(web, vertex, place[vertex], [place[v] for v in neighbours[vertex]])
+            vertex: _mean([place[v] for v in neighbours[vertex]] or [place[vertex]])
             for vertex in rows[rank]
         }
         swept[rank] = _arranged(web, rows[rank], wishes, order)
@@ -92,11 +106,8 @@ def _swept(
     return swept
 
 
-def _wish(web: Web, vertex: int, place: int, places: Sequence[int]) -> float:
-    """Where a vertex would stand: amid its neighbours, names of groups before all else."""
-    if web.vertices[vertex].title:
-        return float("-inf")
-    return sum(places) / len(places) if places else float(place)
+def _mean(places: Sequence[float]) -> float:
+    return sum(places) / len(places)
 
 
 def _order_of_groups(web: Web, rows: Sequence[Sequence[int]]) -> dict[Path, float]:
@@ -107,7 +118,7 @@ def _order_of_groups(web: Web, rows: Sequence[Sequence[int]]) -> dict[Path, floa
             path = web.vertices[vertex].path
             for depth in range(1, len(path) + 1):
                 shares.setdefault(path[:depth], []).append((index + 0.5) / len(row))
-    return {path: sum(found) / len(found) for path, found in shares.items()}
+    return {path: _mean(found) for path, found in shares.items()}
 
 
 def _arranged(
@@ -117,25 +128,24 @@ def _arranged(
     order: Mapping[Path, float],
     depth: int = 0,
 ) -> list[int]:
-    """A rank sorted by wishes, each group in one piece, and siblings in their order."""
+    """A rank sorted by wishes, each group in one piece, its name first, siblings in their order."""
     blocks: dict[Path | int, list[int]] = {}
     for vertex in row:
         path = web.vertices[vertex].path
         blocks.setdefault(path[: depth + 1] if len(path) > depth else vertex, []).append(vertex)
 
-    def wish(block: Sequence[int]) -> float:
-        known = [wishes[v] for v in block if not web.vertices[v].title]
-        return sum(known) / len(known) if known else wishes[block[0]]
-
-    ranked = sorted(blocks, key=lambda key: wish(blocks[key]))
-    groups = iter(sorted((k for k in ranked if isinstance(k, tuple)), key=lambda k: order[k]))
+    ranked = sorted(blocks, key=lambda key: _mean([wishes[v] for v in blocks[key]]))
+    # Siblings that stand equally far must not change places from rank to rank.
+    groups = sorted((key for key in ranked if isinstance(key, tuple)), key=lambda k: (order[k], k))
+    following = iter(groups)
     arranged: list[int] = []
     for key in ranked:
         if isinstance(key, tuple):
-            arranged += _arranged(web, blocks[next(groups)], wishes, order, depth + 1)
+            arranged += _arranged(web, blocks[next(following)], wishes, order, depth + 1)
         else:
             arranged.append(key)
-    return arranged
+    names = [v for v in arranged if web.vertices[v].title and len(web.vertices[v].path) == depth]
+    return [*names, *(vertex for vertex in arranged if vertex not in names)]
 
 
 def _exchanged(

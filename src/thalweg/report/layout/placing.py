@@ -21,10 +21,9 @@ __all__ = ["Placed", "place_across"]
 # With 1, 2, 2 and 8 long edges come out straight (Gansner et al. 1993); with these an edge also
 # arrives straight, with its label, rather than leaves so.
 STRAIGHT = {(True, True): 1.0, (True, False): 1.5, (False, True): 3.0, (False, False): 8.0}
-# A piece at a node that goes farther across than this costs so much more for the rest of the way,
-# so that several edges share what they have to go.
-FAR = (20.0, 60.0)
-FARTHER = 0.5
+# A piece at a node that goes farther across than so many distances between nodes costs so much more
+# for the rest of its way, so that several edges share what they have to go.
+FAR, FARTHER = 1.5, 0.8
 # Where edges leave a choice, nodes stand amid their neighbours, and the whole is narrow.
 AMID, NARROW = 0.15, 0.01
 
@@ -75,12 +74,12 @@ def place_across(
         wanted = across[segment.below], [across[segment.above]], ends[number]
         problem.close(*wanted, weight=STRAIGHT[above, below])
         if above or below:
-            for far in FAR:
-                problem.close(*wanted, weight=FARTHER, free=far * spacing.across / 20)
+            problem.close(*wanted, weight=FARTHER, free=FAR * spacing.across)
     for neighbours in (web.above, web.below):
         for vertex, others in enumerate(neighbours):
             if len(others) > 1:
-                problem.close(across[vertex], [across[v] for v in others], weight=AMID)
+                reached = [across[_beyond(web, v, neighbours)] for v in others]
+                problem.close(across[vertex], reached, weight=AMID)
     for number, vertex in enumerate(web.vertices):
         if vertex.title:
             problem.near(borders[vertex.path][0], across[number], NARROW)
@@ -94,6 +93,13 @@ def place_across(
         {path: (found[low] - start, found[high] - start) for path, (low, high) in borders.items()},
         found[walls[1]] - start,
     )
+
+
+def _beyond(web: Web, vertex: int, neighbours: Sequence[Sequence[int]]) -> int:
+    """Where the way through a vertex comes to the next rank of nodes."""
+    while not web.holds_nodes[web.vertices[vertex].rank]:
+        (vertex,) = neighbours[vertex]
+    return vertex
 
 
 def _arrivals(web: Web, rows: Sequence[Sequence[int]]) -> list[list[int]]:

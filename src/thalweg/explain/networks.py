@@ -1,0 +1,74 @@
+"""Networks of the catalogue as graphs: layers are named parts, taps name values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.ad_checkpoint import checkpoint_name
+
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.losses.loss import Loss
+from thalweg.catalogue.networks.network import Network
+from thalweg.errors import SpecError
+from thalweg.explain.explanation import Explanation
+from thalweg.explain.pages import LOSS, backpropagation
+
+__all__ = ["Naming", "network", "objective_of"]
+
+
+class Naming(Context):
+    """A context in which values that layers offer as taps have their names in the graph."""
+
+    def tap(self, name: str, value: Array) -> Array:
+        return checkpoint_name(super().tap(name, value), self.prefix + name)
+
+
+def objective_of(
+    network: Network, loss: Loss, state: Any, targets: Any, mode: Any = "train"
+) -> Callable[[Any, Any], Array]:
+    """The mean loss of a network as a function of its parameters and inputs."""
+
+    def objective(parameters: Any, x: Any) -> Array:
+        outputs, _ = network.apply(Variables(parameters, state), x, Naming(mode, jax.random.key(0)))
+        with jax.named_scope(LOSS):
+            return jnp.mean(loss(outputs, targets))
+
+    return objective
+
+
+def network(
+    network: Network,
+    x: Any,
+    targets: Any,
+    loss: Loss,
+    *,
+    seed: int = 0,
+    folds: Sequence[str] | None = None,
+    title: str = "",
+) -> Explanation:
+    """Forward and backward through a network of the catalogue, with parameters that are drawn.
+
+    Args:
+        network: of the catalogue, with its output layer.
+        x: inputs with a batch axis.
+        targets: of the batch, as the loss takes them.
+        loss: whose mean is differentiated.
+        seed: of the parameters.
+        folds: parts that are shown as one value each; as in ``backpropagation`` if left out.
+        title: of the page.
+    """
+    with jax.enable_x64(True):
+        inputs = jnp.asarray(x)
+        drawn = network.init(jax.random.key(seed), inputs)
+        parameters, state = jax.tree.map(np.asarray, tuple(drawn))
+        if not jax.tree.leaves(parameters):
+            raise SpecError(f"{network!r} has no parameters to be explained")
+        objective = objective_of(network, loss, state, jnp.asarray(targets))
+        return backpropagation(
+            objective, (parameters, np.asarray(inputs)), title or repr(network), folds=folds
+        )
