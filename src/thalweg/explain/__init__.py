@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     )
     from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
-    from thalweg.explain.landscapes import landscape
     from thalweg.explain.functions import activation, softmax_cross_entropy
+    from thalweg.explain.landscapes import landscape
     from thalweg.explain.networks import network
     from thalweg.explain.normalization import normalization
     from thalweg.explain.pages import backpropagation

@@ -33,6 +33,8 @@ DOTS = 60
 # Points of a line that are nearer than this, in pixels, are drawn as one.
 NEAREST = 1.5
 RIGHT = 14.0
+# Height over width of a plane, and its height in pixels.
+FLATTEST, STEEPEST, HIGHEST = 0.45, 1.1, 560.0
 #: Characters of a terminal from high to low, and what trails are there.
 SHADES = " ·░▒▓"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -96,10 +98,11 @@ def draw_contours(panel: ContourPanel, width: float, theme: Theme) -> Drawing:
     names = [name for _, name in scale_of(Axis(low=y0, high=y1), (), 400, 0).ticks(9)]
     left = max((text_width(name, LABEL) for name in names), default=0.0) + 11
     # True to scale where that is neither flat nor steep.
-    ratio = min(max(abs((y1 - y0) / ((x1 - x0) or 1.0)), 0.5), 0.85)
-    height = min(ratio * (width - left - RIGHT), 560.0)
+    ratio = min(max(abs((y1 - y0) / ((x1 - x0) or 1.0)), FLATTEST), STEEPEST)
+    across = min(width - left - RIGHT, HIGHEST / ratio)
+    height = ratio * across
     y = scale_of(Axis(low=y0, high=y1), (), top + height, top)
-    box = Box(left, top, width - RIGHT, top + height)
+    box = Box(left, top, left + across, top + height)
     x = scale_of(Axis(low=x0, high=x1), (), box.left, box.right)
     plane = _Plane(x, y, box, theme)
     ticks = y.ticks(max(2, int(height / 44)))

@@ -254,8 +254,8 @@ _KNOWN = (
     Landscape(
         "plateau",
         "1 - exp(-(x**2 + 2*y**2)/2)",
-        _square(3.2),
-        (2.4, 1.1),
+        _square(3.4),
+        (3.0, 1.8),
         ((0.0, 0.0),),
         0.0,
         "after Goodfellow, Bengio & Courville, 2016, section 8.2.3",

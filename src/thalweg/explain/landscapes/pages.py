@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ def contours(
     title: str = "",
     seconds: float = 0.0,
     points: int = 121,
+    series: int = 0,
 ) -> parts.ContourPanel:
     """A landscape of two coordinates with runs on it.
 
@@ -101,6 +103,7 @@ def contours(
         title: of the panel.
         seconds: how long a turn of what moves along the runs takes; 0 for nothing.
         points: of the grid, along each coordinate.
+        series: colour of the first run.
     """
     window = _window(ground, runs)
     grid = ground.grid(points, window)
@@ -121,7 +124,7 @@ def contours(
         grid,
         (x0, x1, y0, y1),
         levels_of(grid),
-        tuple(trail(run, place) for place, run in enumerate(runs)),
+        tuple(trail(run, place) for place, run in enumerate(runs, series)),
         marks=tuple(marks),
         seconds=seconds,
     )
@@ -261,7 +264,10 @@ def _ends(ground: Landscape, runs: Sequence[Run], tolerance: float) -> parts.Tab
 
 
 def _about(ground: Landscape, found: Sequence[CriticalPoint]) -> Iterator[parts.Part]:
-    yield _formula(ground)
+    if find_spec("sympy") is None:
+        yield parts.Code(ground.expression)
+    else:
+        yield _formula(ground)
     if ground.shows:
         yield parts.Paragraph(f"{ground.shows[:1].upper()}{ground.shows[1:]}.")
     facts = [("source", ground.source)] if ground.source else []

@@ -7,7 +7,7 @@ are. That one diverges is a result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -17,12 +17,13 @@ import numpy as np
 
 from thalweg.catalogue.clipping import Clipping
 from thalweg.catalogue.optimizers.optimizer import Optimizer, evaluated
+from thalweg.catalogue.schedules import Progress, settled
 from thalweg.errors import SpecError
 from thalweg.explain.landscapes.critical import Kind, curvature_at, kind_of
 from thalweg.explain.landscapes.functions import Landscape
 from thalweg.part import part_name
 
-__all__ = ["MOST_STEPS", "Outcome", "Run", "names_of", "race"]
+__all__ = ["MOST_STEPS", "Outcome", "Run", "names_of", "race", "ways"]
 
 #: Steps of a race, at most.
 MOST_STEPS = 100_000
@@ -95,12 +96,12 @@ def race(
     """
     begun = _checked(landscape, optimizers, start, steps)
     names = names_of(optimizers)
-    ways: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    taken: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for places in _alike(optimizers):
-        points, values = _ways(landscape, [optimizers[i] for i in places], begun, steps, clip)
-        ways |= dict(zip(places, zip(points, values, strict=True), strict=True))
+        points, values = ways(landscape, [optimizers[i] for i in places], begun, steps, clip)
+        taken |= dict(zip(places, zip(points, values, strict=True), strict=True))
     return tuple(
-        _judged(landscape, name, optimizer, *ways[place], tolerance)
+        _judged(landscape, name, optimizer, *taken[place], tolerance)
         for place, (name, optimizer) in enumerate(zip(names, optimizers, strict=True))
     )
 
@@ -156,18 +157,26 @@ def _alike(optimizers: Sequence[Optimizer]) -> list[list[int]]:
     return list(found.values())
 
 
-def _ways(
-    landscape: Landscape,
+def ways(
+    function: Callable[[jax.Array], jax.Array],
     optimizers: Sequence[Optimizer],
     start: np.ndarray,
     steps: int,
-    clip: Clipping | None,
+    clip: Clipping | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points [optimizer, step, coordinate] and values [optimizer, step] of optimizers alike."""
+    """Points [optimizer, step, coordinate] and values [optimizer, step] of optimizers alike.
+
+    Args:
+        function: of one array, to be made small.
+        optimizers: that differ in numbers only.
+        start: where all begin [coordinate].
+        steps: that each takes.
+        clip: what is done to gradients before they are used.
+    """
 
     def way(optimizer: Optimizer, begun: jax.Array) -> tuple[jax.Array, jax.Array]:
         def objective(point: jax.Array) -> tuple[jax.Array, None]:
-            return landscape(point), None
+            return function(point), None
 
         def body(held: tuple[Any, Any], count: jax.Array) -> tuple[Any, jax.Array]:
             point, state = held
@@ -175,14 +184,15 @@ def _ways(
             def limited(gradient: Any) -> Any:
                 return gradient if clip is None else clip.clip(gradient, point)
 
-            taken = optimizer.step(objective, point, state, count, limited)
-            used = evaluated(optimizer, taken.parameters, taken.state)
+            now = settled(optimizer, Progress(step=count - 1, steps=steps))
+            taken = now.step(objective, point, state, count, limited)
+            used = evaluated(now, taken.parameters, taken.state)
             return (taken.parameters, taken.state), used
 
         counts = jnp.arange(1, steps + 1)
         _, points = jax.lax.scan(body, (begun, optimizer.start(begun)), counts)
         points = jnp.concatenate([begun[None], points])
-        return points, jax.vmap(landscape)(points)
+        return points, jax.vmap(function)(points)
 
     with jax.enable_x64(True):
         stacked = jax.tree.map(lambda *own: jnp.asarray(own, jnp.float64), *optimizers)

@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.optimizers.optimizer import Optimizer
+from thalweg.catalogue.schedules import Progress, settled
 from thalweg.data.dataset import Dataset
 from thalweg.errors import SpecError
 from thalweg.explain.explanation import Explanation
@@ -31,7 +32,7 @@ from thalweg.part import part_name
 from thalweg.report import parts
 from thalweg.report.words import count, short
 
-__all__ = ["Training", "of_training", "trained"]
+__all__ = ["Training", "of_training", "started", "trained", "way"]
 
 #: Points of a slice along each coordinate, and arrows of a field.
 POINTS, ARROWS = 41, 11
@@ -107,29 +108,48 @@ def trained(
     if data.is_stored:
         raise SpecError("a slice needs its data in memory; take some rows of what lies on disk")
     with jax.enable_x64(True):
-        example = jnp.asarray(np.asarray(data.inputs[:1]), jnp.float64)
-        made = network.init(jax.random.key(seed, impl="threefry2x32"), example)
-        like = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), made.parameters)
-
-        def objective(parameters: Any) -> tuple[jax.Array, None]:
-            return _mean_loss(network, loss, data, made.state, parameters), None
-
-        def body(held: tuple[Any, Any], number: jax.Array) -> tuple[Any, Any]:
-            taken = optimizer.step(objective, *held, number)
-            return (taken.parameters, taken.state), (ravel_pytree(held[0])[0], taken.value)
-
-        def way(begun: Any) -> tuple[jax.Array, jax.Array]:
-            counts = jnp.arange(1, steps + 1)
-            (last, _), (points, values) = jax.lax.scan(
-                body, (begun, optimizer.start(begun)), counts
-            )
-            end = jnp.concatenate([points, ravel_pytree(last)[0][None]])
-            return end, jnp.append(values, objective(last)[0])
-
-        points, values = map(np.asarray, jax.jit(way)(like))
+        begun, state = started(network, data, jax.random.key(seed, impl="threefry2x32"))
+        walk = jax.jit(lambda at: way(network, loss, data, optimizer, steps, at, state))
+        points, values = map(np.asarray, walk(begun))
     if not np.all(np.isfinite(points)):
         raise SpecError(f"{part_name(optimizer)} diverged; a lower learning rate may hold it")
-    return Training(network, loss, data, optimizer, like, made.state, points, values)
+    return Training(network, loss, data, optimizer, begun, state, points, values)
+
+
+def started(network: Any, data: Dataset, key: jax.Array) -> tuple[Any, Any]:
+    """Parameters and state of a network before its first step."""
+    made = network.init(key, jnp.asarray(np.asarray(data.inputs[:1]), jnp.float64))
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float64), made.parameters), made.state
+
+
+def way(
+    network: Any,
+    loss: Any,
+    data: Dataset,
+    optimizer: Optimizer,
+    steps: int,
+    begun: Any,
+    state: Any,
+) -> tuple[jax.Array, jax.Array]:
+    """Parameters [step, parameter] and losses [step], the first and each after a step.
+
+    Args:
+        network, loss, data, optimizer, steps: as in ``trained``.
+        begun, state: from ``started``.
+    """
+
+    def objective(parameters: Any) -> tuple[jax.Array, None]:
+        return _mean_loss(network, loss, data, state, parameters), None
+
+    def body(held: tuple[Any, Any], number: jax.Array) -> tuple[Any, Any]:
+        now = settled(optimizer, Progress(step=number - 1, steps=steps))
+        taken = now.step(objective, *held, number)
+        return (taken.parameters, taken.state), (ravel_pytree(held[0])[0], objective(held[0])[0])
+
+    counts = jnp.arange(1, steps + 1)
+    (last, _), (points, values) = jax.lax.scan(body, (begun, optimizer.start(begun)), counts)
+    ends = ravel_pytree(last)[0][None], objective(last)[0]
+    return jnp.concatenate([points, ends[0]]), jnp.append(values, ends[1])
 
 
 # -------------------------------------------------------------------------------------------- pages
