@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from thalweg.errors import SpecError
 from thalweg.explain.asked import _apart, numbers
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import assignments

@@ -59,17 +59,9 @@ def hard_places() -> Explanation:
             LANDSCAPES["rastrigin"],
             [descent(learning_rate=0.002), Momentum(learning_rate=0.004, momentum=0.95)],
         ),
-        "beale": race(LANDSCAPES["beale"], [descent(learning_rate=1e-4), Adam(learning_rate=0.1)]),
+        "styblinski_tang": race(LANDSCAPES["styblinski_tang"], [descent(learning_rate=0.01)]),
     }
-    panels = [
-        contours(LANDSCAPES[name], runs, title=name.replace("_", " "))
-        for name, runs in races.items()
-    ]
-    # Runs differ from place to place, so that each panel says itself who is who.
-    panels = [
-        replace(panel, note="; ".join(f"{t.name}: {t.note}" for t in panel.trails))
-        for panel in panels
-    ]
+    panels = [_place(name, runs) for name, runs in races.items()]
     figure = parts.Figure("Hard places", _HARD, tuple(panels), 2)
     escapes = {10.0**-k: _escape(10.0**-k) for k in range(1, 11)}
     rows = tuple((short(height), str(steps)) for height, steps in escapes.items())
@@ -91,13 +83,27 @@ _HARD = (
     "In the ravine the walls allow no rate that its floor could use. The saddle holds those who "
     "come along its ridge, and Newton's method for good. On the plateau steps in proportion to the "
     "slope are tiny. The cliff throws far away whoever is not clipped. Among the dents descent "
-    "stays in the first."
+    "stays in the first; among the hollows the slope leads to one that is not the "
+    "deepest."
 )
 _ESCAPE = (
     "Gradient descent on x² − y² with η = 0.1, until |y| is above 1. The distance grows by a fifth "
     "with every step, so that a start ten times nearer costs thirteen steps more, and a start on "
     "the ridge itself never leaves."
 )
+
+
+_COLOURS = ("gradient_descent", "momentum", "adam", "newton", "not clipped", "clipped at length 1")
+
+
+def _place(name: str, runs: Sequence[Run]) -> parts.ContourPanel:
+    """One place, that says itself what became of whom; colours are the same in all of them."""
+    panel = contours(LANDSCAPES[name], runs, title=name.replace("_", " ").capitalize())
+    trails = tuple(
+        replace(trail, series=_COLOURS.index(trail.name), note="") for trail in panel.trails
+    )
+    note = "; ".join(f"{run.name}: {outcome_words(run)}" for run in runs)
+    return replace(panel, trails=trails, note=note)
 
 
 def _called(run: Run, name: str) -> Run:
@@ -187,7 +193,7 @@ def penalty() -> Explanation:
 def _ellipses(
     path: np.ndarray, shrunk: np.ndarray, eigenvalues: np.ndarray, directions: np.ndarray
 ) -> parts.Figure:
-    extent = (-1.0, 3.6, -0.8, 3.4)
+    extent = (-1.2, 3.8, -0.8, 3.0)
     x, y = np.linspace(*extent[:2], 121), np.linspace(*extent[2:], 121)
     off = np.stack(np.meshgrid(x, y), -1) - BEST
     grid = 0.5 * np.einsum("rci,ij,rcj->rc", off, HESSIAN, off)
@@ -266,7 +272,7 @@ def many_starts(
         starts: for each width.
         steps: that are taken from each.
     """
-    data = Moons(samples=100, noise=0.15).load()
+    data = Moons(samples=100, noise=0.15, seed=0, split=(1.0, 0.0, 0.0)).load()
     ends = {width: _ends(width, data, starts, steps) for width in widths}
     rows = tuple(
         parts.IntervalRow(
@@ -315,7 +321,7 @@ def mini_batches(rows: int = 256, draws: int = 2000) -> Explanation:
         draws: mini-batches of each size.
     """
     network, loss = MLP(hidden=(8,), activation=Tanh(), outputs=1), BinaryCrossEntropy()
-    data = Moons(samples=rows, noise=0.2).load()
+    data = Moons(samples=rows, noise=0.2, seed=0, split=(1.0, 0.0, 0.0)).load()
     sizes = [2**power for power in range(int(math.log2(rows)) + 1)]
     with jax.enable_x64(True):
         begun, state = started(network, data, jax.random.key(0, impl="threefry2x32"))
@@ -358,7 +364,9 @@ def _errors_page(
     expected: Sequence[float],
     draws: int,
 ) -> parts.Page:
-    x = tuple(map(float, sizes))
+    # All rows at once have no error, and that no place on a logarithmic axis.
+    x = tuple(map(float, sizes[:-1]))
+    errors, biases, expected = errors[:-1], biases[:-1], expected[:-1]
     lines = (
         parts.Line("error of one mini-batch", x, tuple(errors)),
         parts.Line("σ √(1/B − 1/n)", x, tuple(expected), series=6, dashed=True),
@@ -405,10 +413,10 @@ def surrogate() -> Explanation:
         parts.Line("cross-entropy", at, tuple(entropy.tolist()), series=1),
     )
     caption = (
-        "Four apples and four oranges by their colour, one orange redder than one apple; the answer "
-        "is orange where w x is positive. The share of wrong answers is flat nearly everywhere, so "
-        "that no gradient says where to go, and it does not tell a narrow miss from a wide one. "
-        "Cross-entropy has a slope at every w, and its least value says how sure one may be."
+        "Four apples and four oranges by their colour, one orange redder than one apple; the "
+        "answer is orange where w x is positive. The share of wrong answers is flat nearly "
+        "everywhere, so that no gradient says where to go, and it tells no narrow miss from a wide "
+        "one. Cross-entropy has a slope at every w, and its least value says how sure one may be."
     )
     panel = parts.LinePanel("", parts.Axis("w"), parts.Axis("loss", low=0.0), lines)
     figure = parts.Figure("Two losses", caption, (panel,))
