@@ -10,7 +10,7 @@ from scipy.interpolate import RegularGridInterpolator
 from tests.report.test_drawings import WIDTHS, check, check_panel
 
 from thalweg.report import figure_svg, to_html, to_markdown, to_text
-from thalweg.report.colours import Theme
+from thalweg.report.colours import Theme, ramp
 from thalweg.report.contours import plane_rows, rings_below
 from thalweg.report.figure import draw, legend
 from thalweg.report.parts import (
@@ -23,6 +23,7 @@ from thalweg.report.parts import (
     Section,
     Trail,
 )
+from thalweg.report.surfaces import PATCHES, _heights
 
 X, Y = np.linspace(-2, 2, 41), np.linspace(-1, 3, 31)
 AT = np.stack(np.meshgrid(X, Y), axis=-1)
@@ -131,6 +132,37 @@ def test_in_text_and_markdown() -> None:
     assert max(map(len, text.splitlines())) <= 70
     assert "| first | 2 | −1.5 | 2 | 1 | 1 | arrived |" in to_markdown(page)
     assert to_html(page).count('data-line="first"') >= 3
+
+
+# --------------------------------------------------------------------------------------- from aside
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_hills_are_whole(width: int) -> None:
+    check_panel(panel(trails=TRAILS, seen_from="aside", note="as hills"), width)
+    check_panel(panel(np.full_like(WAVES, np.nan), seen_from="aside"), width)
+    check_panel(panel(np.ones_like(WAVES), (), trails=TRAILS, seen_from="aside"), width)
+
+
+def test_hills_are_drawn_from_the_farthest_to_the_nearest() -> None:
+    body = draw(panel(seen_from="aside"), 620, Theme("light")).body
+    patches = re.findall(r'<path d="M(\S+) (\S+)L[^"]*Z" fill="(#\w+)"', body)
+    assert len(patches) == PATCHES**2
+    # On level ground the last patch is the lowest on the page.
+    flat = draw(panel(np.ones_like(WAVES), (), seen_from="aside"), 620, Theme("light")).body
+    heights = [float(y) for y in re.findall(r'<path d="M\S+ (\S+?)L[^"]*Z" fill', flat)]
+    assert heights.index(max(heights)) == len(heights) - 1
+    assert heights.index(min(heights)) < PATCHES
+    colours = {colour for _, _, colour in patches}
+    assert {ramp(0.0), ramp(1.0)} - colours == set() or len(colours) > 15
+
+
+def test_a_way_lies_on_its_hills() -> None:
+    between = RegularGridInterpolator((Y, X), WAVES)
+    points = np.random.default_rng(0).uniform([-2, -1], [2, 3], (50, 2))
+    found = _heights(panel(), points)
+    np.testing.assert_allclose(found, between(points[:, ::-1]), atol=1e-12)
+    np.testing.assert_allclose(_heights(panel(), np.array([[2.0, 3.0]])), WAVES[-1, -1])
 
 
 def test_what_is_no_plane() -> None:

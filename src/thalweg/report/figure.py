@@ -38,6 +38,7 @@ from thalweg.report.parts import (
     PicturePanel,
 )
 from thalweg.report.plots import dash_of, draw_lines
+from thalweg.report.surfaces import draw_surface
 from thalweg.report.svg import FONT, Drawing, element, group, text, text_width, wrap
 
 __all__ = ["Key", "draw", "draw_key", "figure_png", "figure_svg", "legend"]
@@ -70,6 +71,8 @@ def draw(panel: Panel, width: float, theme: Theme) -> Drawing:
             return draw_intervals(panel, width, theme)
         case BoundaryPanel():
             return draw_boundary(panel, width, theme)
+        case ContourPanel(seen_from="aside"):
+            return draw_surface(panel, width, theme)
         case ContourPanel():
             return draw_contours(panel, width, theme)
         case PicturePanel():

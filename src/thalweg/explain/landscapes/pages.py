@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -56,10 +57,11 @@ def landscape(
     runs = race(ground, optimizers, start, steps, tolerance=tolerance, clip=clip)
     found = critical_points(ground)
     title = f"{_spaced(ground.name)}: {count(steps, 'step')} of {', '.join(r.name for r in runs)}"
+    seen = (_from_aside(ground, runs),) if len(ground.names) == 2 else ()
     sections = [
         parts.Section("The race", (_race(ground, runs, found), _ends(ground, runs, tolerance))),
         parts.Section("Over the steps", (_over_steps(ground, runs),)),
-        parts.Section("The landscape", tuple(_about(ground, found))),
+        parts.Section("The landscape", (*_about(ground, found), *seen)),
     ]
     page = parts.Page(title, tuple(sections))
     return Explanation(page, _data(ground, runs, found, tolerance))
@@ -82,6 +84,11 @@ def _race(ground: Landscape, runs: Sequence[Run], found: Sequence[CriticalPoint]
         "disc is the end. On a page discs run, step by step at the same time; a click stops them."
     )
     return parts.Figure("The race", caption, (panel,))
+
+
+def _from_aside(ground: Landscape, runs: Sequence[Run]) -> parts.Figure:
+    panel = replace(contours(ground, runs), seen_from="aside", marks=())
+    return parts.Figure("From aside", "The same hills and ways, height by value.", (panel,), 2)
 
 
 def contours(
