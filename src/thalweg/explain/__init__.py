@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.functions import activation, softmax_cross_entropy
-    from thalweg.explain.landscapes import landscape
+    from thalweg.explain.landscapes import landscape, of_landscape, of_training
     from thalweg.explain.networks import network
     from thalweg.explain.normalization import normalization
     from thalweg.explain.pages import backpropagation
@@ -59,10 +59,12 @@ __all__ = [
     "of_derivations",
     "of_expression",
     "of_function",
+    "of_landscape",
     "of_network",
     "of_optimizers",
     "of_scores",
     "of_tensor",
+    "of_training",
     "pooling",
     "softmax_cross_entropy",
     "update",
@@ -82,10 +84,12 @@ _WHERE = {
     "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",
+    "of_landscape": "landscapes",
     "of_network": "asked",
     "of_optimizers": "asked",
     "of_scores": "asked",
     "of_tensor": "asked",
+    "of_training": "landscapes",
     "pooling": "shapes",
     "softmax_cross_entropy": "functions",
     "update": "updates",

@@ -15,6 +15,7 @@ from thalweg.catalogue.line_searches import ExactSearch
 from thalweg.catalogue.optimizers import (
     Adam,
     ConjugateGradients,
+    GaussNewton,
     GradientDescent,
     Momentum,
     Nesterov,
@@ -67,6 +68,7 @@ def test_trajectories_are_those_of_optax(name: str, ours: Any, theirs: Any) -> N
         (GradientDescent(learning_rate=0.2), 17),
         (Newton(), 1),
         (ConjugateGradients(), 2),
+        (GaussNewton(damping=0.0), 1),
         (SteepestDescent(search=ExactSearch(trials=60)), 17),
     ],
     ids=repr,

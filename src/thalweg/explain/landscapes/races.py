@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.clipping import Clipping
+from thalweg.catalogue.objective import Composite
 from thalweg.catalogue.optimizers.optimizer import Optimizer, evaluated
 from thalweg.catalogue.schedules import Progress, settled
 from thalweg.errors import SpecError
@@ -175,8 +176,8 @@ def ways(
     """
 
     def way(optimizer: Optimizer, begun: jax.Array) -> tuple[jax.Array, jax.Array]:
-        def objective(point: jax.Array) -> tuple[jax.Array, None]:
-            return function(point), None
+        # Its outputs are the coordinates themselves, for optimizers that ask where outputs end.
+        objective = Composite(lambda point: (point, None), function)
 
         def body(held: tuple[Any, Any], count: jax.Array) -> tuple[Any, jax.Array]:
             point, state = held
