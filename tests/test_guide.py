@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from thalweg import Laboratory
@@ -63,7 +64,9 @@ def test_commands(text: str) -> None:
         if program != "thalweg":
             assert program in ("python", "ruff", "./check")
             continue
-        command = app.commands[words[0]]
+        command, *rest = app, *words
+        while isinstance(command, click.Group):
+            command = command.commands[rest.pop(0)]
         options = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options
 
@@ -77,8 +80,9 @@ def test_links() -> None:
         assert path.name in index, f"docs/README.md does not name {path.name}"
 
 
-def test_sequences_from_a_model() -> None:
-    page = DOCS / "guide" / "decoding.md"
+@pytest.mark.parametrize("name", ["decoding", "derivations", "explaining"])
+def test_python_at_a_prompt(name: str) -> None:
+    page = DOCS / "guide" / f"{name}.md"
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert (failed, tried > 5) == (0, True)
 

@@ -8,6 +8,7 @@ progress.py    what is shown while training: a live display, or plain lines
 catalogue.py   what list, show, data and schema do
 activations.py what show says of an activation beyond its card
 doctor.py      what doctor does
+explain.py     the commands of explain, which work small computations out
 names.py       the parts there are, for lists and completion
 wording.py     how a spec asks for a part; pages.py: the pages of docs/catalogue
 output.py      text and JSON on the standard streams

@@ -111,7 +111,7 @@ def backprop(
 @click.argument("function", metavar="MODULE:FUNCTION")
 @click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
 def graph(function: str, folds: tuple[str, ...]) -> Explanation:
-    """The graph of a Python function, forward and backward.
+    """The graph of a Python function.
 
     The function is imported from the working folder or an installed package, and called without
     arguments; where it has some, the module has their values in a tuple, `arguments`.
@@ -139,7 +139,7 @@ def graph(function: str, folds: tuple[str, ...]) -> Explanation:
 def network(
     network: str, inputs: str, targets: str, loss: str, seed: int, folds: tuple[str, ...]
 ) -> Explanation:
-    """The graph of a network and its loss, forward and backward.
+    """The graph of a network with its loss.
 
     Parameters and inputs are drawn; layers, steps of loops and activations are parts that can
     be folded.
@@ -147,8 +147,8 @@ def network(
     \b
     Examples:
       thalweg explain network "mlp = { hidden = [3], outputs = 2 }"
-      thalweg explain network "recurrent_network = { hidden = [2], outputs = 2 }" \\
-        --inputs "1, 3, 2" --fold "step 1" --fold "step 2" --fold "step 3"
+      thalweg explain network --inputs "1, 3, 2" --fold "step 1" \\
+        "recurrent_network = { hidden = [2], outputs = 2 }"
 
     \b
     JSON: as of `thalweg explain backprop`.
@@ -158,10 +158,33 @@ def network(
     return of_network(network, loss, inputs, targets, seed, folds)
 
 
+@_explaining("recursions")
+@click.argument("sizes")
+@click.option("--activation", metavar="ACTIVATION", default="tanh", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def recursions(sizes: str, activation: str, seed: int) -> Explanation:
+    """Back-propagation layer by layer, in both forms.
+
+    Gradients of what comes after the activation and of what comes before it, maps and activations
+    as layers of their own, and the gradients of the parameters beside those of JAX.
+
+    \b
+    Example:
+      thalweg explain recursions "2, 3, 1" --activation relu
+
+    \b
+    JSON: title, x, y, layers [{a, h, after, before, kernel_gradient,
+      bias_gradient}], differs_from_jax_by.
+    """
+    from thalweg.explain import of_recursions
+
+    return of_recursions(sizes, activation, seed)
+
+
 @_explaining("activation")
 @click.argument("name")
 def activation(name: str) -> Explanation:
-    """An activation: formula, derivative line by line, curve and values.
+    """Formula, derivative and curve of an activation.
 
     \b
     Example:
@@ -179,7 +202,7 @@ def activation(name: str) -> Explanation:
 @click.argument("scores")
 @click.argument("targets")
 def softmax_cross_entropy(scores: str, targets: str) -> Explanation:
-    """Softmax and cross-entropy of some scores, and the gradient.
+    """Softmax with cross-entropy of some scores.
 
     \b
     Example:
@@ -197,7 +220,7 @@ def softmax_cross_entropy(scores: str, targets: str) -> Explanation:
 @_explaining("normalization")
 @click.argument("tensor")
 def normalization(tensor: str) -> Explanation:
-    """Batch, layer and instance statistics of a tensor, entry by entry.
+    """Batch, layer and instance statistics of a tensor.
 
     The tensor is JSON with the axes sample, channel and feature.
 
@@ -264,10 +287,10 @@ def pool(size: int, window: int, **own: Any) -> Explanation:
 @click.argument("name", shell_complete=_derivations)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def derivation(name: str, seed: int) -> Explanation:
-    """A derivation, line by line, each checked by numbers; `list` lists them.
+    """A derivation, each line checked by numbers.
 
-    Lines of books and courses that do not hold are there too, marked, with the numbers that show
-    it, before the lines that do.
+    The name `list` lists them. Lines of books and courses that do not hold are there too, marked,
+    with the numbers that show it, before the lines that do.
 
     \b
     Examples:
@@ -294,7 +317,7 @@ def derivation(name: str, seed: int) -> Explanation:
 def update(
     optimizers: str, gradient: str | None, function: str | None, start: str, steps: int
 ) -> Explanation:
-    """Every quantity of every step of optimizers, side by side.
+    """Every quantity of steps of optimizers.
 
     \b
     Examples:

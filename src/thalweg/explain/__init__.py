@@ -12,8 +12,9 @@ symbols.py      formulas, and derivatives with the rule of every line
 derivations/    derivations as programs, whose lines are checked by numbers
 updates.py      every quantity of every step of an optimizer
 landscapes/     functions and losses as landscapes, and optimizers on them
+recursions.py   both recursions of back-propagation through a perceptron
 networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
-shapes.py       convolutions and poolings; normalization.py: statistics of a tensor
+shapes.py       convolutions and poolings; moments.py: statistics of a tensor
 pages.py        pages about a computation; words.py: its values in words
 
 Names are imported when they are first used.
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         of_function,
         of_network,
         of_optimizers,
+        of_recursions,
         of_scores,
         of_tensor,
     )
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.functions import activation, softmax_cross_entropy
     from thalweg.explain.landscapes import landscape, of_landscape, of_training
+    from thalweg.explain.moments import normalization
     from thalweg.explain.networks import network
-    from thalweg.explain.normalization import normalization
     from thalweg.explain.pages import backpropagation
     from thalweg.explain.shapes import convolution, pooling
     from thalweg.explain.tracing import graph
@@ -62,6 +64,7 @@ __all__ = [
     "of_landscape",
     "of_network",
     "of_optimizers",
+    "of_recursions",
     "of_scores",
     "of_tensor",
     "of_training",
@@ -80,13 +83,14 @@ _WHERE = {
     "graph": "tracing",
     "landscape": "landscapes",
     "network": "networks",
-    "normalization": "normalization",
+    "normalization": "moments",
     "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",
     "of_landscape": "landscapes",
     "of_network": "asked",
     "of_optimizers": "asked",
+    "of_recursions": "asked",
     "of_scores": "asked",
     "of_tensor": "asked",
     "of_training": "landscapes",

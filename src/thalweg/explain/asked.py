@@ -17,9 +17,10 @@ from thalweg.explain.derivations import DERIVATIONS
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression, assignments
 from thalweg.explain.functions import softmax_cross_entropy
+from thalweg.explain.moments import normalization
 from thalweg.explain.networks import network
-from thalweg.explain.normalization import normalization
 from thalweg.explain.pages import backpropagation
+from thalweg.explain.recursions import recursions
 from thalweg.explain.updates import update
 from thalweg.report import parts
 from thalweg.spec.text import part_from
@@ -31,6 +32,7 @@ __all__ = [
     "of_function",
     "of_network",
     "of_optimizers",
+    "of_recursions",
     "of_scores",
     "of_tensor",
 ]
@@ -184,6 +186,12 @@ def of_tensor(text: str) -> Explanation:
 def of_scores(scores: str, targets: str) -> Explanation:
     """Softmax with cross-entropy; see ``softmax_cross_entropy``."""
     return softmax_cross_entropy(numbers(scores, "SCORES"), numbers(targets, "TARGETS"))
+
+
+def of_recursions(sizes: str, activation: str, seed: int) -> Explanation:
+    """Both recursions of back-propagation; see ``recursions``."""
+    chosen = part_from(activation, "activations", "--activation")
+    return recursions([int(size) for size in numbers(sizes, "SIZES")], chosen, seed)
 
 
 def numbers(text: str, place: str, count: int | None = None) -> list[float]:

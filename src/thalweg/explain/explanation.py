@@ -46,7 +46,7 @@ class Explanation:
         """
         for figure in self._figures():
             return figure_svg(figure)
-        raise SpecError(f"there is nothing to draw in {self.page.title!r}")
+        raise SpecError(f"there is nothing that can be drawn in {self.page.title!r}")
 
     def _figures(self) -> Iterator[parts.Figure]:
         for section in self.page.sections:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -19,6 +19,7 @@ from thalweg.explain.paths import cost_of_backward, cost_of_paths, count, paths
 from thalweg.explain.tracing import graph as traced
 from thalweg.explain.words import amount, made_of
 from thalweg.report import parts
+from thalweg.report.graphs import MOST_NODES
 from thalweg.report.words import short
 
 __all__ = ["LOSS", "backpropagation", "formulas", "panel", "stepper"]
@@ -177,7 +178,7 @@ def backpropagation(
     back = backward(shown, direction)
     checks = checked(function, given, shown, direction)
     sections = [
-        parts.Section("The graph", (stepper(shown, back),)),
+        parts.Section("The graph", (_drawn(shown, back),)),
         parts.Section("Step by step", (_table(shown, back),)),
         *_path_sections(shown, direction, most_paths),
         *formulas(whole, function),
@@ -185,6 +186,17 @@ def backpropagation(
     ]
     page = parts.Page(title, (*_remarks(shown, back), *sections))
     return Explanation(page, _data(shown, back, checks))
+
+
+def _drawn(graph: Graph, back: Backward) -> parts.Part:
+    """The graph, or which of its parts should be folded so that it can be drawn."""
+    if len(graph.values) <= MOST_NODES:
+        return stepper(graph, back)
+    sizes = Counter(group for value in graph.values for group in value.groups)
+    largest = ", ".join(f"{group!r} ({held:,})" for group, held in sizes.most_common(5))
+    offered = f"Fold some of its parts: {largest}" if sizes else "Explain a part of it"
+    there = f"The graph has {len(graph.values):,} values; at most {MOST_NODES} can be drawn."
+    return parts.Paragraph(f"{there} {offered}.", "warning")
 
 
 def _activations(graph: Graph) -> list[str]:

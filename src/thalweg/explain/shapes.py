@@ -57,41 +57,51 @@ def convolution(
     )
     side = _side(size, window, stride, padding, dilation)
     cells = window**axes * channels
-    parameters = (cells + 1) * filters
     example = jnp.zeros((1, *(size,) * axes, channels))
     variables = layer.init(jax.random.key(0), example)
     output = layer.apply(variables, example, Context("evaluate"))[0].shape
-    counted = sum(leaf.size for leaf in jax.tree.leaves(variables.parameters))
-    product = "·".join([str(window)] * axes + [str(channels)])
-    lines = [
-        *_size_lines(size, window, stride, padding, dilation, side, output[1]),
-        parts.Formula(
-            rf"(F^{{{axes}}} C + 1)\,K = ({product.replace('·', chr(92) + 'cdot ')} + 1)"
-            rf"\cdot {filters} = {parameters}",
-            f"parameters: ({product} + 1)·{filters} = {parameters:,}",
-            "weights of a window and a bias, for each filter",
-            f"the layer has {counted:,}",
-        ),
-        parts.Formula(
-            rf"{side}^{{{axes}}} \cdot {filters} = {side**axes * filters}",
-            f"units: {'·'.join([str(side)] * axes)}·{filters} = {side**axes * filters:,}",
-            "one for each window and filter",
-        ),
-        parts.Formula(
-            rf"{side**axes * filters} \cdot {cells} = {side**axes * filters * cells}",
-            f"multiplications: {side**axes * filters:,}·{cells} = {side**axes * filters * cells:,}",
-            "one for each weight, at every window",
-        ),
-    ]
     data = {
         "output": list(output[1:]),
-        "parameters": counted,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(variables.parameters)),
         "units": side**axes * filters,
         "multiplications": side**axes * filters * cells,
         "without_floor": _exact(size, window, stride, padding, dilation),
     }
+    lines = [
+        *_size_lines(size, window, stride, padding, dilation, side, output[1]),
+        *_counts(window, axes, channels, filters, side, data["parameters"]),
+    ]
     title = f"A convolution of {' × '.join([str(size)] * axes)} by {layer!r}"
     return _page(title, lines, (size, window, stride, padding, dilation), side, data)
+
+
+def _counts(
+    window: int, axes: int, channels: int, filters: int, side: int, counted: int
+) -> list[parts.Formula]:
+    """Parameters, units and multiplications, in numbers."""
+    sizes = [str(window)] * axes + [str(channels)]
+    cells, units = window**axes * channels, side**axes * filters
+    parameters = (cells + 1) * filters
+    product = r" \cdot ".join(sizes)
+    return [
+        parts.Formula(
+            rf"(F^{{{axes}}} C + 1)\,K = ({product} + 1) \cdot {filters}"
+            f" = {parameters}",
+            f"parameters: ({'·'.join(sizes)} + 1)·{filters} = {parameters:,}",
+            "weights of a window and a bias, for each filter",
+            f"the layer has {counted:,}",
+        ),
+        parts.Formula(
+            rf"{side}^{{{axes}}} \cdot {filters} = {units}",
+            f"units: {'·'.join([str(side)] * axes)}·{filters} = {units:,}",
+            "one for each window and filter",
+        ),
+        parts.Formula(
+            rf"{units} \cdot {cells} = {units * cells}",
+            f"multiplications: {units:,}·{cells} = {units * cells:,}",
+            "one for each weight, at every window",
+        ),
+    ]
 
 
 def pooling(

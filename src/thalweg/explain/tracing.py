@@ -141,6 +141,9 @@ class _Tracer:
         often, seen = Counter(wanted), Counter[str]()
         named = []
         for name, value in zip(wanted, self.values, strict=True):
+            if value.operation == "input":
+                named.append(value)
+                continue
             seen[name] += 1
             named.append(replace(value, name=f"{name} {seen[name]}" if often[name] > 1 else name))
         return named

@@ -1,6 +1,6 @@
 """Panels of landscapes: lines of equal value over a plane, and what moves over them.
 
-The lower, the darker: the area below every level is shaded once more. ``plane_rows`` is the same
+The lower, the stronger the shade: the area below every level is shaded once more. ``plane_rows`` is the same
 in a terminal, in characters.
 """
 
@@ -26,8 +26,8 @@ from thalweg.report.words import short
 __all__ = ["LETTERS", "MARKS", "draw_contours", "draw_mark", "plane_rows", "rings_below"]
 
 MARKS: tuple[MarkKind, ...] = ("minimum", "saddle", "maximum", "point")
-# How dark the lowest area is, and how dark one level more makes it at most.
-DARKEST, DARKER = 0.42, 0.07
+# How strong the shade of the lowest area is, and how much one level more adds to it at most.
+STRONGEST, STRONGER = 0.42, 0.07
 # Steps of a trail that have a dot each; of more, only every so many.
 DOTS = 60
 # Points of a line that are nearer than this, in pixels, are drawn as one.
@@ -123,8 +123,8 @@ def draw_contours(panel: ContourPanel, width: float, theme: Theme) -> Drawing:
 
 
 def _shade(count: int) -> float:
-    """How much one level darkens, so that all of them together are as dark as the lowest may be."""
-    return min(1 - (1 - DARKEST) ** (1 / max(count, 1)), DARKER)
+    """The shade of one level, so that all of them together are as strong as the lowest may be."""
+    return min(1 - (1 - STRONGEST) ** (1 / max(count, 1)), STRONGER)
 
 
 def _areas(panel: ContourPanel, plane: _Plane) -> Iterator[str]:
@@ -335,7 +335,7 @@ def draw_mark(kind: MarkKind, x: float, y: float, theme: Theme) -> str:
 
 
 def plane_rows(panel: ContourPanel, width: int, height: int = 18) -> list[str]:
-    """A landscape in characters, darker where it is lower, with trails as letters.
+    """A landscape in characters, denser where it is lower, with trails as letters.
 
     Args:
         panel: what is shown.
