@@ -11,6 +11,7 @@ backward.py     the backward pass; paths.py: the sum over all paths; checking.py
 symbols.py      formulas, and derivatives with the rule of every line
 derivations/    derivations as programs, whose lines are checked by numbers
 updates.py      every quantity of every step of an optimizer
+landscapes/     functions and losses as landscapes, and optimizers on them
 recursions.py   both recursions of back-propagation through a perceptron
 networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
 shapes.py       convolutions and poolings; moments.py: statistics of a tensor
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.functions import activation, softmax_cross_entropy
+    from thalweg.explain.landscapes import landscape, of_landscape, of_training
     from thalweg.explain.moments import normalization
     from thalweg.explain.networks import network
     from thalweg.explain.pages import backpropagation
@@ -54,16 +56,19 @@ __all__ = [
     "convolution",
     "derivation",
     "graph",
+    "landscape",
     "network",
     "normalization",
     "of_derivations",
     "of_expression",
     "of_function",
+    "of_landscape",
     "of_network",
     "of_optimizers",
     "of_recursions",
     "of_scores",
     "of_tensor",
+    "of_training",
     "pooling",
     "softmax_cross_entropy",
     "update",
@@ -77,16 +82,19 @@ _WHERE = {
     "convolution": "shapes",
     "derivation": "derivations",
     "graph": "tracing",
+    "landscape": "landscapes",
     "network": "networks",
     "normalization": "moments",
     "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",
+    "of_landscape": "landscapes",
     "of_network": "asked",
     "of_optimizers": "asked",
     "of_recursions": "asked",
     "of_scores": "asked",
     "of_tensor": "asked",
+    "of_training": "landscapes",
     "pooling": "shapes",
     "softmax_cross_entropy": "functions",
     "update": "updates",
