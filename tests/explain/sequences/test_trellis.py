@@ -262,7 +262,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_hidden_markov_model_from_a_file(tmp_path: Path) -> None:
     data = viterbi(written(tmp_path, GOOD)).data
-    assert data["path"] == ["1", "1", "2"]
+    assert data["path"] == ["A", "A", "B"]
     assert math.exp(data["log_probability"]) == pytest.approx(0.01512)
 
 
@@ -289,7 +289,7 @@ def test_where_there_is_no_path(tmp_path: Path) -> None:
         ("0.7, 0.3", "0.7, 0.4", "row 1 of transitions must sum to 1, got 1.1"),
         ("0.6, 0.4]\n", "0.6, 0.6]\n", "the probabilities of start must sum to 1, got 1.2"),
         ("[0.6, 0.4]", "[1.0]", "start must have a number for each of 2 states, got 1"),
-        ("[0.6, 0.4]", '"x"', "start has 'x'; there are 1, 2"),
+        ("[0.6, 0.4]", '"x"', "start has 'x'; there are A, B"),
         ("0.7, 0.3", "0.7, -0.3", "some numbers are negative and some"),
         ("0.7, 0.3", "0.7", "all rows of transitions must be as long"),
         ("[[0.7, 0.3], [0.4, 0.6]]", "[[1.0], [1.0]]", "a row and a column for each state"),

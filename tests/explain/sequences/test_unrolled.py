@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from thalweg.catalogue.cells import GRU, LSTM, RNN, JordanRNN
 from thalweg.errors import SpecError
-from thalweg.explain.sequences.unrolled import DESIGNS, unrolled
+from thalweg.explain.backward import backward
+from thalweg.explain.sequences.unrolled import DESIGNS, arrivals, unrolled
+from thalweg.explain.tracing import graph as traced
 from thalweg.report import parts
 
 SUB = "₀₁₂₃₄₅₆₇₈₉"
@@ -102,6 +105,14 @@ def test_truncation_says_where_gradients_stop() -> None:
     text = unrolled(None, 5, truncation=2).text().replace("\n", " ")
     assert "get nothing for it: h₂, h₄." in text
     assert "as long as the sequence" in unrolled(None, 2, truncation=2).text().replace("\n", " ")
+
+
+def test_what_arrives_by_two_uses_of_one_value_is_added() -> None:
+    graph = traced(lambda x: x * jnp.sin(x) + x, 0.7)
+    found = arrivals(graph, backward(graph), "x")
+    assert sum(map(float, found.values())) == pytest.approx(np.sin(0.7) + 0.7 * np.cos(0.7) + 1)
+    squared = traced(lambda x: x * x, 0.7)
+    assert arrivals(squared, backward(squared), "x")["v1"] == pytest.approx(1.4)
 
 
 def test_only_the_output_is_handed_on() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -102,9 +103,9 @@ def read_chain(path: Path | None = None) -> Chain:
             f"{name}: transitions must have a row and a column for each state, got "
             f"{count} × {transitions.shape[1]}"
         )
-    states = _names(name, "states", data.get("states", list(range(1, count + 1))), count)
     if count > MOST_STATES:
         raise SpecError(f"{name}: at most {MOST_STATES} states are shown, got {count}")
+    states = _names(name, "states", data.get("states", list(ascii_uppercase[:count])), count)
     if isinstance(data["start"], str):
         # Before the first step it is in that state.
         start = transitions[_place(name, "start", data["start"], states)]

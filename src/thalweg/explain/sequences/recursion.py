@@ -185,7 +185,7 @@ def _explained(
                     drawn(shown, back, "The tree", ("θ", "v")),
                 ),
             ),
-            parts.Section("Node by node", (_nodes(shown, back),)),
+            parts.Section("Node by node", (_nodes(shown, back, composition.width(UNITS)),)),
             parts.Section("One set of weights", (_shared(shown, back, unravel),)),
             parts.Section(
                 "Check",
@@ -220,7 +220,7 @@ def _states(graph: Graph) -> list[tuple[int, str]]:
     ]
 
 
-def _nodes(graph: Graph, back: Backward) -> parts.Table:
+def _nodes(graph: Graph, back: Backward, width: int) -> parts.Table:
     rows = []
     for number, words in _states(graph):
         value = graph.values[number]
@@ -233,8 +233,10 @@ def _nodes(graph: Graph, back: Backward) -> parts.Table:
         gradient = back.gradients[number]
         length = short(float(np.linalg.norm(gradient)), 3)
         rows.append((words, made, amount(value.value), amount(gradient), length))
-    columns = ("words", "made by", "state h", "∂L/∂h", "length")
+    columns = ("words", "made by", "state h", "∂L/∂h", "length of that")
     caption = "From the words up; gradients come down the other way, each node's from its parent."
+    if width > UNITS:
+        caption += f" Of a state the first {UNITS} numbers are given out, the others are its cell."
     return parts.Table(columns, tuple(rows), "llllr", caption)
 
 
