@@ -10,6 +10,7 @@ graphs.py       computational graphs; tracing.py makes them of functions, operat
 backward.py     the backward pass; paths.py: the sum over all paths; checking.py: differences
 symbols.py      formulas, and derivatives with the rule of every line
 derivations/    derivations as programs, whose lines are checked by numbers
+sequences/      searches over sequences, recurrent and recursive networks, attention
 updates.py      every quantity of every step of an optimizer
 landscapes/     functions and losses as landscapes, and optimizers on them
 recursions.py   both recursions of back-propagation through a perceptron
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
     from thalweg.explain.moments import normalization
     from thalweg.explain.networks import network
     from thalweg.explain.pages import backpropagation
+    from thalweg.explain.sequences.attending import attention
+    from thalweg.explain.sequences.beams import beam
+    from thalweg.explain.sequences.recursion import recursive
+    from thalweg.explain.sequences.trellis import viterbi
+    from thalweg.explain.sequences.unrolled import unrolled
     from thalweg.explain.shapes import convolution, pooling
     from thalweg.explain.tracing import graph
     from thalweg.explain.updates import update
@@ -52,7 +58,9 @@ __all__ = [
     "DERIVATIONS",
     "Explanation",
     "activation",
+    "attention",
     "backpropagation",
+    "beam",
     "convolution",
     "derivation",
     "graph",
@@ -70,15 +78,20 @@ __all__ = [
     "of_tensor",
     "of_training",
     "pooling",
+    "recursive",
     "softmax_cross_entropy",
+    "unrolled",
     "update",
+    "viterbi",
 ]
 
 _WHERE = {
     "DERIVATIONS": "derivations",
     "Explanation": "explanation",
     "activation": "functions",
+    "attention": "sequences.attending",
     "backpropagation": "pages",
+    "beam": "sequences.beams",
     "convolution": "shapes",
     "derivation": "derivations",
     "graph": "tracing",
@@ -96,8 +109,11 @@ _WHERE = {
     "of_tensor": "asked",
     "of_training": "landscapes",
     "pooling": "shapes",
+    "recursive": "sequences.recursion",
     "softmax_cross_entropy": "functions",
+    "unrolled": "sequences.unrolled",
     "update": "updates",
+    "viterbi": "sequences.trellis",
 }
 
 
