@@ -134,4 +134,5 @@ def sum_of(graph: Graph, back: Backward, step: Step) -> str:
 
 
 def bracketed(number: str) -> str:
+    """A number in words as a factor: negative ones in brackets."""
     return f"({number})" if number.startswith("−") else number

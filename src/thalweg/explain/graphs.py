@@ -149,6 +149,18 @@ class Graph:
         rows = [self.passed(edge, row.reshape(target.shape)) for row in np.eye(target.size)]
         return np.reshape(rows, (*target.shape, *source.shape))
 
+    def number_of(self, name: str) -> int:
+        """The number of the value of a name.
+
+        Raises:
+            SpecError: there is none.
+        """
+        for number, value in enumerate(self.values):
+            if value.name == name:
+                return number
+        known = ", ".join(value.name for value in self.values[:10])
+        raise SpecError(f"there is no value {name!r} in the graph; there are {known}")
+
     @cached_property
     def first_nan(self) -> int | None:
         """Number of the value that was NaN first, made of values none of which was; or None."""

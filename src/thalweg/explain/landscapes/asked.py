@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from thalweg.explain.asked import _apart, numbers
+from thalweg.explain.asked import apart, numbers
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import assignments
 from thalweg.explain.landscapes.functions import LANDSCAPES, landscape_of
@@ -57,10 +57,10 @@ def of_landscape(
         )
         return made()
     ground = landscape_of(where)
-    chosen = [part_from(own, "optimizers", "--optimizers") for own in _apart(optimizers)]
+    chosen = [part_from(own, "optimizers", "--optimizers") for own in apart(optimizers)]
     begun = None
     if "=" in start:
-        at = assignments(list(_apart(start)), ground.names)
+        at = assignments(list(apart(start)), ground.names)
         begun = [at[name] for name in ground.names]
     elif start.strip():
         begun = numbers(start, "--start")

@@ -3,6 +3,7 @@
 files.py      small models from TOML files, or one of ``examples/``
 searches.py   decoders of the catalogue side by side, and what each costs
 trellis.py    Viterbi's algorithm; beams.py: beam search over a tree of words
-unrolled.py   a recurrent network over its steps, and the gradients that come back to each
+designs.py    recurrent networks as small programs
+unrolled.py   one over its steps, and the gradients that come back to each
 attending.py  attention, from scores to context; recursion.py: a recursive network over its tree
 """

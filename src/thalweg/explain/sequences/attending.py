@@ -140,24 +140,7 @@ def _explained(
                 "From weights to contexts", (_contexts(m, rows, columns, weights, found),)
             ),
             parts.Section("What comes back", tuple(_slopes(rows, columns, weights, slopes))),
-            parts.Section(
-                "Check",
-                (
-                    parts.Facts(
-                        (
-                            (
-                                "weights and contexts",
-                                f"as the catalogue's but for {short(float(off), 2)}",
-                            ),
-                            (
-                                "slopes",
-                                f"differ from automatic differentiation by at most "
-                                f"{short(float(off_slopes), 2)}",
-                            ),
-                        )
-                    ),
-                ),
-            ),
+            parts.Section("Check", (_check(float(off), float(off_slopes)),)),
         ),
         f"{len(q)} queries, a memory of {len(m)}, {q.shape[1]} features",
     )
@@ -170,6 +153,18 @@ def _explained(
         "slopes": slopes.tolist(),
     }
     return Explanation(page, data)
+
+
+def _check(off: float, off_slopes: float) -> parts.Facts:
+    return parts.Facts(
+        (
+            ("weights and contexts", f"as the catalogue's but for {short(off, 2)}"),
+            (
+                "slopes",
+                f"differ from automatic differentiation by at most {short(off_slopes, 2)}",
+            ),
+        )
+    )
 
 
 def _weights(

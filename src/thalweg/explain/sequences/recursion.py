@@ -194,7 +194,13 @@ def _explained(
         ),
         f"{scope}, {UNITS} units; weights and vectors of seed {seed}",
     )
-    data = {
+    return Explanation(page, _data(shown, back, given, deep, off))
+
+
+def _data(
+    shown: Graph, back: Backward, given: dict[str, Any], deep: int, off: float
+) -> dict[str, Any]:
+    return {
         "inputs": {name: np.asarray(own).tolist() for name, own in given.items()},
         "values": [
             {
@@ -208,7 +214,6 @@ def _explained(
         "depth": deep,
         "largest_difference": off,
     }
-    return Explanation(page, data)
 
 
 def _states(graph: Graph) -> list[tuple[int, str]]:

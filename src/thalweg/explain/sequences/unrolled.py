@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.ad_checkpoint import checkpoint_name
 from jax.flatten_util import ravel_pytree
 
 from thalweg.catalogue.cells import RNN, JordanRNN
-from thalweg.catalogue.cells.cell import Cell, StepContext
+from thalweg.catalogue.cells.cell import Cell
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers import Recurrent
-from thalweg.catalogue.layers.recurrence import as_is
 from thalweg.errors import SpecError
 from thalweg.explain.backward import Backward, backward
+from thalweg.explain.drawing import stepper
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.graphs import Graph
-from thalweg.explain.pages import stepper
+from thalweg.explain.sequences.designs import DESIGNS, LETTERS, UNITS, Design, Network, at
 from thalweg.explain.tracing import graph as traced
 from thalweg.explain.words import amount
 from thalweg.part import part_name
@@ -36,219 +35,8 @@ from thalweg.report.words import count, short
 __all__ = ["DESIGNS", "arrivals", "drawn", "entries", "unrolled"]
 
 MOST_STEPS = 8
-UNITS = 2
 # A part that is entered a second time is called so.
 _AGAIN = re.compile(r"(step \d+) \d+$")
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-@dataclass(frozen=True, eq=False)
-class Design:
-    """A way to put cells together.
-
-    Args:
-        title: what it is.
-        said: what to see in it.
-        loss: of a network and its arguments by name.
-        reads: whether every step has an input; the first alone where it is False.
-    """
-
-    title: str
-    said: str
-    loss: Callable[..., Any]
-    reads: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class _Network:
-    """Cells with their sizes, and what the losses compare with."""
-
-    cell: Cell
-    steps: int
-    targets: np.ndarray
-    truncation: int | None
-    unravel: Callable[[Any], Any]
-
-    @property
-    def scope(self) -> str:
-        return part_name(self.cell)
-
-    def start(self) -> dict[str, Any]:
-        return {name: jnp.zeros(width) for name, width in self.cell.states(UNITS).items()}
-
-    def step(
-        self,
-        weights: Any,
-        inputs: Sequence[Any],
-        state: dict[str, Any],
-        mark: str,
-        context: Context | None = None,
-    ) -> dict[str, Any]:
-        """One step of the cell, as one value for each state; ``mark`` is put to their letters."""
-        context = context or Context("evaluate")
-        with jax.named_scope(self.scope):
-            held = self.unravel(weights)
-            z = self.cell.project(held, jnp.stack(inputs)[None, None], context)[0, 0]
-            z = z + held["bias"] if "bias" in held else z
-            new = self.cell.step(StepContext(held, context, as_is, None, {}, {}), z, state)
-            return {
-                name: checkpoint_name(value, f"{_LETTERS[name]}{mark}")
-                for name, value in new.items()
-            }
-
-    def output(self, readout: Any, states: Sequence[Any], t: int) -> Any:
-        """o = v · h + c, of one state or of two side by side."""
-        with jax.named_scope("output"):
-            h = jnp.concatenate(list(states))
-            return checkpoint_name(jnp.dot(readout[:-1], h) + readout[-1], _at("o", t))
-
-    def cost(self, o: Any, t: int) -> Any:
-        """L = ½ (o − y)²."""
-        with jax.named_scope("loss"):
-            made = 0.5 * (jnp.reshape(o, ()) - self.targets[t - 1]) ** 2
-            return checkpoint_name(made, _at("L", t))
-
-
-# What states are called.
-_LETTERS = {"hidden": "h", "cell": "c", "output": "o"}
-
-
-def _at(letter: str, t: int) -> str:
-    return f"{letter}{str(t).translate(_SUBSCRIPTS)}"
-
-
-def _added(losses: Sequence[Any]) -> Any:
-    if len(losses) == 1:
-        return losses[0]
-    return checkpoint_name(sum(losses[1:], losses[0]), "L")
-
-
-def _first(state: dict[str, Any]) -> Any:
-    return next(iter(state.values()))
-
-
-def _run(
-    n: _Network, weights: Any, xs: Sequence[Any], prefix: str = "", turned: bool = False
-) -> list[dict[str, Any]]:
-    """The states of all steps, in the order of time."""
-    state, found = n.start(), []
-    order = range(len(xs), 0, -1) if turned else range(1, len(xs) + 1)
-    for place, t in enumerate(order):
-        with jax.named_scope(f"{prefix}step {t}"):
-            if n.truncation and place and place % n.truncation == 0:
-                state = jax.lax.stop_gradient(state)
-            arrow = {"forward, ": "→", "backward, ": "←"}.get(prefix, "")
-            mark = f"{arrow}{str(t).translate(_SUBSCRIPTS)}"
-            state = n.step(weights, [xs[t - 1]], state, mark)
-        found.append(state)
-    return found[::-1] if turned else found
-
-
-def _every_step(n: _Network, θ: Any, v: Any, *xs: Any) -> Any:
-    losses = []
-    for t, state in enumerate(_run(n, θ, xs), 1):
-        with jax.named_scope(f"step {t}"):
-            losses.append(n.cost(n.output(v, [_first(state)], t), t))
-    return _added(losses)
-
-
-def _last(n: _Network, θ: Any, v: Any, *xs: Any) -> Any:
-    state = _run(n, θ, xs)[-1]
-    return n.cost(n.output(v, [_first(state)], n.steps), n.steps)
-
-
-def _generating(n: _Network, θ: Any, v: Any, *xs: Any) -> Any:
-    state, x, losses = n.start(), xs[0], []
-    for t in range(1, n.steps + 1):
-        with jax.named_scope(f"step {t}"):
-            state = n.step(θ, [x], state, str(t).translate(_SUBSCRIPTS))
-            x = n.output(v, [_first(state)], t)
-            losses.append(n.cost(x, t))
-    return _added(losses)
-
-
-def _by_outputs(n: _Network, θ: Any, *xs: Any) -> Any:
-    state, losses = n.start(), []
-    for t, x in enumerate(xs, 1):
-        with jax.named_scope(f"step {t}"):
-            state = n.step(θ, [x], state, str(t).translate(_SUBSCRIPTS))
-            losses.append(n.cost(_first(state), t))
-    return _added(losses)
-
-
-def _taught(n: _Network, θ: Any, *xs: Any) -> Any:
-    losses, target = [], 0.0
-    for t, x in enumerate(xs, 1):
-        with jax.named_scope(f"step {t}"):
-            mark = str(t).translate(_SUBSCRIPTS)
-            state = n.step(θ, [x, target], n.start(), mark, Context("train"))
-            losses.append(n.cost(_first(state), t))
-            target = float(n.targets[t - 1])
-    return _added(losses)
-
-
-def _both_ways(n: _Network, θ: Any, φ: Any, v: Any, *xs: Any) -> Any:
-    ahead, back = _run(n, θ, xs, "forward, "), _run(n, φ, xs, "backward, ", turned=True)
-    losses = []
-    for t, (one, other) in enumerate(zip(ahead, back, strict=True), 1):
-        with jax.named_scope(f"step {t}"):
-            losses.append(n.cost(n.output(v, [_first(one), _first(other)], t), t))
-    return _added(losses)
-
-
-def _translating(n: _Network, θ: Any, φ: Any, v: Any, *xs: Any) -> Any:
-    context = _run(n, θ, xs, "encoder, ")[-1]
-    state, x, losses = context, jnp.zeros(()), []
-    for t in range(1, n.steps + 1):
-        with jax.named_scope(f"decoder, step {t}"):
-            state = n.step(φ, [x], state, f"′{str(t).translate(_SUBSCRIPTS)}")
-            x = n.output(v, [_first(state)], t)
-            losses.append(n.cost(x, t))
-    return _added(losses)
-
-
-DESIGNS = {
-    "every-step": Design(
-        "an output at every step (many to many)",
-        "Every state is handed to the next step and to its own output; so its gradient comes back "
-        "by two routes.",
-        _every_step,
-    ),
-    "last": Design(
-        "one output, after the last step (many to one)",
-        "Only the last state has an output; all that earlier ones learn comes through the steps "
-        "after them.",
-        _last,
-    ),
-    "generate": Design(
-        "every output is the next input (one to many)",
-        "Only the first step has an input; from then on the network reads what it gave out.",
-        _generating,
-        reads=False,
-    ),
-    "outputs": Design(
-        "the output, and nothing else, goes to the next step",
-        "What a step hands on is what it gives out, so the state is no richer than the output.",
-        _by_outputs,
-    ),
-    "teacher-forcing": Design(
-        "the target of a step goes to the next one",
-        "While it is trained, every step is given the right output of the one before. No step "
-        "waits for another, and no gradient crosses from one to the next.",
-        _taught,
-    ),
-    "bidirectional": Design(
-        "a state from each direction (bidirectional)",
-        "One row of states goes ahead in time, one goes back; an output sees all inputs.",
-        _both_ways,
-    ),
-    "encoder-decoder": Design(
-        "the last state of one network starts another (encoder and decoder)",
-        "All that the decoder knows of the inputs is in one state, through which all gradients of "
-        "the encoder pass.",
-        _translating,
-    ),
-}
 
 
 def unrolled(
@@ -306,8 +94,8 @@ def _explained(
         width = UNITS * (2 if design == "bidirectional" else 1)
         given["v"] = numbers.normal(size=width + 1).round(2)
     for t in range(1, (steps if chosen.reads else 1) + 1):
-        given[_at("x", t)] = round(float(numbers.normal()), 2)
-    network = _Network(cell, steps, numbers.normal(size=steps).round(2), truncation, unravel)
+        given[at("x", t)] = round(float(numbers.normal()), 2)
+    network = Network(cell, steps, numbers.normal(size=steps).round(2), truncation, unravel)
 
     def loss(*arguments: Any) -> Any:
         return chosen.loss(network, *arguments)
@@ -358,7 +146,7 @@ def _in_steps(graph: Graph) -> Graph:
 # --------------------------------------------------------------------------------------- the page
 
 
-def _folded(network: _Network, design: str, chosen: Design) -> parts.Figure:
+def _folded(network: Network, design: str, chosen: Design) -> parts.Figure:
     """The network as one step that is applied again and again."""
     times = f"×{network.steps}"
     state, scope = "o" if design == "outputs" else "h", network.scope
@@ -456,9 +244,9 @@ def arrivals(graph: Graph, back: Backward, name: str) -> dict[str, np.ndarray]:
     return found
 
 
-def _states(graph: Graph, network: _Network) -> list[str]:
+def _states(graph: Graph, network: Network) -> list[str]:
     """The names of all states, in the order of computation."""
-    letters = {_LETTERS[name] for name in network.cell.states(UNITS)}
+    letters = {LETTERS[name] for name in network.cell.states(UNITS)}
     return [
         value.name
         for value in graph.values
@@ -466,7 +254,7 @@ def _states(graph: Graph, network: _Network) -> list[str]:
     ]
 
 
-def _routes(graph: Graph, back: Backward, network: _Network) -> Iterator[parts.Part]:
+def _routes(graph: Graph, back: Backward, network: Network) -> Iterator[parts.Part]:
     rows = []
     for name in reversed(_states(graph, network)):
         routes = arrivals(graph, back, name)
@@ -530,7 +318,7 @@ def entries(array: np.ndarray) -> str:
     return amount(array)
 
 
-def _by_layer(cell: Cell, design: str, given: dict[str, Any], network: _Network) -> float | None:
+def _by_layer(cell: Cell, design: str, given: dict[str, Any], network: Network) -> float | None:
     """How far the loss and its gradient by θ are from those through the layer of the catalogue."""
     if design not in ("every-step", "last"):
         return None
