@@ -112,6 +112,24 @@ def test_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert "dense_1.kernel" in text
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("landscape", "list"), "rosenbrock"),
+        (("landscape", "x**2 + 4*y**2", "--start", "x=4, y=1", "--steps", "5"), "adam"),
+        (("viterbi",), "trellis"),
+        (("beam", "--width", "3"), "greedy"),
+        (("recurrent", "--steps", "2"), "step"),
+        (("attention", "--causal"), "weight"),
+        (("recursive", "((the cat) sat)"), "the"),
+    ],
+)
+def test_sequences_and_landscapes(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], expected: str
+) -> None:
+    assert expected in said(capsys, *words).lower()
+
+
 def test_a_function_of_a_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

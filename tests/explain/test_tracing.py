@@ -14,6 +14,7 @@ from thalweg.errors import SpecError
 from thalweg.explain.backward import backward
 from thalweg.explain.expressions import Expression
 from thalweg.explain.graphs import Graph
+from thalweg.explain.pages import backpropagation
 from thalweg.explain.paths import cost_of_backward, cost_of_paths, count, paths
 from thalweg.explain.tracing import graph
 
@@ -160,3 +161,16 @@ def test_jacobians_of_edges() -> None:
     made = graph(lambda x: jnp.asarray(w) @ x, np.ones(3))
     (edge,) = made.edges()
     np.testing.assert_array_equal(made.jacobian(edge), w)
+
+
+def test_a_graph_too_large_to_be_drawn_offers_folding() -> None:
+    def long(x: Any) -> Any:
+        return jax.lax.fori_loop(0, 200, lambda i, c: jnp.sin(c) * x, x)
+
+    made = backpropagation(long, (0.3,), "long")
+    text = " ".join(made.text().split())
+    assert "The graph has 401 values; at most 300 can be drawn" in text
+    assert "Fold some of its parts: 'loop ×200' (400)" in text
+    with pytest.raises(SpecError, match="nothing that can be drawn"):
+        made.svg()
+    assert "<svg" in backpropagation(long, (0.3,), "long", folds=["loop ×200"]).svg()

@@ -70,6 +70,13 @@ def _put_out(explanation: Explanation, files: dict[str, Path | None], json: bool
         output.say(explanation.text(output.width()).rstrip("\n"))
 
 
+def _part(text: str | None, family: str, place: str) -> Any:
+    """A part as specs write it; None where none is asked for."""
+    from thalweg.spec.text import part_from
+
+    return None if text is None else part_from(text, family, place)
+
+
 @_explaining("backprop")
 @click.argument("expression")
 @click.argument("values", metavar="[NAME=NUMBER]...", nargs=-1)
@@ -332,3 +339,141 @@ def update(
     from thalweg.explain import of_optimizers
 
     return of_optimizers(optimizers, gradient, function, start, steps)
+
+
+@_explaining("landscape")
+@click.argument("where")
+@click.option(
+    "--optimizers",
+    metavar="LIST",
+    default="gradient_descent, momentum, adam",
+    show_default=True,
+    help="As specs write them.",
+)
+@click.option("--start", metavar="LIST", default="", help="Numbers, or x=4, y=1.")
+@click.option("--steps", type=click.IntRange(1, 100_000), default=200, show_default=True)
+@click.option("--clip", metavar="CLIPPING", default="", help="Of gradients.")
+def landscape(where: str, **own: Any) -> Explanation:
+    """Optimizers on a landscape, side by side.
+
+    WHERE is the name of a landscape or of a study, a formula, or `list`, which lists them.
+
+    \b
+    Examples:
+      thalweg explain landscape list
+      thalweg explain landscape rosenbrock --optimizers momentum,adam
+      thalweg explain landscape "x**2 + 4*y**2" --start "x=4, y=1"
+
+    \b
+    JSON: title, and what was computed: of a race the way of every optimizer.
+    """
+    from thalweg.explain import of_landscape
+
+    return of_landscape(where, **own)
+
+
+@_explaining("viterbi")
+@click.argument("file", type=_FILE, required=False)
+@click.option("--width", type=int, default=2, show_default=True, help="Of the beam beside it.")
+def viterbi(file: Path | None, width: int) -> Explanation:
+    """The best path through a chain, step by step.
+
+    FILE is TOML with start, transitions and, where states are not seen, emissions and
+    observations; without it an example is shown.
+
+    \b
+    Example:
+      thalweg explain viterbi chain.toml --html trellis.html
+
+    \b
+    JSON: title, and the trellis and what every search found.
+    """
+    from thalweg import explain
+
+    return explain.viterbi(file, width)
+
+
+@_explaining("beam")
+@click.argument("file", type=_FILE, required=False)
+@click.option("--width", type=int, default=2, show_default=True, help="Sequences that are kept.")
+def beam(file: Path | None, width: int) -> Explanation:
+    """Beam search through a tree of words, step by step.
+
+    FILE is TOML with a table [tree]: sequences, and the log-probability of the last word of each;
+    without it an example is shown.
+
+    \b
+    Example:
+      thalweg explain beam --width 3
+
+    \b
+    JSON: title, and what every search found.
+    """
+    from thalweg import explain
+
+    return explain.beam(file, width)
+
+
+@_explaining("recurrent")
+@click.option("--cell", metavar="CELL", help="As specs write it; a plain one if not given.")
+@click.option("--steps", type=int, default=3, show_default=True)
+@click.option("--design", default="every-step", show_default=True, help="Where outputs are.")
+@click.option("--truncation", type=int, help="Steps after which no gradient goes back further.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def recurrent(cell: str | None, **own: Any) -> Explanation:
+    """A recurrent network, folded and unfolded.
+
+    With the gradient that comes back to each step, by each way.
+
+    \b
+    Examples:
+      thalweg explain recurrent --steps 4 --truncation 2
+      thalweg explain recurrent --cell lstm --design last
+
+    \b
+    JSON: title, and values and gradients of every step.
+    """
+    from thalweg import explain
+
+    return explain.unrolled(_part(cell, "cells", "--cell"), **own)
+
+
+@_explaining("attention")
+@click.option("--scores", metavar="ATTENTION", help="As specs write it; products if not given.")
+@click.option("--causal", is_flag=True, help="Words see only those up to their own place.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def attention(scores: str | None, **own: Any) -> Explanation:
+    """Scores, weights and contexts of attention.
+
+    \b
+    Example:
+      thalweg explain attention --causal
+
+    \b
+    JSON: title, and scores, weights and contexts.
+    """
+    from thalweg import explain
+
+    return explain.attention(_part(scores, "attention", "--scores"), **own)
+
+
+@_explaining("recursive")
+@click.argument("tree", required=False)
+@click.option("--composition", metavar="COMPOSITION", help="As specs write it.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def recursive(tree: str | None, composition: str | None, seed: int) -> Explanation:
+    """A recursive network over a tree of words.
+
+    \b
+    Example:
+      thalweg explain recursive "((the cat) (sat still))"
+
+    \b
+    JSON: title, and values and gradients of every node.
+    """
+    from thalweg import explain
+
+    chosen = _part(composition, "compositions", "--composition")
+    if tree is None:
+        return explain.recursive(composition=chosen, seed=seed)
+    return explain.recursive(tree, chosen, seed=seed)

@@ -10,11 +10,14 @@ graphs.py       computational graphs; tracing.py makes them of functions, operat
 backward.py     the backward pass; paths.py: the sum over all paths; checking.py: differences
 symbols.py      formulas, and derivatives with the rule of every line
 derivations/    derivations as programs, whose lines are checked by numbers
+sequences/      searches over sequences, recurrent and recursive networks, attention
 updates.py      every quantity of every step of an optimizer
+landscapes/     functions and losses as landscapes, and optimizers on them
 recursions.py   both recursions of back-propagation through a perceptron
 networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
 shapes.py       convolutions and poolings; moments.py: statistics of a tensor
-pages.py        pages about a computation; words.py: its values in words
+drawing.py      graphs as drawings; words.py: values in words
+pages.py        pages about a computation
 
 Names are imported when they are first used.
 """
@@ -38,9 +41,15 @@ if TYPE_CHECKING:
     from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.functions import activation, softmax_cross_entropy
+    from thalweg.explain.landscapes import landscape, of_landscape, of_training
     from thalweg.explain.moments import normalization
     from thalweg.explain.networks import network
     from thalweg.explain.pages import backpropagation
+    from thalweg.explain.sequences.attending import attention
+    from thalweg.explain.sequences.beams import beam
+    from thalweg.explain.sequences.recursion import recursive
+    from thalweg.explain.sequences.trellis import viterbi
+    from thalweg.explain.sequences.unrolled import unrolled
     from thalweg.explain.shapes import convolution, pooling
     from thalweg.explain.tracing import graph
     from thalweg.explain.updates import update
@@ -49,46 +58,62 @@ __all__ = [
     "DERIVATIONS",
     "Explanation",
     "activation",
+    "attention",
     "backpropagation",
+    "beam",
     "convolution",
     "derivation",
     "graph",
+    "landscape",
     "network",
     "normalization",
     "of_derivations",
     "of_expression",
     "of_function",
+    "of_landscape",
     "of_network",
     "of_optimizers",
     "of_recursions",
     "of_scores",
     "of_tensor",
+    "of_training",
     "pooling",
+    "recursive",
     "softmax_cross_entropy",
+    "unrolled",
     "update",
+    "viterbi",
 ]
 
 _WHERE = {
     "DERIVATIONS": "derivations",
     "Explanation": "explanation",
     "activation": "functions",
+    "attention": "sequences.attending",
     "backpropagation": "pages",
+    "beam": "sequences.beams",
     "convolution": "shapes",
     "derivation": "derivations",
     "graph": "tracing",
+    "landscape": "landscapes",
     "network": "networks",
     "normalization": "moments",
     "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",
+    "of_landscape": "landscapes",
     "of_network": "asked",
     "of_optimizers": "asked",
     "of_recursions": "asked",
     "of_scores": "asked",
     "of_tensor": "asked",
+    "of_training": "landscapes",
     "pooling": "shapes",
+    "recursive": "sequences.recursion",
     "softmax_cross_entropy": "functions",
+    "unrolled": "sequences.unrolled",
     "update": "updates",
+    "viterbi": "sequences.trellis",
 }
 
 

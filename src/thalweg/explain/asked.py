@@ -26,6 +26,7 @@ from thalweg.report import parts
 from thalweg.spec.text import part_from
 
 __all__ = [
+    "apart",
     "numbers",
     "of_derivations",
     "of_expression",
@@ -111,7 +112,7 @@ def of_optimizers(
     Raises:
         SpecError: one of these is not what it should be.
     """
-    chosen = [part_from(own, "optimizers", "OPTIMIZERS") for own in _apart(optimizers)]
+    chosen = [part_from(own, "optimizers", "OPTIMIZERS") for own in apart(optimizers)]
     if function is None:
         if gradients is None:
             raise SpecError("give --gradient, a number for each step, or a --function")
@@ -120,7 +121,7 @@ def of_optimizers(
     if gradients is not None:
         raise SpecError("give either --gradient or --function")
     expression = Expression(function)
-    at = assignments(list(_apart(start)), expression.names)
+    at = assignments(list(apart(start)), expression.names)
     first = [at[name] for name in expression.names]
     title = f"{steps} steps on {function} from {', '.join(f'{n}={at[n]:g}' for n in at)}"
 
@@ -130,7 +131,7 @@ def of_optimizers(
     return update(chosen, jnp.asarray(first), function=objective, steps=steps, title=title)
 
 
-def _apart(text: str) -> Iterator[str]:
+def apart(text: str) -> Iterator[str]:
     """Parts of a text between commas that are in no brackets."""
     depth, start = 0, 0
     for place, letter in enumerate(text):

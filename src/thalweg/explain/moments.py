@@ -64,7 +64,7 @@ def normalization(tensor: Any, epsilon: float = 1e-5) -> Explanation:
                         f"as in training; the unbiased ones by {count - 1}."
                     ),
                     _table(name, given, axes, mean, variance, unbiased),
-                    _normalized(made),
+                    _entries(made, "Minus the mean, over the root of the variance."),
                     parts.Paragraph(
                         f"The layer of the catalogue gives the same, up to {short(apart, 2)}.",
                         "note",
@@ -80,7 +80,8 @@ def normalization(tensor: Any, epsilon: float = 1e-5) -> Explanation:
             "layer_differs_by": apart,
         }
     title = f"Normalizations of a tensor, {shape_of(given)}"
-    return Explanation(parts.Page(title, (_shown(given), *sections)), data)
+    shown = parts.Section("The tensor", (_entries(given),))
+    return Explanation(parts.Page(title, (shown, *sections)), data)
 
 
 def _by_layer(layer: Any, given: np.ndarray, epsilon: float, name: str) -> np.ndarray:
@@ -95,15 +96,14 @@ def _by_layer(layer: Any, given: np.ndarray, epsilon: float, name: str) -> np.nd
         return np.asarray(y).reshape(batch, features, channels).transpose(0, 2, 1)
 
 
-def _shown(given: np.ndarray) -> parts.Section:
+def _entries(array: np.ndarray, caption: str = "") -> parts.Table:
     rows = tuple(
         (str(sample), str(channel), *(_number(entry) for entry in row))
-        for sample, channels in enumerate(given)
+        for sample, channels in enumerate(array)
         for channel, row in enumerate(channels)
     )
-    columns = ("sample", "channel", *(f"feature {n}" for n in range(given.shape[2])))
-    table = parts.Table(columns, rows, "rr" + "r" * given.shape[2])
-    return parts.Section("The tensor", (table,))
+    columns = ("sample", "channel", *(f"feature {n}" for n in range(array.shape[2])))
+    return parts.Table(columns, rows, "r" * len(columns), caption)
 
 
 def _table(
@@ -127,17 +127,6 @@ def _table(
         rows.append((*map(str, place), taken, *(_exactly(float(own)) for own in numbers)))
     columns = (*(words[axis] for axis in kept), "numbers", "mean", "variance", "unbiased")
     return parts.Table(columns, tuple(rows), "r" * len(kept) + "lrrr")
-
-
-def _normalized(made: np.ndarray) -> parts.Table:
-    rows = tuple(
-        (str(sample), str(channel), *(short(float(entry), 4) for entry in row))
-        for sample, channels in enumerate(made)
-        for channel, row in enumerate(channels)
-    )
-    columns = ("sample", "channel", *(f"feature {n}" for n in range(made.shape[2])))
-    caption = "Minus the mean, over the root of the variance."
-    return parts.Table(columns, rows, "rr" + "r" * made.shape[2], caption)
 
 
 def _number(value: float) -> str:

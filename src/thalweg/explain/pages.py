@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -11,140 +10,25 @@ import numpy as np
 
 from thalweg.catalogue.families import FAMILIES, members
 from thalweg.errors import SpecError
-from thalweg.explain.backward import Backward, Step, backward
+from thalweg.explain.backward import Backward, backward
 from thalweg.explain.checking import Check, checked
+from thalweg.explain.drawing import bracketed, drawn, sum_of
 from thalweg.explain.explanation import Explanation
-from thalweg.explain.graphs import Edge, Graph, Value
+from thalweg.explain.graphs import Graph
 from thalweg.explain.paths import cost_of_backward, cost_of_paths, count, paths
 from thalweg.explain.tracing import graph as traced
 from thalweg.explain.words import amount, made_of
 from thalweg.report import parts
-from thalweg.report.graphs import MOST_NODES
 from thalweg.report.words import short
 
-__all__ = ["LOSS", "backpropagation", "formulas", "panel", "stepper"]
+__all__ = ["LOSS", "backpropagation", "formulas"]
 
 #: Paths in a table.
 LISTED = 32
+#: Values of a graph whose formula is written out: of more nobody could read it.
+MOST_OF_FORMULA = 80
 #: What the part of a graph is called that is a loss.
 LOSS = "loss"
-
-
-# --------------------------------------------------------------------------------------- the graph
-
-
-def panel(graph: Graph, title: str, *, values: bool = True) -> parts.GraphPanel:
-    """A graph to be drawn.
-
-    Args:
-        graph: a computation.
-        title: what it computes.
-        values: whether boxes say what values are.
-    """
-    nodes = tuple(
-        parts.GraphNode(
-            name=value.name,
-            label=value.label or value.operation.replace("_", " "),
-            lines=_lines(value) if values else (),
-            kind=_kind(graph, number),
-            groups=value.groups,
-        )
-        for number, value in enumerate(graph.values)
-    )
-    pairs = dict.fromkeys(
-        (source, number) for number, value in enumerate(graph.values) for source in value.sources
-    )
-    edges = (
-        parts.GraphEdge(graph.values[source].name, graph.values[target].name)
-        for source, target in pairs
-    )
-    return parts.GraphPanel(title, nodes, tuple(edges))
-
-
-def _kind(graph: Graph, number: int) -> parts.NodeKind:
-    operation = graph.values[number].operation
-    if operation == "input":
-        return "input"
-    if number == graph.output:
-        return "output"
-    return "fold" if operation == "fold" else "operation"
-
-
-def _lines(value: Value) -> tuple[str, ...]:
-    if value.operation == "input":
-        return (amount(value.value),)
-    return (f"{value.name} = {amount(value.value)}",)
-
-
-def stepper(graph: Graph, back: Backward, title: str = "Forward, then backward") -> parts.Stepper:
-    """Forward, then backward, value by value; what is not known yet is not shown."""
-    blank = panel(graph, "", values=False)
-    steps = [_forward(graph, number) for number in range(len(graph.values))]
-    steps += [_back(graph, back, step) for step in back.steps]
-    caption = (
-        "First every value is computed from those before it, then, from the output back, the "
-        "derivative of the output with respect to it (∂). Edges have the local derivatives."
-    )
-    return parts.Stepper(title, caption, blank, tuple(steps))
-
-
-def _forward(graph: Graph, number: int) -> parts.Step:
-    value = graph.values[number]
-    sources = dict.fromkeys(graph.values[source].name for source in value.sources)
-    made = "" if value.operation == "input" else f" = {made_of(graph, value)}"
-    return parts.Step(
-        f"{value.name}{made} = {amount(value.value)}.",
-        nodes={value.name: _lines(value)},
-        active=(value.name, *(f"{source}>{value.name}" for source in sources)),
-    )
-
-
-def _back(graph: Graph, back: Backward, step: Step) -> parts.Step:
-    value, last = graph.values[step.number], graph.values[graph.output].name
-    lines = (*_lines(value), f"∂ = {amount(step.gradient)}")
-    if not step.arrivals:
-        start = "is 1 by definition" if value.is_number else "is the direction that is given"
-        return parts.Step(f"∂{last}/∂{last} {start}.", {value.name: lines}, active=(value.name,))
-    edges = _edge_labels(graph, [arrival.edge for arrival in step.arrivals])
-    uses = dict.fromkeys(graph.values[arrival.edge.target].name for arrival in step.arrivals)
-    return parts.Step(
-        f"∂{last}/∂{value.name} = {_sum(graph, back, step)} = {amount(step.gradient)}.",
-        nodes={value.name: lines},
-        edges=edges,
-        active=(value.name, *(f"{value.name}>{use}" for use in uses)),
-    )
-
-
-def _edge_labels(graph: Graph, edges: Sequence[Edge]) -> dict[str, str]:
-    """Local derivatives by the name of the edge in a drawing; nothing where they are arrays."""
-    found: defaultdict[str, list[float]] = defaultdict(list)
-    for edge in sorted(edges, key=lambda edge: edge.place):
-        name = f"{graph.values[edge.source].name}>{graph.values[edge.target].name}"
-        if edge in graph.slopes:
-            found[name].append(graph.slopes[edge])
-    return {name: " + ".join(short(slope, 4) for slope in each) for name, each in found.items()}
-
-
-def _sum(graph: Graph, back: Backward, step: Step) -> str:
-    """The sum that gives a gradient, with numbers where the values are numbers."""
-    last = graph.values[graph.output].name
-
-    def term(edge: Edge) -> str:
-        target = graph.values[edge.target]
-        local = graph.slopes.get(edge)
-        if local is None:
-            return f"∂{last}/∂{target.name} · ∂{target.name}/∂{graph.values[step.number].name}"
-        arrived = short(float(back.gradients[edge.target]), 4)
-        return f"{_bracketed(arrived)} · {_bracketed(short(local, 4))}"
-
-    return " + ".join(term(arrival.edge) for arrival in step.arrivals)
-
-
-def _bracketed(number: str) -> str:
-    return f"({number})" if number.startswith("−") else number
-
-
-# --------------------------------------------------------------------------------- backpropagation
 
 
 def backpropagation(
@@ -178,7 +62,7 @@ def backpropagation(
     back = backward(shown, direction)
     checks = checked(function, given, shown, direction)
     sections = [
-        parts.Section("The graph", (_drawn(shown, back),)),
+        parts.Section("The graph", (drawn(shown, back),)),
         parts.Section("Step by step", (_table(shown, back),)),
         *_path_sections(shown, direction, most_paths),
         *formulas(whole, function),
@@ -186,17 +70,6 @@ def backpropagation(
     ]
     page = parts.Page(title, (*_remarks(shown, back), *sections))
     return Explanation(page, _data(shown, back, checks))
-
-
-def _drawn(graph: Graph, back: Backward) -> parts.Part:
-    """The graph, or which of its parts should be folded so that it can be drawn."""
-    if len(graph.values) <= MOST_NODES:
-        return stepper(graph, back)
-    sizes = Counter(group for value in graph.values for group in value.groups)
-    largest = ", ".join(f"{group!r} ({held:,})" for group, held in sizes.most_common(5))
-    offered = f"Fold some of its parts: {largest}" if sizes else "Explain a part of it"
-    there = f"The graph has {len(graph.values):,} values; at most {MOST_NODES} can be drawn."
-    return parts.Paragraph(f"{there} {offered}.", "warning")
 
 
 def _activations(graph: Graph) -> list[str]:
@@ -272,7 +145,7 @@ def _table(graph: Graph, back: Backward) -> parts.Table:
     rows = []
     for number, value in enumerate(graph.values):
         step = steps.get(number)
-        arrived = "" if step is None or not step.arrivals else _sum(graph, back, step)
+        arrived = "" if step is None or not step.arrivals else sum_of(graph, back, step)
         rows.append(
             (
                 value.name,
@@ -325,7 +198,7 @@ def _paths(graph: Graph, number: int, direction: Any, most: int) -> parts.Table:
             [graph.values[number].name, *(graph.values[edge.target].name for edge in path.edges)]
         )
         slopes = [graph.slopes.get(edge) for edge in path.edges]
-        factors = " · ".join(_bracketed(short(s, 4)) for s in slopes if s is not None)
+        factors = " · ".join(bracketed(short(s, 4)) for s in slopes if s is not None)
         rows.append((way, factors if None not in slopes else "", amount(path.product)))
     total = sum((path.product for path in found), np.zeros_like(graph.values[number].value))
     rows.append(("sum", "", amount(np.asarray(total))))
@@ -336,6 +209,10 @@ def _paths(graph: Graph, number: int, direction: Any, most: int) -> parts.Table:
 def formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
     """The function and its derivatives as formulas, where it is one of numbers that has one."""
     if not all(value.is_number for value in graph.values):
+        return
+    if len(graph.values) > MOST_OF_FORMULA:
+        text = f"A formula of {len(graph.values):,} operations is not written out."
+        yield parts.Section("As a formula", (parts.Paragraph(text, "note"),))
         return
     if find_spec("sympy") is None:
         text = "Formulas need SymPy: pip install 'thalweg[explain]'."

@@ -105,7 +105,13 @@ def recursions(
         ),
         "Aggarwal, Neural Networks and Deep Learning, 2018, section 3.2",
     )
-    data = {
+    return Explanation(page, _data(layers, x, y, difference))
+
+
+def _data(
+    layers: Sequence[_Layer], x: np.ndarray, y: np.ndarray, difference: float
+) -> dict[str, Any]:
+    return {
         "x": x.tolist(),
         "y": y.tolist(),
         "layers": [
@@ -121,7 +127,6 @@ def recursions(
         ],
         "differs_from_jax_by": difference,
     }
-    return Explanation(page, data)
 
 
 def _gone_through(

@@ -59,7 +59,7 @@ def graph(function: Callable[..., Any], *arguments: Any, names: Sequence[str] = 
 
     Example:
         >>> [value.label for value in graph(lambda w: jnp.cos(w**2), 1.5).values]
-        ['w', '^2', 'cos']
+        ['w', '(·)²', 'cos']
     """
     with jax.enable_x64(True):
         given = tuple(jax.tree.map(in_doubles, argument) for argument in arguments)

@@ -6,9 +6,10 @@ its curves (``groups`` finds the runs, ``aggregate`` makes one curve of many; ``
 sections).
 ``html``, ``markdown`` and ``text`` render a page. ``figure`` draws: ``svg``, ``colours`` and
 ``scales`` below it, one module per kind of panel (``plots``, ``intervals``, ``heat``,
-``boundaries``, ``graphs``) between; ``layout`` says where the nodes of a graph stand. In a
-terminal ``braille`` draws curves and ``diagrams`` graphs. ``formulas`` are lines of mathematics,
-``steppers`` graphs that are gone through step by step. ``data`` is a page for programs.
+``boundaries``, ``contours``, ``surfaces``, ``graphs``) between; ``layout`` says where the nodes of
+a graph stand. In a terminal ``braille`` draws curves and ``diagrams`` graphs. ``formulas`` are
+lines of mathematics, ``steppers`` graphs that are gone through step by step. ``data`` is a page for
+programs.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import numpy as np
 from thalweg.report.colours import Theme
 from thalweg.report.parts import (
     BoundaryPanel,
+    ContourPanel,
     Figure,
     GraphPanel,
     HeatPanel,
@@ -83,6 +84,12 @@ def _panel_data(panel: Panel) -> dict[str, Any]:
             data["edges"] = [dataclasses.asdict(edge) for edge in panel.edges]
         case LatticePanel():
             data["steps"] = [[dataclasses.asdict(node) for node in step] for step in panel.steps]
+        case ContourPanel():
+            data |= {"x": panel.x.label, "y": panel.y.label}
+            data["trails"] = [
+                {"name": trail.name, "points": [list(_numbers(at)) for at in trail.points.tolist()]}
+                for trail in panel.trails
+            ]
         case BoundaryPanel() | PicturePanel():
             pass  # the image and the dots are the data
         case _:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from thalweg.report.heat import cell_words
 from thalweg.report.parts import (
     BoundaryPanel,
+    ContourPanel,
     Figure,
     GraphNode,
     GraphPanel,
@@ -30,7 +34,12 @@ def figure_tables(figure: Figure) -> list[Table]:
     curves = [panel for panel in figure.panels if isinstance(panel, LinePanel) and panel.lines]
     if len(curves) > 1:
         return [_many(curves)]
-    tables = [_table(panel) for panel in figure.panels]
+    planes = [panel for panel in figure.panels if isinstance(panel, ContourPanel)]
+    if len(planes) > 1:
+        others = (panel for panel in figure.panels if not isinstance(panel, ContourPanel))
+        tables = [_planes(planes), *map(_table, others)]
+    else:
+        tables = [_table(panel) for panel in figure.panels]
     return [table for table in tables if table is not None]
 
 
@@ -46,6 +55,8 @@ def _table(panel: Panel) -> Table | None:
             return _steps(panel)
         case GraphPanel():
             return _graph(panel) if panel.nodes else None
+        case ContourPanel():
+            return _planes([panel])
         case BoundaryPanel() | PicturePanel():
             return None  # an image; its title names the run
 
@@ -117,6 +128,31 @@ def _steps(panel: LatticePanel) -> Table:
         ways = [", ".join(text for text, kept in said if kept == which) for which in (True, False)]
         rows.append((str(number), *ways))
     return Table(("step", "kept", "pruned"), tuple(rows), "rll", panel.title)
+
+
+def _planes(panels: Sequence[ContourPanel]) -> Table | None:
+    """Where trails begin and end, and what points are marked, of several panels in one table."""
+    across, up = panels[0].x.label or "x", panels[0].y.label or "y"
+    noted = any(trail.note for panel in panels for trail in panel.trails)
+    titled = len(panels) > 1
+    rows = []
+    for panel in panels:
+        title = [panel.title] * titled
+        for trail in panel.trails:
+            points = trail.points[np.all(np.isfinite(trail.points), axis=1)]
+            ends = [short(float(v), 4) for v in (*points[0], *points[-1])] if len(points) else []
+            steps = str(max(len(points) - 1, 0))
+            places = ends or ["–"] * 4
+            rows.append((*title, trail.name, steps, *places, *[trail.note] * noted))
+        for mark in panel.marks:
+            name = f"{mark.label} ({mark.kind})" if mark.label else mark.kind
+            place = ("", "", "", short(mark.x, 4), short(mark.y, 4))
+            rows.append((*title, name, *place, *[""] * noted))
+    columns = (*["panel"] * titled, "what", "steps", f"{across} at first", f"{up} at first")
+    columns += (across, up, *["what became of it"] * noted)
+    alignment = "l" * titled + "lrrrrr" + "l" * noted
+    caption = "" if titled else panels[0].title
+    return Table(columns, tuple(rows), alignment, caption) if rows else None
 
 
 def _graph(panel: GraphPanel) -> Table:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
@@ -15,7 +16,8 @@ import numpy as np
 
 from thalweg.errors import MissingExtra
 from thalweg.report.boundaries import draw_boundary
-from thalweg.report.colours import Theme
+from thalweg.report.colours import DASHES, Theme
+from thalweg.report.contours import MARKS, draw_contours, draw_mark
 from thalweg.report.frame import LABEL, cross
 from thalweg.report.graphs import draw_graph
 from thalweg.report.heat import draw_heat
@@ -24,16 +26,19 @@ from thalweg.report.lattices import draw_lattice
 from thalweg.report.mosaics import draw_pictures
 from thalweg.report.parts import (
     BoundaryPanel,
+    ContourPanel,
     Figure,
     GraphPanel,
     HeatPanel,
     IntervalPanel,
     LatticePanel,
     LinePanel,
+    MarkKind,
     Panel,
     PicturePanel,
 )
 from thalweg.report.plots import dash_of, draw_lines
+from thalweg.report.surfaces import draw_surface
 from thalweg.report.svg import FONT, Drawing, element, group, text, text_width, wrap
 
 __all__ = ["Key", "draw", "draw_key", "figure_png", "figure_svg", "legend"]
@@ -48,7 +53,7 @@ class Key:
     """One entry of a legend: a mark and what it stands for."""
 
     name: str
-    mark: Literal["line", "dot", "ring", "cross"] = "line"
+    mark: Literal["line", "dot", "ring", "cross"] | MarkKind = "line"
     series: int = 0
     place: float | None = None
     dash: str | None = None
@@ -66,6 +71,10 @@ def draw(panel: Panel, width: float, theme: Theme) -> Drawing:
             return draw_intervals(panel, width, theme)
         case BoundaryPanel():
             return draw_boundary(panel, width, theme)
+        case ContourPanel(seen_from="aside"):
+            return draw_surface(panel, width, theme)
+        case ContourPanel():
+            return draw_contours(panel, width, theme)
         case PicturePanel():
             return draw_pictures(panel, width, theme)
         case LatticePanel():
@@ -91,10 +100,25 @@ def legend(figure: Figure) -> list[Key]:
                 keys.setdefault("trained on", Key("trained on", "dot", 6))
             if len(panel.seen) and not np.all(panel.seen):
                 keys.setdefault("held out", Key("held out", "ring", 6))
+        elif isinstance(panel, ContourPanel):
+            for key in _keys_of_plane(panel):
+                keys.setdefault(key.name, key)
+            crosses = crosses or any(trail.diverged for trail in panel.trails)
     if crosses:
         keys["a run diverged"] = Key("a run diverged", "cross", 6)
     alone = len(keys) == 1 and not any(key.note for key in keys.values())
     return [] if alone else list(keys.values())
+
+
+def _keys_of_plane(panel: ContourPanel) -> Iterator[Key]:
+    for trail in panel.trails:
+        dash = DASHES[1] if trail.dashed else None
+        yield Key(trail.name, "line", trail.series, dash=dash, note=trail.note)
+    for arrow in panel.arrows:
+        yield Key(arrow.name, "line", arrow.series)
+    for kind in MARKS:
+        if any(mark.kind == kind and not mark.label for mark in panel.marks):
+            yield Key(kind, kind)
 
 
 def draw_key(key: Key, x: float, y: float, theme: Theme) -> str:
@@ -111,6 +135,8 @@ def draw_key(key: Key, x: float, y: float, theme: Theme) -> str:
         )
     if key.mark == "cross":
         return cross(x + 11, y, colour)
+    if key.mark != "dot" and key.mark != "ring":
+        return draw_mark(key.mark, x + 11, y, theme)
     inside = theme("paper") if key.mark == "ring" else colour
     return element("circle", cx=x + 11, cy=y, r=3.6, fill=inside, stroke=colour, stroke_width=1.8)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from thalweg.report.contours import plane_rows
 from thalweg.report.fallback import figure_tables
 from thalweg.report.formulas import formula_markdown
 from thalweg.report.parts import (
     VERDICTS,
     Code,
+    ContourPanel,
     Facts,
     Figure,
     Formula,
@@ -68,6 +70,8 @@ def _figure(figure: Figure, titled: bool) -> str:
         if isinstance(panel, IntervalPanel):
             rows = interval_rows(panel, 80)
             blocks.append("\n".join(["```text", *rows, "```"]))
+        elif isinstance(panel, ContourPanel):
+            blocks.append("\n".join(["```text", *plane_rows(panel, 80), "```"]))
     if not any(isinstance(panel, IntervalPanel) for panel in figure.panels):
         blocks += map(_table, figure_tables(figure))
     return "\n\n".join(blocks)

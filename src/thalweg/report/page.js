@@ -96,6 +96,10 @@
     } else if (svg?.dataset.panel) curves(svg, event);
     else if (!read.hidden) hide();
   });
+  document.addEventListener("click", (event) => {
+    const svg = event.target.closest?.(".panel")?.querySelector(".mover") && event.target.closest(".panel > svg");
+    if (svg) svg.animationsPaused() ? svg.unpauseAnimations() : svg.pauseAnimations();
+  });
   document.addEventListener("scroll", hide, { passive: true });
   addEventListener("beforeprint", () => {
     document.querySelectorAll("section > details").forEach((folded) => (folded.open = true));

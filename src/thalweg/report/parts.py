@@ -19,9 +19,11 @@ import numpy as np
 __all__ = [
     "NODE_KINDS",
     "VERDICTS",
+    "Arrow",
     "Axis",
     "BoundaryPanel",
     "Code",
+    "ContourPanel",
     "Facts",
     "Figure",
     "Formula",
@@ -36,6 +38,8 @@ __all__ = [
     "LatticePanel",
     "Line",
     "LinePanel",
+    "Mark",
+    "MarkKind",
     "NodeKind",
     "Page",
     "Panel",
@@ -46,6 +50,7 @@ __all__ = [
     "Step",
     "Stepper",
     "Table",
+    "Trail",
     "Verdict",
     "VerdictKind",
 ]
@@ -330,6 +335,94 @@ class BoundaryPanel:
     note: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Trail:
+    """A way over a plane.
+
+    Args:
+        name: its name in the legend.
+        points: float [step, 2], from the start; those that are not finite are left out.
+        series: which of the distinct colours it has.
+        diverged: whether it ends because it diverged.
+        ends: whether its start and its end are marked, and each step has a dot.
+        dashed: whether it is drawn dashed.
+        note: what became of it, in a few words.
+    """
+
+    name: str
+    points: np.ndarray
+    series: int = 0
+    diverged: bool = False
+    ends: bool = True
+    dashed: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An arrow in a plane; arrows of one name are one entry of the legend.
+
+    Args:
+        name: what it is, such as ``velocity jump``.
+        start, end: x and y.
+        series: which of the distinct colours it has.
+    """
+
+    name: str
+    start: tuple[float, float]
+    end: tuple[float, float]
+    series: int = 6
+
+
+MarkKind: TypeAlias = Literal["minimum", "saddle", "maximum", "point"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a plane that is named: what it is, and what stands beside it, if anything."""
+
+    x: float
+    y: float
+    kind: MarkKind = "minimum"
+    label: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ContourPanel:
+    """A function over a plane as lines of equal value, and what moves over it.
+
+    Args:
+        title: whose values they are.
+        x, y: what the coordinates are; their limits are those of the grid.
+        grid: float [row, column], values; rows follow y upwards; not finite where there is none.
+        extent: x of the first and last column, y of the first and last row.
+        levels: values at which lines are drawn, rising.
+        trails, arrows, marks: what is drawn over it.
+        note: said under the title.
+        seconds: how long one turn takes of what moves along the trails on a page; 0 for nothing.
+        seen_from: above, with lines of equal value; or aside, as hills.
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    grid: np.ndarray
+    extent: tuple[float, float, float, float]
+    levels: tuple[float, ...]
+    trails: tuple[Trail, ...] = ()
+    arrows: tuple[Arrow, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    note: str = ""
+    seconds: float = 0.0
+    seen_from: Literal["above", "aside"] = "above"
+
+    def __post_init__(self) -> None:
+        if self.grid.ndim != 2 or min(self.grid.shape) < 2:
+            raise ValueError(f"a grid has two rows and columns or more, got {self.grid.shape}")
+        if list(self.levels) != sorted(set(self.levels)):
+            raise ValueError(f"levels must rise, got {self.levels}")
+
+
 @dataclass(frozen=True)
 class PicturePanel:
     """Pictures side by side.
@@ -471,7 +564,14 @@ def _all_known(used: Iterable[str], known: Collection[str]) -> None:
 
 
 Panel: TypeAlias = (
-    LinePanel | HeatPanel | IntervalPanel | BoundaryPanel | PicturePanel | LatticePanel | GraphPanel
+    LinePanel
+    | HeatPanel
+    | IntervalPanel
+    | BoundaryPanel
+    | ContourPanel
+    | PicturePanel
+    | LatticePanel
+    | GraphPanel
 )
 
 

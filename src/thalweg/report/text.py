@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from thalweg.report.contours import plane_rows
 from thalweg.report.diagrams import graph_lines
 from thalweg.report.fallback import figure_tables
 from thalweg.report.formulas import formula_lines
@@ -13,6 +14,7 @@ from thalweg.report.lattices import lattice_lines
 from thalweg.report.parts import (
     VERDICTS,
     Code,
+    ContourPanel,
     Facts,
     Figure,
     Formula,
@@ -89,9 +91,19 @@ def _figure(figure: Figure, width: int, titled: bool) -> str:
         )
     elif pictures := _pictures(figure, width):
         blocks += pictures
+    elif any(isinstance(panel, ContourPanel) for panel in figure.panels):
+        blocks += _planes(figure, width)
     else:
         blocks += (_table(table, width) for table in figure_tables(figure))
     return "\n\n".join(blocks)
+
+
+def _planes(figure: Figure, width: int) -> Iterator[str]:
+    """Landscapes as pictures, then the numbers of all panels."""
+    for panel in figure.panels:
+        if isinstance(panel, ContourPanel):
+            yield "\n".join(plane_rows(panel, width))
+    yield from (_table(table, width) for table in figure_tables(figure))
 
 
 def _pictures(figure: Figure, width: int) -> list[str]:

@@ -1,0 +1,374 @@
+"""Recurrent networks over their steps: folded, unfolded, and the gradients that come back.
+
+Every design is a small program on cells of the catalogue, with one copy of the weights for all
+steps; its graph is traced, and where there is a layer of the catalogue for it, checked against it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from thalweg.catalogue.cells import RNN, JordanRNN
+from thalweg.catalogue.cells.cell import Cell
+from thalweg.catalogue.context import Context, Variables
+from thalweg.catalogue.layers import Recurrent
+from thalweg.errors import SpecError
+from thalweg.explain.backward import Backward, backward
+from thalweg.explain.drawing import stepper
+from thalweg.explain.explanation import Explanation
+from thalweg.explain.graphs import Graph
+from thalweg.explain.sequences.designs import DESIGNS, LETTERS, UNITS, Design, Network, at
+from thalweg.explain.tracing import graph as traced
+from thalweg.explain.words import amount
+from thalweg.part import part_name
+from thalweg.report import parts
+from thalweg.report.words import count, short
+
+__all__ = ["DESIGNS", "arrivals", "drawn", "entries", "unrolled"]
+
+MOST_STEPS = 8
+# A part that is entered a second time is called so.
+_AGAIN = re.compile(r"(step \d+) \d+$")
+
+
+def unrolled(
+    cell: Cell | None = None,
+    steps: int = 3,
+    design: str = "every-step",
+    truncation: int | None = None,
+    seed: int = 0,
+) -> Explanation:
+    """A recurrent network, folded and unfolded, and the gradients that come back to each step.
+
+    Args:
+        cell: of the catalogue, a plain one if left out; designs that hand on outputs have their
+            own.
+        steps: how often it is applied.
+        design: one of ``DESIGNS``.
+        truncation: after so many steps no gradient goes back further.
+        seed: of the weights and numbers.
+
+    Raises:
+        SpecError: there is no such design, or it does not go with the cell or the truncation.
+    """
+    if design not in DESIGNS:
+        raise SpecError(f"there is no design {design!r}; there are {', '.join(DESIGNS)}")
+    if not 1 <= steps <= MOST_STEPS:
+        raise SpecError(f"steps must be from 1 to {MOST_STEPS}, got {steps}")
+    hands_outputs = design in ("outputs", "teacher-forcing")
+    if hands_outputs:
+        if cell is not None:
+            raise SpecError(f"design {design!r} has a cell of its own, JordanRNN; leave cell out")
+        cell = JordanRNN(fed="targets" if design == "teacher-forcing" else "outputs")
+    elif isinstance(cell, JordanRNN):
+        raise SpecError("the cell JordanRNN hands on its outputs: design 'outputs'")
+    if truncation is not None and design not in ("every-step", "last"):
+        raise SpecError("truncation is shown for the designs 'every-step' and 'last'")
+    if truncation is not None and truncation < 1:
+        raise SpecError(f"truncation must be at least 1 step, got {truncation}")
+    with jax.enable_x64(True):
+        return _explained(cell or RNN(), steps, design, truncation, seed)
+
+
+def _explained(
+    cell: Cell, steps: int, design: str, truncation: int | None, seed: int
+) -> Explanation:
+    chosen, numbers = DESIGNS[design], np.random.default_rng(seed)
+    key = jax.random.key(seed, impl="rbg")
+    begun = cell.draw(key, 2 if design == "teacher-forcing" else 1, UNITS)
+    flat, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf.astype(jnp.float64), begun))
+    # Drawn anew: biases that start at 0 would show nothing.
+    given: dict[str, Any] = {"θ": numbers.normal(size=flat.shape).round(2)}
+    two = design in ("bidirectional", "encoder-decoder")
+    if two:
+        given["φ"] = numbers.normal(size=flat.shape).round(2)
+    if design not in ("outputs", "teacher-forcing"):
+        width = UNITS * (2 if design == "bidirectional" else 1)
+        given["v"] = numbers.normal(size=width + 1).round(2)
+    for t in range(1, (steps if chosen.reads else 1) + 1):
+        given[at("x", t)] = round(float(numbers.normal()), 2)
+    network = Network(cell, steps, numbers.normal(size=steps).round(2), truncation, unravel)
+
+    def loss(*arguments: Any) -> Any:
+        return chosen.loss(network, *arguments)
+
+    whole = traced(loss, *given.values(), names=tuple(given)).without_plumbing()
+    shown = whole.folded(
+        *(
+            name
+            for name in (network.scope, "output", "loss")
+            if any(name in value.groups for value in whole.values)
+        )
+    )
+    shown = _in_steps(shown)
+    back = backward(shown)
+    slopes = jax.grad(loss, tuple(range(len(given))))(*map(jnp.asarray, given.values()))
+    off = max(
+        float(np.abs(own - np.asarray(slope)).max())
+        for own, slope in zip(back.of_inputs().values(), slopes, strict=True)
+    )
+    layer = _by_layer(cell, design, given, network)
+    title = f"{part_name(cell)} over {count(steps, 'step')}: {chosen.title}"
+    page = parts.Page(
+        title,
+        (
+            parts.Section(
+                "Folded", (_folded(network, design, chosen), parts.Paragraph(chosen.said))
+            ),
+            parts.Section("Unfolded", (drawn(shown, back, "Unfolded", ("θ", "φ", "v")),)),
+            parts.Section("What comes back to each step", tuple(_routes(shown, back, network))),
+            parts.Section("One set of weights", tuple(_shared(shown, back, unravel, two))),
+            parts.Section("Check", (_checks(off, layer),)),
+        ),
+        f"{UNITS} units that start at 0; weights and numbers of seed {seed}",
+    )
+    data = _data(shown, back, given, off)
+    return Explanation(page, {**data, "targets": network.targets.tolist()})
+
+
+def _in_steps(graph: Graph) -> Graph:
+    """With all that belongs to a step in one part, however often the program came back to it."""
+    values = tuple(
+        replace(value, groups=tuple(_AGAIN.sub(r"\1", name) for name in value.groups))
+        for value in graph.values
+    )
+    return Graph(values, graph.output)
+
+
+# --------------------------------------------------------------------------------------- the page
+
+
+def _folded(network: Network, design: str, chosen: Design) -> parts.Figure:
+    """The network as one step that is applied again and again."""
+    times = f"×{network.steps}"
+    state, scope = "o" if design == "outputs" else "h", network.scope
+    before = {
+        "teacher-forcing": ("y(t−1)", ("the target of the step before",)),
+        "outputs": ("o(t−1)", ("from the step before",)),
+    }.get(design, ("h(t−1)", ("from the step before",)))
+    nodes = [
+        parts.GraphNode("x", "x(t)", kind="input"),
+        parts.GraphNode("before", *before, kind="constant"),
+        parts.GraphNode("cell", f"{scope} {times}", ("one set of weights",), "fold"),
+    ]
+    edges = [parts.GraphEdge("x", "cell"), parts.GraphEdge("before", "cell")]
+    own = f"{state}(t)" if design != "teacher-forcing" else "o(t)"
+    lines = () if design == "teacher-forcing" else (f"goes on as {state}(t−1)",)
+    if design in ("outputs", "teacher-forcing"):
+        nodes.append(parts.GraphNode("state", own, lines, "output"))
+        edges.append(parts.GraphEdge("cell", "state"))
+        return _figure(nodes, edges)
+    nodes.append(parts.GraphNode("state", own, lines))
+    edges.append(parts.GraphEdge("cell", "state"))
+    when = {"last": ("after the last step",), "generate": ("goes on as x(t)",)}.get(design, ())
+    if design == "bidirectional":
+        nodes += [
+            parts.GraphNode("after", "h′(t+1)", ("from the step after",), "constant"),
+            parts.GraphNode("back", f"{scope} {times}", ("weights of its own",), "fold"),
+            parts.GraphNode("other", "h′(t)", ("goes on as h′(t+1)",)),
+        ]
+        edges += [
+            parts.GraphEdge("x", "back"),
+            parts.GraphEdge("after", "back"),
+            parts.GraphEdge("back", "other"),
+            parts.GraphEdge("other", "output"),
+        ]
+    if design == "encoder-decoder":
+        nodes.append(parts.GraphNode("decoder", f"{scope} {times}", ("decoder",), "fold"))
+        edges += [
+            parts.GraphEdge("state", "decoder", "after the last step"),
+            parts.GraphEdge("decoder", "output"),
+        ]
+        when = ("read by the next step",)
+    else:
+        edges.append(parts.GraphEdge("state", "output"))
+    nodes.append(parts.GraphNode("output", "o(t)", when, "output"))
+    return _figure(nodes, edges)
+
+
+def _figure(nodes: Sequence[parts.GraphNode], edges: Sequence[parts.GraphEdge]) -> parts.Figure:
+    panel = parts.GraphPanel("", tuple(nodes), tuple(edges))
+    caption = "One step, applied again and again; what it hands on comes in at the next."
+    return parts.Figure("Folded", caption, (panel,))
+
+
+def drawn(graph: Graph, back: Backward, title: str, weights: Collection[str]) -> parts.Stepper:
+    """A network forward and backward, without the weights, that all its parts read.
+
+    Args:
+        graph: whose folded parts have the names of what they make.
+        back: its backward pass.
+        title: of the drawing.
+        weights: names of values that are left out.
+    """
+    whole = stepper(graph, back, title)
+    nodes = tuple(
+        replace(node, label=f"{node.label} {node.name}") if node.kind == "fold" else node
+        for node in whole.graph.nodes
+        if node.name not in weights
+    )
+    edges = tuple(edge for edge in whole.graph.edges if edge.source not in weights)
+    kept = {*(node.name for node in nodes), *(edge.name for edge in edges)}
+    steps = tuple(
+        replace(
+            step,
+            edges={name: label for name, label in step.edges.items() if name in kept},
+            active=tuple(name for name in step.active if name in kept),
+        )
+        for step in whole.steps
+        if not step.nodes.keys() & set(weights)
+    )
+    caption = (
+        "First every value is computed from those before it, then, from the loss L back, the "
+        "derivative of L with respect to it (∂). Weights, which all parts share, are left out."
+    )
+    return parts.Stepper(title, caption, parts.GraphPanel("", nodes, edges), steps)
+
+
+def arrivals(graph: Graph, back: Backward, name: str) -> dict[str, np.ndarray]:
+    """What comes back to a value, by the name of the value it comes from."""
+    number = graph.number_of(name)
+    step = next((step for step in back.steps if step.number == number), None)
+    found: dict[str, np.ndarray] = {}
+    for arrival in step.arrivals if step else ():
+        source = graph.values[arrival.edge.target].name
+        found[source] = found[source] + arrival.gradient if source in found else arrival.gradient
+    return found
+
+
+def _states(graph: Graph, network: Network) -> list[str]:
+    """The names of all states, in the order of computation."""
+    letters = {LETTERS[name] for name in network.cell.states(UNITS)}
+    return [
+        value.name
+        for value in graph.values
+        if value.name[0] in letters and value.label == network.scope
+    ]
+
+
+def _routes(graph: Graph, back: Backward, network: Network) -> Iterator[parts.Part]:
+    rows = []
+    for name in reversed(_states(graph, network)):
+        routes = arrivals(graph, back, name)
+        for place, (source, gradient) in enumerate(routes.items()):
+            rows.append((name if not place else "", source, amount(gradient), _length(gradient)))
+        if len(routes) > 1:
+            whole = sum(routes.values())
+            rows.append(("", "sum", amount(np.asarray(whole)), _length(np.asarray(whole))))
+        if not routes:
+            rows.append((name, "nothing", "0", "0"))
+    yield parts.Table(
+        ("state", "from", "gradient", "length"),
+        tuple(rows),
+        "lllr",
+        "∂L by every state, the last first: by its own output, by the next step, and their sum.",
+    )
+    if network.truncation:
+        stops = [
+            graph.values[value.sources[0]].name
+            for value in graph.values
+            if value.operation == "stop_gradient"
+        ]
+        said = ", ".join(dict.fromkeys(stops)) or "none: the stretch is as long as the sequence"
+        yield parts.Paragraph(
+            f"After {count(network.truncation, 'step')} the state goes on and no gradient goes "
+            f"back. States that hand on a value and get nothing for it: {said}.",
+            "warning",
+        )
+
+
+def _length(gradient: np.ndarray) -> str:
+    return short(float(np.linalg.norm(gradient)), 4)
+
+
+def _shared(
+    graph: Graph, back: Backward, unravel: Callable[[Any], Any], two: bool
+) -> Iterator[parts.Part]:
+    """What each step adds to the gradient of the weights."""
+    for letter in ("θ", "φ") if two else ("θ",):
+        terms = arrivals(graph, back, letter)
+        by_step = sorted(terms.items(), key=lambda pair: graph.number_of(pair[0]))
+        rows = []
+        for name, gradient in [*by_step, ("sum", np.asarray(sum(terms.values())))]:
+            held = unravel(jnp.asarray(gradient))
+            rows.append((name, *(entries(np.asarray(leaf)) for leaf in held.values())))
+        names = list(unravel(jnp.zeros(terms[by_step[0][0]].shape)))
+        yield parts.Table(
+            ("through", *(name.removesuffix("_kernel").replace("_", " ") for name in names)),
+            tuple(rows),
+            "l" * (len(names) + 1),
+            f"Every step uses the same weights {letter}; the gradient is the sum over all uses.",
+        )
+
+
+def entries(array: np.ndarray) -> str:
+    """A small array row by row."""
+    if array.ndim == 2 and array.size <= 8:
+        return "; ".join(" ".join(short(float(n), 3) for n in row) for row in array)
+    if array.size <= 8:
+        return " ".join(short(float(n), 3) for n in array.ravel())
+    return amount(array)
+
+
+def _by_layer(cell: Cell, design: str, given: dict[str, Any], network: Network) -> float | None:
+    """How far the loss and its gradient by θ are from those through the layer of the catalogue."""
+    if design not in ("every-step", "last"):
+        return None
+    layer = Recurrent(cell=cell, units=UNITS, truncation=network.truncation)
+    xs = jnp.asarray([own for name, own in given.items() if name[0] == "x"])
+    targets = jnp.asarray(network.targets)
+
+    def through_layer(weights: Any) -> Any:
+        held = Variables(network.unravel(weights), {})
+        h, _ = layer.apply(held, xs[None, :, None], Context("train"))
+        o = h[0] @ given["v"][:-1] + given["v"][-1]
+        losses = 0.5 * (o - targets) ** 2
+        return losses[-1] if design == "last" else losses.sum()
+
+    def here(weights: Any) -> Any:
+        others = [jnp.asarray(own) for name, own in given.items() if name != "θ"]
+        return DESIGNS[design].loss(network, weights, *others)
+
+    at = jnp.asarray(given["θ"])
+    value, slope = jax.value_and_grad(through_layer)(at)
+    own_value, own_slope = jax.value_and_grad(here)(at)
+    return float(jnp.maximum(abs(value - own_value), jnp.abs(slope - own_slope).max()))
+
+
+def _checks(off: float, layer: float | None) -> parts.Facts:
+    said = [("jax.grad", f"all gradients differ by at most {short(off, 2)}")]
+    if layer is not None:
+        beside = (
+            f"loss and gradient through the layer Recurrent differ by at most {short(layer, 2)}"
+        )
+        said.append(("catalogue", beside))
+    return parts.Facts(tuple(said))
+
+
+def _data(graph: Graph, back: Backward, given: dict[str, Any], off: float) -> dict[str, Any]:
+    gradients = back.gradients
+    return {
+        "inputs": {name: np.asarray(own).tolist() for name, own in given.items()},
+        "values": [
+            {
+                "name": value.name,
+                "made_of": [graph.values[source].name for source in value.sources],
+                "value": value.value.tolist(),
+                "gradient": gradients[number].tolist() if number in gradients else None,
+                "arrives": {
+                    source: gradient.tolist()
+                    for source, gradient in arrivals(graph, back, value.name).items()
+                },
+            }
+            for number, value in enumerate(graph.values)
+        ],
+        "largest_difference": off,
+    }
