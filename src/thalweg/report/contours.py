@@ -1,7 +1,7 @@
 """Panels of landscapes: lines of equal value over a plane, and what moves over them.
 
-The lower, the stronger the shade: the area below every level is shaded once more. ``plane_rows`` is the same
-in a terminal, in characters.
+The lower, the stronger the shade: the area below every level is shaded once more. ``plane_rows`` is
+the same in a terminal, in characters.
 """
 
 from __future__ import annotations

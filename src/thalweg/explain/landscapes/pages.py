@@ -80,8 +80,9 @@ def _race(ground: Landscape, runs: Sequence[Run], found: Sequence[CriticalPoint]
         return _on_a_line(ground, runs)
     panel = contours(ground, runs, found, seconds=SECONDS)
     caption = (
-        "Lines of equal value; the lower, the stronger the shade. A ring is the start, dots are steps, a "
-        "disc is the end. On a page discs run, step by step at the same time; a click stops them."
+        "Lines of equal value; the lower, the stronger the shade. A ring is the start, dots are "
+        "steps, a disc is the end. On a page discs run, step by step at the same time; a click stops "
+        "them."
     )
     return parts.Figure("The race", caption, (panel,))
 
