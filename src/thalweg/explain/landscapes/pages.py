@@ -81,8 +81,8 @@ def _race(ground: Landscape, runs: Sequence[Run], found: Sequence[CriticalPoint]
     panel = contours(ground, runs, found, seconds=SECONDS)
     caption = (
         "Lines of equal value; the lower, the stronger the shade. A ring is the start, dots are "
-        "steps, a disc is the end. On a page discs run, step by step at the same time; a click stops "
-        "them."
+        "steps, a disc is the end. On a page discs run, step by step at the same time; a click "
+        "stops them."
     )
     return parts.Figure("The race", caption, (panel,))
 
