@@ -267,3 +267,10 @@ def test_code_may_contain_fences() -> None:
 def test_a_table_refuses_rows_of_another_length() -> None:
     with pytest.raises(ValueError, match="2 cells per row"):
         Table(("a", "b"), (("1",),))
+
+
+def test_marks_upon_letters_take_no_room_and_columns_may_be_empty() -> None:
+    table = Table(("", "x", ""), (("m̂", "1", ""), ("v", "2", "")), "lrl")
+    lines = to_text(Page("Marks", (Section("One", (table,)),))).splitlines()
+    first, second = lines[-2:]
+    assert (first, second) == ("m̂   1", "v   2")

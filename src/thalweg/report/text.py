@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from thalweg.report.contours import plane_rows
@@ -141,7 +142,7 @@ def _table(table: Table, width: int) -> str:
 def _column_widths(table: Table, width: int) -> list[int] | None:
     """Widths at which all columns fit, words taken over several lines; None if they cannot."""
     columns = [[name, *(row[i] for row in table.rows)] for i, name in enumerate(table.columns)]
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(1, *map(len, column)) for column in columns]
     least = [max(len(w) for cell in column for w in cell.split(" ")) for column in columns]
     cells = [max(map(len, column[1:]), default=0) for column in columns]
     while sum(widths) + _GAP * (len(widths) - 1) > width:
@@ -159,11 +160,17 @@ def _row(cells: Sequence[str], widths: Sequence[int], sides: str) -> list[str]:
     lines = []
     for index in range(max(map(len, wrapped), default=0)):
         words = (
-            f"{lines_[index] if index < len(lines_) else '':{'>' if side == 'r' else '<'}{w}}"
+            _aligned(lines_[index] if index < len(lines_) else "", w, side)
             for lines_, w, side in zip(wrapped, widths, sides, strict=True)
         )
         lines.append((" " * _GAP).join(words).rstrip())
     return lines
+
+
+def _aligned(text: str, width: int, side: str) -> str:
+    """A text on one side of a column; marks upon letters take no room."""
+    room = width + sum(unicodedata.combining(letter) > 0 for letter in text)
+    return text.rjust(room) if side == "r" else text.ljust(room)
 
 
 def _records(table: Table, width: int) -> Iterator[str]:

@@ -46,7 +46,7 @@ def test_where_the_likeliest_was_left() -> None:
 
 def test_the_step_table() -> None:
     (table,) = (
-        section.parts[0]
+        section.parts[1]
         for section in beam().page.sections
         if section.heading == "Step by step, B = 2"
     )

@@ -170,6 +170,23 @@ def test_outputs_that_are_inputs() -> None:
         assert found[f"o{SUB[t]}"]["value"] == pytest.approx(x)
 
 
+def folded(**given: Any) -> dict[str, str]:
+    """Labels of the folded drawing by name."""
+    figure = unrolled(**given).page.sections[0].parts[0]
+    assert isinstance(figure, parts.Figure)
+    panel = figure.panels[0]
+    assert isinstance(panel, parts.GraphPanel)
+    return {node.name: node.label for node in panel.nodes}
+
+
+def test_what_is_handed_on_in_the_folded_drawing() -> None:
+    assert folded()["before"] == "h(t−1)"
+    assert folded(cell=LSTM())["before"] == "h(t−1), c(t−1)"
+    assert folded(design="outputs")["before"] == "o(t−1)"
+    assert folded(design="teacher-forcing")["before"] == "y(t−1)"
+    assert folded(design="bidirectional", steps=4)["back"] == "rnn ×4"
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 def test_pages(design: str) -> None:
     explanation = unrolled(None, 3, design)

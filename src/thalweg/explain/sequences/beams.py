@@ -39,6 +39,13 @@ __all__ = ["Pruned", "beam", "beam_of", "model_of", "pruned"]
 DRAWN = 60
 _START = "(start)"
 
+_LISTING = """\
+1  one beam, without words, its total 0
+2  for t = 1 … T:
+3      s_b(j) = total of b + log p(j | words of b)  for every beam b, word j
+4      the B largest s_b(j) are the new beams, each the words of b and j
+5  the beam with the largest total is what is found"""
+
 _Words = tuple[str, ...]
 
 
@@ -130,7 +137,10 @@ def beam_of(tree: Tree, width: int = 2) -> Explanation:
         stepper = _stepper(tree, shown, words, likeliest, found, lost[shown.name])
         sections.append(parts.Section("The tree", (stepper,)))
     sections += [
-        parts.Section(f"Step by step, B = {width}", (_step_table(tree, shown, words),)),
+        parts.Section(
+            f"Step by step, B = {width}",
+            (parts.Code(_LISTING), _step_table(tree, shown, words)),
+        ),
         parts.Section("All searches", (_lattices(found, words),), folded=True),
         parts.Section("What it costs", tuple(_costs(tree, len(words), steps))),
     ]
@@ -380,8 +390,8 @@ def _step_table(tree: Tree, found: Found, words: Sequence[str]) -> parts.Table:
                 )
             )
     caption = (
-        "All continuations of what was kept, the likeliest first: the total so far, and the "
-        "log-probability of the last word."
+        "Line 3 for all continuations of what was kept, the likeliest first, and what line 4 "
+        "keeps of them; those of probability 0 are left out."
     )
     columns = ("step", "candidate", "before", "last word", "total", "")
     return parts.Table(columns, tuple(rows), "rlrrrl", caption)

@@ -25,7 +25,7 @@ from thalweg.explain.backward import Backward, backward
 from thalweg.explain.drawing import stepper
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.graphs import Graph
-from thalweg.explain.sequences.designs import DESIGNS, LETTERS, UNITS, Design, Network, at
+from thalweg.explain.sequences.designs import DESIGNS, LETTERS, UNITS, Network, at
 from thalweg.explain.tracing import graph as traced
 from thalweg.explain.words import amount
 from thalweg.part import part_name
@@ -120,9 +120,7 @@ def _explained(
     page = parts.Page(
         title,
         (
-            parts.Section(
-                "Folded", (_folded(network, design, chosen), parts.Paragraph(chosen.said))
-            ),
+            parts.Section("Folded", (_folded(network, design), parts.Paragraph(chosen.said))),
             parts.Section("Unfolded", (drawn(shown, back, "Unfolded", ("θ", "φ", "v")),)),
             parts.Section("What comes back to each step", tuple(_routes(shown, back, network))),
             parts.Section("One set of weights", tuple(_shared(shown, back, unravel, two))),
@@ -146,27 +144,26 @@ def _in_steps(graph: Graph) -> Graph:
 # --------------------------------------------------------------------------------------- the page
 
 
-def _folded(network: Network, design: str, chosen: Design) -> parts.Figure:
+def _folded(network: Network, design: str) -> parts.Figure:
     """The network as one step that is applied again and again."""
     times = f"×{network.steps}"
-    state, scope = "o" if design == "outputs" else "h", network.scope
-    before = {
-        "teacher-forcing": ("y(t−1)", ("the target of the step before",)),
-        "outputs": ("o(t−1)", ("from the step before",)),
-    }.get(design, ("h(t−1)", ("from the step before",)))
+    letters = [LETTERS[name] for name in network.cell.states(UNITS)]
+    handed, now = (", ".join(f"{own}({t})" for own in letters) for t in ("t−1", "t"))
+    scope, lines = network.scope, (f"goes on as {handed}",)
+    before = (handed, ("from the step before",))
+    if design == "teacher-forcing":
+        lines, before = (), ("y(t−1)", ("the target of the step before",))
     nodes = [
         parts.GraphNode("x", "x(t)", kind="input"),
         parts.GraphNode("before", *before, kind="constant"),
         parts.GraphNode("cell", f"{scope} {times}", ("one set of weights",), "fold"),
     ]
     edges = [parts.GraphEdge("x", "cell"), parts.GraphEdge("before", "cell")]
-    own = f"{state}(t)" if design != "teacher-forcing" else "o(t)"
-    lines = () if design == "teacher-forcing" else (f"goes on as {state}(t−1)",)
     if design in ("outputs", "teacher-forcing"):
-        nodes.append(parts.GraphNode("state", own, lines, "output"))
+        nodes.append(parts.GraphNode("state", now, lines, "output"))
         edges.append(parts.GraphEdge("cell", "state"))
         return _figure(nodes, edges)
-    nodes.append(parts.GraphNode("state", own, lines))
+    nodes.append(parts.GraphNode("state", now, lines))
     edges.append(parts.GraphEdge("cell", "state"))
     when = {"last": ("after the last step",), "generate": ("goes on as x(t)",)}.get(design, ())
     if design == "bidirectional":
