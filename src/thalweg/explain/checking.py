@@ -128,11 +128,21 @@ def differences(
 
     for entry in np.ndindex(where.shape):
         size = step * max(1.0, abs(float(where[entry])))
-        found[entry] = _extrapolated(lambda h, e=entry: (at(e, h) - at(e, -h)) / (2 * h), size)
+        tried = [
+            _extrapolated(lambda h, e=entry: (at(e, h) - at(e, -h)) / (2 * h), size * share)
+            for share in _SHARES
+        ]
+        found[entry] = min(tried, key=lambda pair: pair[1])[0]
     return found
 
 
-def _extrapolated(slope: Callable[[float], float], size: float) -> float:
+# The largest steps that are tried, as shares of the largest: small ones say more close to a kink,
+# large ones where a function is large and flat.
+_SHARES = (1, 1 / 30, 1 / 900)
+
+
+def _extrapolated(slope: Callable[[float], float], size: float) -> tuple[float, float]:
+    """A slope for steps to 0, and how much the last extrapolation changed it."""
     best, error = slope(size), np.inf
     last = [best]
     for _ in range(8):
@@ -144,4 +154,4 @@ def _extrapolated(slope: Callable[[float], float], size: float) -> float:
             if changed <= error:
                 best, error = row[-1], changed
         last = row
-    return best
+    return best, error
