@@ -128,17 +128,25 @@ def differences(
 
     for entry in np.ndindex(where.shape):
         size = step * max(1.0, abs(float(where[entry])))
-        tried = [
-            _extrapolated(lambda h, e=entry: (at(e, h) - at(e, -h)) / (2 * h), size * share)
-            for share in _SHARES
-        ]
-        found[entry] = min(tried, key=lambda pair: pair[1])[0]
+        found[entry] = _settled(lambda h, e=entry: (at(e, h) - at(e, -h)) / (2 * h), size)
     return found
 
 
-# The largest steps that are tried, as shares of the largest: small ones say more close to a kink,
-# large ones where a function is large and flat.
+# The largest steps that are tried, as shares of the largest, until extrapolation settles: small
+# ones are needed close to a kink alone, as rounding tells more in them.
 _SHARES = (1, 1 / 30, 1 / 900)
+_SETTLED = 1e-9
+
+
+def _settled(slope: Callable[[float], float], size: float) -> float:
+    """A slope for steps to 0, by extrapolation that settles, or comes closest to that."""
+    tried = []
+    for share in _SHARES:
+        value, error = _extrapolated(slope, size * share)
+        if error <= _SETTLED * max(1.0, abs(value)):
+            return value
+        tried.append((error, value))
+    return min(tried)[1]
 
 
 def _extrapolated(slope: Callable[[float], float], size: float) -> tuple[float, float]:
