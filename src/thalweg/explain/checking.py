@@ -128,11 +128,29 @@ def differences(
 
     for entry in np.ndindex(where.shape):
         size = step * max(1.0, abs(float(where[entry])))
-        found[entry] = _extrapolated(lambda h, e=entry: (at(e, h) - at(e, -h)) / (2 * h), size)
+        found[entry] = _settled(lambda h, e=entry: (at(e, h) - at(e, -h)) / (2 * h), size)
     return found
 
 
-def _extrapolated(slope: Callable[[float], float], size: float) -> float:
+# The largest steps that are tried, as shares of the largest, until extrapolation settles: small
+# ones are needed close to a kink alone, as rounding tells more in them.
+_SHARES = (1, 1 / 30, 1 / 900)
+_SETTLED = 1e-9
+
+
+def _settled(slope: Callable[[float], float], size: float) -> float:
+    """A slope for steps to 0, by extrapolation that settles, or comes closest to that."""
+    tried = []
+    for share in _SHARES:
+        value, error = _extrapolated(slope, size * share)
+        if error <= _SETTLED * max(1.0, abs(value)):
+            return value
+        tried.append((error, value))
+    return min(tried)[1]
+
+
+def _extrapolated(slope: Callable[[float], float], size: float) -> tuple[float, float]:
+    """A slope for steps to 0, and how much the last extrapolation changed it."""
     best, error = slope(size), np.inf
     last = [best]
     for _ in range(8):
@@ -144,4 +162,4 @@ def _extrapolated(slope: Callable[[float], float], size: float) -> float:
             if changed <= error:
                 best, error = row[-1], changed
         last = row
-    return best
+    return best, error
