@@ -79,7 +79,8 @@ def _typed(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
 
-def _loss(loss: Any, dtype: Any) -> Any:
+def outputs_and_targets(loss: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What a loss compares, a few rows of it."""
     if loss.tasks == ("tokens",):
         outputs, targets = SCORES.reshape(1, 3, 4), np.array([[0, 1, -1]])
     elif "multiclass" in loss.tasks:
@@ -88,6 +89,11 @@ def _loss(loss: Any, dtype: Any) -> Any:
         width = loss.outputs(2 if "binary" in loss.tasks else 1)
         outputs = np.resize(SCORES, (len(SCORES) // width, width))
         targets = np.arange(len(outputs)) % 2
+    return outputs, targets
+
+
+def _loss(loss: Any, dtype: Any) -> Any:
+    outputs, targets = outputs_and_targets(loss)
     outputs, targets = _typed(outputs, dtype), jnp.asarray(targets)
     attached = getattr(loss, "attached", lambda taps, targets: None)
     values = loss(outputs, targets), attached({"head.z": outputs[:, ::-1]}, targets)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.catalogue.rows import ROWS
-from tests.catalogue.test_conformance import SCORES, SHAPES
+from tests.catalogue.test_conformance import SHAPES, outputs_and_targets
 
 from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers import SpectralNormalization
@@ -73,12 +73,5 @@ def test_layers(layer: Any) -> None:
 @pytest.mark.parametrize("loss", ROWS["losses"], ids=repr)
 def test_losses(loss: Any) -> None:
     with jax.enable_x64(True):
-        if loss.tasks == ("tokens",):
-            outputs, targets = SCORES.reshape(1, 3, 4), np.array([[0, 1, -1]])
-        elif "multiclass" in loss.tasks:
-            outputs, targets = SCORES.reshape(4, 3), np.array([0, 2, 1, 1])
-        else:
-            width = loss.outputs(2 if "binary" in loss.tasks else 1)
-            outputs = np.resize(SCORES, (len(SCORES) // width, width))
-            targets = np.arange(len(outputs)) % 2
+        outputs, targets = outputs_and_targets(loss)
         agree(lambda outputs: weighted(loss(outputs, jnp.asarray(targets))), outputs)
