@@ -165,6 +165,30 @@ def network(
     return of_network(network, loss, inputs, targets, seed, folds)
 
 
+@_explaining("layer")
+@click.argument("layer")
+@click.option("--inputs", metavar="SIZES", default="4, 3", show_default=True, help="Of x.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def layer(layer: str, inputs: str, seed: int) -> Explanation:
+    """The graph and the formulas of a layer.
+
+    What it computes and how gradients come back through it, a line for each value; parameters,
+    inputs and the gradient that comes back to its outputs are drawn.
+
+    \b
+    Examples:
+      thalweg explain layer batch_normalization
+      thalweg explain layer "convolution = { filters = 2, size = [2, 2] }" \
+        --inputs "1, 3, 3, 1"
+
+    \b
+    JSON: as of `thalweg explain backprop`.
+    """
+    from thalweg.explain import of_layer
+
+    return of_layer(layer, inputs, seed)
+
+
 @_explaining("recursions")
 @click.argument("sizes")
 @click.option("--activation", metavar="ACTIVATION", default="tanh", show_default=True)

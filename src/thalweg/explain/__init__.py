@@ -9,12 +9,13 @@ graphs.py       computational graphs; tracing.py makes them of functions, operat
                 primitives of JAX by name
 backward.py     the backward pass; paths.py: the sum over all paths; checking.py: differences
 symbols.py      formulas, and derivatives with the rule of every line
+arrays/         formulas of arrays, forward and backward
 derivations/    derivations as programs, whose lines are checked by numbers
 sequences/      searches over sequences, recurrent and recursive networks, attention
 updates.py      every quantity of every step of an optimizer
 landscapes/     functions and losses as landscapes, and optimizers on them
 recursions.py   both recursions of back-propagation through a perceptron
-networks.py     networks of the catalogue as graphs; functions.py: activations, softmax
+networks.py     networks and layers of the catalogue as graphs; functions.py: activations, softmax
 shapes.py       convolutions and poolings; moments.py: statistics of a tensor
 drawing.py      graphs as drawings; words.py: values in words
 pages.py        pages about a computation
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         of_derivations,
         of_expression,
         of_function,
+        of_layer,
         of_network,
         of_optimizers,
         of_recursions,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from thalweg.explain.functions import activation, softmax_cross_entropy
     from thalweg.explain.landscapes import landscape, of_landscape, of_training
     from thalweg.explain.moments import normalization
-    from thalweg.explain.networks import network
+    from thalweg.explain.networks import layer, network
     from thalweg.explain.pages import backpropagation
     from thalweg.explain.sequences.attending import attention
     from thalweg.explain.sequences.beams import beam
@@ -65,12 +67,14 @@ __all__ = [
     "derivation",
     "graph",
     "landscape",
+    "layer",
     "network",
     "normalization",
     "of_derivations",
     "of_expression",
     "of_function",
     "of_landscape",
+    "of_layer",
     "of_network",
     "of_optimizers",
     "of_recursions",
@@ -96,12 +100,14 @@ _WHERE = {
     "derivation": "derivations",
     "graph": "tracing",
     "landscape": "landscapes",
+    "layer": "networks",
     "network": "networks",
     "normalization": "moments",
     "of_derivations": "asked",
     "of_expression": "asked",
     "of_function": "asked",
     "of_landscape": "landscapes",
+    "of_layer": "asked",
     "of_network": "asked",
     "of_optimizers": "asked",
     "of_recursions": "asked",

@@ -18,7 +18,7 @@ from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression, assignments
 from thalweg.explain.functions import softmax_cross_entropy
 from thalweg.explain.moments import normalization
-from thalweg.explain.networks import network
+from thalweg.explain.networks import layer, network
 from thalweg.explain.pages import backpropagation
 from thalweg.explain.recursions import recursions
 from thalweg.explain.updates import update
@@ -31,6 +31,7 @@ __all__ = [
     "of_derivations",
     "of_expression",
     "of_function",
+    "of_layer",
     "of_network",
     "of_optimizers",
     "of_recursions",
@@ -157,17 +158,34 @@ def of_network(
         folds: parts that are shown as one value each.
     """
     chosen = part_from(text, "networks", "NETWORK")
+    x = _inputs(chosen, shape, seed)
+    wanted = numbers(targets, "--targets", count=len(x))
+    own = part_from(loss, "losses", "--loss")
+    return network(
+        chosen, x, _as_targets(own, wanted), own, seed=seed, folds=folds or None, title=text
+    )
+
+
+def of_layer(text: str, shape: str, seed: int) -> Explanation:
+    """Forward and backward through a layer of the catalogue; see ``networks.layer``.
+
+    Args:
+        text: as specs write it.
+        shape: of the inputs, with the batch: ``4, 3``; they are drawn as those of a network.
+        seed: of the parameters and the inputs.
+    """
+    chosen = part_from(text, "layers", "LAYER")
+    return layer(chosen, _inputs(chosen, shape, seed), seed=seed, title=text)
+
+
+def _inputs(chosen: Any, shape: str, seed: int) -> np.ndarray:
+    """Inputs of a network or layer: numbers, or tokens where it reads such."""
     sizes = [int(size) for size in numbers(shape, "--inputs")]
     if min(sizes) < 1:
         raise SpecError(f"--inputs must be sizes from 1 on, got {shape!r}")
     draw = np.random.default_rng(seed)
     symbols = getattr(chosen, "symbols", None)
-    x = draw.integers(symbols, size=sizes) if symbols else draw.normal(size=sizes)
-    wanted = numbers(targets, "--targets", count=sizes[0])
-    own = part_from(loss, "losses", "--loss")
-    return network(
-        chosen, x, _as_targets(own, wanted), own, seed=seed, folds=folds or None, title=text
-    )
+    return draw.integers(symbols, size=sizes) if symbols else draw.normal(size=sizes)
 
 
 def _as_targets(loss: Any, given: Sequence[float]) -> np.ndarray:

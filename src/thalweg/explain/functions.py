@@ -62,7 +62,7 @@ def activation(name: str) -> Explanation:
         f"The activation {name}",
         (
             parts.Section("What it is", (parts.Paragraph(said.summary), figure)),
-            *formulas(whole, expression),
+            *formulas(whole, expression, (0.7,), np.ones(())),
             parts.Section("Values", (table,)),
         ),
         said.sections.get("Source", ""),

@@ -24,10 +24,12 @@ import numpy as np
 
 from thalweg.errors import SpecError
 
-__all__ = ["Edge", "Graph", "Operand", "Pull", "Value"]
+__all__ = ["Compute", "Edge", "Graph", "Operand", "Pull", "Value"]
 
 #: From a gradient of a value to what it contributes to each source; None where none passes.
 Pull: TypeAlias = Callable[[np.ndarray], Sequence[np.ndarray | None]]
+#: Carries an operation out on other operands.
+Compute: TypeAlias = Callable[..., Any]
 #: The number of a value of the graph, or an array that does not depend on the arguments.
 Operand: TypeAlias = int | np.ndarray
 
@@ -42,6 +44,8 @@ class Value:
         operands: what it was made of, in the order of the operation.
         value: what it is.
         pull: passes gradients back to those operands that are values, in their order.
+        compute: carries the operation out on other arrays in place of its operands; of a fold, on
+            others in place of its sources.
         groups: named parts of the computation around it, the outermost first.
         label: the operation in words or signs, with the constants in it.
         settings: of the operation.
@@ -53,6 +57,7 @@ class Value:
     operands: tuple[Operand, ...]
     value: np.ndarray
     pull: Pull = field(default=lambda gradient: (), repr=False)
+    compute: Compute = field(default=lambda *operands: operands[0], repr=False)
     groups: tuple[str, ...] = ()
     label: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -228,10 +233,10 @@ def _is_plumbing(value: Value) -> bool:
 def _bypassed(graph: Graph, left_out: Collection[int]) -> Graph:
     """Without some values of one source each, whose readers get that source in their place."""
 
-    def resolved(number: int) -> tuple[int, list[Pull]]:
-        through: list[Pull] = []
+    def resolved(number: int) -> tuple[int, list[Value]]:
+        through: list[Value] = []
         while number in left_out:
-            through.append(graph.values[number].pull)
+            through.append(graph.values[number])
             (number,) = graph.values[number].sources
         return number, through
 
@@ -246,20 +251,34 @@ def _bypassed(graph: Graph, left_out: Collection[int]) -> Graph:
                 for own, (_, through) in zip(value.pull(gradient), found, strict=True)
             ]
 
-        ends = iter(end for end, _ in found)
-        operands = tuple(next(ends) if isinstance(o, int) else o for o in value.operands)
-        return replace(value, operands=operands, pull=pull)
+        by_place = iter(found)
+        ways = [next(by_place) if isinstance(o, int) else (o, []) for o in value.operands]
+
+        def compute(*given: Any) -> Any:
+            return value.compute(
+                *(_forward(own, through) for own, (_, through) in zip(given, ways, strict=True))
+            )
+
+        return replace(value, operands=tuple(o for o, _ in ways), pull=pull, compute=compute)
 
     kept = [number for number in range(len(graph.values)) if number not in left_out]
     return _renumbered(graph, kept, {number: rerouted(graph.values[number]) for number in kept})
 
 
-def _through(gradient: np.ndarray | None, pulls: Sequence[Pull]) -> np.ndarray | None:
-    for pull in pulls:
+def _through(gradient: np.ndarray | None, left_out: Sequence[Value]) -> np.ndarray | None:
+    for value in left_out:
         if gradient is None:
             return None
-        (gradient,) = pull(gradient)
+        (gradient,) = value.pull(gradient)
     return gradient
+
+
+def _forward(array: Any, left_out: Sequence[Value]) -> Any:
+    for value in reversed(left_out):
+        array = value.compute(
+            *(array if isinstance(operand, int) else operand for operand in value.operands)
+        )
+    return array
 
 
 def _contracted(graph: Graph, part: tuple[str, ...], names: Collection[str]) -> Graph:
@@ -301,6 +320,14 @@ def _fold(graph: Graph, inside: Collection[int], leaves: int, part: tuple[str, .
                     arrived[source] = arrived[source] + own if source in arrived else own
         return [arrived.get(number) for number in entries]
 
+    def compute(*given: Any) -> Any:
+        held: dict[int, Any] = dict(zip(entries, given, strict=True))
+        for number in reversed(body):
+            value = graph.values[number]
+            own = (held[o] if isinstance(o, int) else o for o in value.operands)
+            held[number] = value.compute(*own)
+        return held[leaves]
+
     passing = {leaves}
     for number in body:
         if number in passing and graph.values[number].operation != "stop_gradient":
@@ -311,6 +338,7 @@ def _fold(graph: Graph, inside: Collection[int], leaves: int, part: tuple[str, .
         operation="fold",
         operands=tuple(entries),
         pull=pull,
+        compute=compute,
         groups=part[:-1],
         label=part[-1],
         settings={"values": len(body)},

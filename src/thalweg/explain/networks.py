@@ -18,7 +18,7 @@ from thalweg.errors import SpecError
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.pages import LOSS, backpropagation
 
-__all__ = ["Naming", "network", "objective_of"]
+__all__ = ["Naming", "layer", "network", "objective_of"]
 
 
 class Naming(Context):
@@ -39,6 +39,35 @@ def objective_of(
             return jnp.mean(loss(outputs, targets))
 
     return objective
+
+
+def layer(layer: Network, x: Any, *, seed: int = 0, title: str = "") -> Explanation:
+    """Forward and backward through a layer of the catalogue, as graph and as formulas.
+
+    The gradient that comes back to its outputs is drawn, as are its parameters.
+
+    Args:
+        layer: of the catalogue.
+        x: inputs with a batch axis.
+        seed: of the parameters and of the gradient.
+        title: of the page.
+
+    Raises:
+        SpecError: it gives several arrays.
+    """
+    with jax.enable_x64(True):
+        inputs = jnp.asarray(x)
+        drawn = layer.init(jax.random.key(seed), inputs)
+        parameters, state = jax.tree.map(np.asarray, tuple(drawn))
+
+        def function(parameters: Any, x: Any) -> Array:
+            context = Context("train", jax.random.key(0))
+            return layer.apply(Variables(parameters, state), x, context)[0]
+
+        shape = jax.eval_shape(function, parameters, inputs).shape
+        direction = np.random.default_rng(seed).normal(size=shape).round(2)
+        given = (parameters, np.asarray(inputs))
+        return backpropagation(function, given, title or repr(layer), direction=direction)
 
 
 def network(

@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.report.words import short
 
-__all__ = ["PLUMBING", "REPEATING", "constant_word", "kink_of", "label_of", "said"]
+__all__ = ["OPENED", "PLUMBING", "REPEATING", "constant_word", "kink_of", "label_of", "said"]
 
 #: What only changes shape, type or order, or repeats; it has no label.
 PLUMBING = frozenset(
@@ -19,15 +19,18 @@ PLUMBING = frozenset(
         "copy",
         "copy_p",
         "expand_dims",
-        "optimization_barrier",
         "reshape",
         "squeeze",
         "transpose",
     }
 )
 
-# Functions with derivatives of their own that only repeat what they are given.
+#: Functions with derivatives of their own that only repeat what they are given.
 REPEATING = frozenset({"along_rows", "down_columns"})
+
+#: Functions with derivatives of their own that say to the compiler alone how it should go about
+#: what is in them; they are gone into.
+OPENED = frozenset({"apart", "product_of_columns"})
 
 # What changes nothing.
 _IDENTITIES = (("mul", ["", "1"]), ("mul", ["1", ""]), ("div", ["", "1"]))
@@ -72,7 +75,10 @@ _SIGNS = {
 
 
 def label_of(
-    operation: str, operands: Sequence[np.ndarray | None], settings: Mapping[str, Any]
+    operation: str,
+    operands: Sequence[np.ndarray | None],
+    settings: Mapping[str, Any],
+    place: int = 0,
 ) -> str:
     """What an operation is called in a drawing; empty for plumbing.
 
@@ -80,6 +86,7 @@ def label_of(
         operation: name of the primitive.
         operands: its constant operands; None in place of those that are values of the graph.
         settings: of the primitive.
+        place: which of its outputs it is.
     """
     if operation in PLUMBING:
         return ""
@@ -88,6 +95,10 @@ def label_of(
     if operation == "slice":
         pairs = zip(settings["start_indices"], settings["limit_indices"], strict=True)
         return f"[{', '.join(f'{a}' if b == a + 1 else f'{a}:{b}' for a, b in pairs)}]"
+    if operation == "split":
+        start = sum(settings["sizes"][:place])
+        wanted = f"{start}:{start + settings['sizes'][place]}"
+        return f"[{', '.join([':'] * settings['axis'] + [wanted])}]"
     constants = [constant_word(operand) for operand in operands]
     if (operation, constants) in _IDENTITIES:
         return ""

@@ -14,6 +14,7 @@ from thalweg.explain.backward import Backward, backward
 from thalweg.explain.checking import Check, checked
 from thalweg.explain.drawing import bracketed, drawn, sum_of
 from thalweg.explain.explanation import Explanation
+from thalweg.explain.expressions import FUNCTIONS
 from thalweg.explain.graphs import Graph
 from thalweg.explain.paths import cost_of_backward, cost_of_paths, count, paths
 from thalweg.explain.tracing import graph as traced
@@ -65,7 +66,7 @@ def backpropagation(
         parts.Section("The graph", (drawn(shown, back),)),
         parts.Section("Step by step", (_table(shown, back),)),
         *_path_sections(shown, direction, most_paths),
-        *formulas(whole, function),
+        *formulas(whole, function, given, back.direction),
         parts.Section("Check", (_checks(checks),)),
     ]
     page = parts.Page(title, (*_remarks(shown, back), *sections))
@@ -206,27 +207,39 @@ def _paths(graph: Graph, number: int, direction: Any, most: int) -> parts.Table:
     return parts.Table(("path", "local derivatives", "product"), tuple(rows), "llr", caption)
 
 
-def formulas(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Section]:
-    """The function and its derivatives as formulas, where it is one of numbers that has one."""
-    if not all(value.is_number for value in graph.values):
-        return
+def formulas(
+    graph: Graph, function: Callable[..., Any], given: Sequence[Any], direction: np.ndarray
+) -> Iterator[parts.Section]:
+    """The function and its derivatives as formulas, if they are not too long to be read.
+
+    Args:
+        graph: with what only changes shapes, and not folded.
+        function, given: what it is of.
+        direction: of the gradient, of the shape of the output.
+    """
+    try:
+        if all(value.is_number for value in graph.values):
+            yield parts.Section("As a formula", tuple(_of_numbers(graph, function)))
+        else:
+            from thalweg.explain.arrays.pages import in_lines
+
+            known = [name for name in _activations(graph) if name.split(" ")[0] in FUNCTIONS]
+            yield in_lines(graph.folded(*known), function, given, direction)
+    except SpecError as error:
+        yield parts.Section("As a formula", (parts.Paragraph(f"There is none: {error}.", "note"),))
+
+
+def _of_numbers(graph: Graph, function: Callable[..., Any]) -> Iterator[parts.Part]:
+    """The formula of a number, and its derivatives."""
     if len(graph.values) > MOST_OF_FORMULA:
-        text = f"A formula of {len(graph.values):,} operations is not written out."
-        yield parts.Section("As a formula", (parts.Paragraph(text, "note"),))
-        return
+        raise SpecError(f"one of {len(graph.values):,} operations could not be read")
     if find_spec("sympy") is None:
-        text = "Formulas need SymPy: pip install 'thalweg[explain]'."
-        yield parts.Section("As a formula", (parts.Paragraph(text, "note"),))
+        yield parts.Paragraph("Formulas need SymPy: pip install 'thalweg[explain]'.", "note")
         return
     from thalweg.explain.symbols import formula
 
-    try:
-        expression = formula(graph)
-    except SpecError as error:
-        yield parts.Section("As a formula", (parts.Paragraph(f"There is none: {error}.", "note"),))
-        return
     names = [graph.values[number].name for number in graph.inputs]
-    yield parts.Section("As a formula", tuple(_lines_of(expression, names, function)))
+    yield from _lines_of(formula(graph), names, function)
 
 
 def _lines_of(

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import scipy.special
 import sympy
+from sympy.printing.numpy import SciPyPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
@@ -358,6 +359,22 @@ def simplified(expression: Expr) -> Expr:
     return min(forms, key=lambda form: (sympy.count_ops(form), len(str(form))))
 
 
+class _InNumPy(SciPyPrinter):
+    """Formulas as code."""
+
+    def _print_ITE(self, expr: Expr) -> str:
+        # SymPy's own gives numbers in place of truth values, which no condition takes.
+        return f"{self._module_format('numpy.where')}({', '.join(map(self._print, expr.args))})"
+
+
+_SETTINGS = {
+    "fully_qualified_modules": False,
+    "inline": True,
+    "allow_unknown_functions": True,
+    "user_functions": {name: name for name in _NUMERIC},
+}
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How far a formula is from a function.
@@ -384,16 +401,23 @@ def agreement(
         expression: a formula.
         names: of the arguments of the function, in their order.
         function: of as many numbers.
-        points: how many are wanted; points where either has no finite value are passed over.
+        points: how many are wanted; passed over are points where either has no finite value, and
+            those where the last digit of the arguments is seen in the tenth of the value, so that
+            rounding alone sets both apart.
     """
     symbols = [sympy.Symbol(name, real=True) for name in names]
-    numeric = sympy.lambdify(symbols, expression, modules=[_NUMERIC, "scipy", "numpy"])
+    numeric = sympy.lambdify(
+        symbols, expression, modules=[_NUMERIC, "scipy", "numpy"], printer=_InNumPy(_SETTINGS)
+    )
     at = np.random.default_rng(0).normal(0, 1.5, (10 * points, len(names)))
     with jax.enable_x64(True), np.errstate(all="ignore"):
         others = np.asarray(jax.vmap(function)(*at.T))
+        moved = np.asarray(jax.vmap(function)(*np.nextafter(at, np.inf).T))
         owns = np.array([complex(numeric(*row)) for row in at])
     are_real = np.isfinite(np.real(owns)) & (np.imag(owns) == 0)
-    both = np.flatnonzero(are_real & np.isfinite(others))[:points]
+    with np.errstate(invalid="ignore"):
+        are_steady = np.abs(moved - others) <= 1e-10 * np.maximum(1, np.abs(others))
+    both = np.flatnonzero(are_real & np.isfinite(others) & are_steady)[:points]
     own, other = np.real(owns)[both], others[both]
     differences = np.abs(own - other) / np.maximum(1, np.abs(other))
     return Agreement(len(differences), float(np.max(differences, initial=0.0)))

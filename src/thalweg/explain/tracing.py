@@ -23,7 +23,7 @@ from jax.extend import core
 
 from thalweg.errors import SpecError
 from thalweg.explain.graphs import Graph, Operand, Pull, Value
-from thalweg.explain.operations import REPEATING, kink_of, label_of
+from thalweg.explain.operations import OPENED, REPEATING, kink_of, label_of
 
 __all__ = ["CUSTOM", "LARGEST", "graph", "in_doubles", "inside"]
 
@@ -158,7 +158,6 @@ class _Tracer:
         operands: tuple[Operand, ...],
         value: np.ndarray,
         groups: tuple[str, ...],
-        pull: Pull = lambda gradient: (),
         name: str = "",
         **said: Any,
     ) -> int:
@@ -168,7 +167,7 @@ class _Tracer:
                 f"the function takes more than {LARGEST:,} operations; explain a smaller one"
             )
         number = len(self.values)
-        made = Value(name or f"v{number}", operation, operands, value, pull, groups, **said)
+        made = Value(name or f"v{number}", operation, operands, value, groups=groups, **said)
         self.values.append(made)
         return number
 
@@ -219,6 +218,11 @@ class _Tracer:
             part = settings.get("name", "")
             within = groups if part.startswith("_") else self.part(groups, part)
             return self.run(inner, constants, operands, within)
+        if name == "optimization_barrier":
+            return operands
+        if name in CUSTOM and _name_in(settings[CUSTOM[name]]) in OPENED:
+            inner, constants = _opened(settings[CUSTOM[name]])
+            return self.run(inner, constants, operands, groups)
         if name == "cond":
             branch = settings["branches"][int(self.known(operands[0]))]
             return self.run(branch.jaxpr, branch.consts, operands[1:], groups)
@@ -235,11 +239,10 @@ class _Tracer:
         compute = _bound(operation)
         made = _outputs(compute(*arrays))
         constants = [None if isinstance(o, int) else np.asarray(o) for o in operands]
-        label = label_of(name, constants, settings)
+        labels = [label_of(name, constants, settings, place) for place in range(len(made))]
         if name in CUSTOM:
-            inner, _ = _opened(settings[CUSTOM[name]])
-            named = inner.debug_info.func_name.strip("_")
-            label = "" if named in REPEATING else named
+            named = _name_in(settings[CUSTOM[name]])
+            labels = ["" if named in REPEATING else named] * len(made)
         kink = self.kink(name, operands, arrays, settings)
         return [
             self.add(
@@ -247,8 +250,9 @@ class _Tracer:
                 tuple(o if isinstance(o, int) else np.asarray(o) for o in operands),
                 np.asarray(value),
                 groups,
-                _pull(compute, arrays, [isinstance(o, int) for o in operands], place),
-                label=label,
+                pull=_pull(compute, arrays, [isinstance(o, int) for o in operands], place),
+                compute=lambda *other, at=place: _outputs(compute(*other))[at],
+                label=labels[place],
                 settings=settings,
                 kink=kink,
             )
@@ -322,7 +326,10 @@ class _Tracer:
             tuple(o if isinstance(o, int) else np.asarray(o) for o in operands),
             np.asarray(made),
             groups,
-            _pull(lambda *x: [function(*x)], arrays, [isinstance(o, int) for o in operands], 0),
+            pull=_pull(
+                lambda *x: [function(*x)], arrays, [isinstance(o, int) for o in operands], 0
+            ),
+            compute=function,
             label=label,
         )
 
@@ -337,6 +344,11 @@ def _read(held: dict[Any, Any], atom: Any) -> Any:
 def _opened(inner: Any) -> tuple[Any, Sequence[Any]]:
     """The operations of a wrapper, and the constants in them."""
     return (inner.jaxpr, inner.consts) if isinstance(inner, core.ClosedJaxpr) else (inner, ())
+
+
+def _name_in(inner: Any) -> str:
+    """What a function with a derivative of its own is called."""
+    return _opened(inner)[0].debug_info.func_name.strip("_")
 
 
 def _bound(operation: Any) -> Callable[..., Any]:
