@@ -36,9 +36,11 @@ def _explaining(name: str) -> Callable[[Callable[..., Explanation]], click.Comma
             markdown: Path | None,
             svg: Path | None,
             json: bool,
+            gif: Path | None = None,
             **own: Any,
         ) -> None:
-            _put_out(function(**own), {"html": html, "markdown": markdown, "svg": svg}, json)
+            files = {"html": html, "markdown": markdown, "svg": svg, "gif": gif}
+            _put_out(function(**own), files, json)
 
         options = (
             click.option("--html", metavar="FILE", type=_FILE, help="Write a page here as well."),
@@ -61,9 +63,9 @@ def _put_out(explanation: Explanation, files: dict[str, Path | None], json: bool
 
     for form, path in files.items():
         if path is not None:
-            text = getattr(explanation, form)()
+            made = getattr(explanation, form)()
             with output.writing(path) as place:
-                place.write_text(text, encoding="utf-8")
+                place.write_bytes(made if isinstance(made, bytes) else made.encode())
     if json:
         output.emit({"title": explanation.page.title, **explanation.data})
     else:
@@ -365,6 +367,27 @@ def update(
     return of_optimizers(optimizers, gradient, function, start, steps)
 
 
+@_explaining("schedule")
+@click.argument("schedules")
+@click.option("--epochs", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--losses", metavar="LIST", default="", help="Validation losses, for plateaus.")
+def schedule(schedules: str, epochs: int, losses: str) -> Explanation:
+    """Learning rates epoch by epoch, side by side.
+
+    \b
+    Examples:
+      thalweg explain schedule "exponential_decay, inverse_decay" --epochs 10
+      thalweg explain schedule "reduce_on_plateau = { patience = 3 }" --epochs 5 \
+        --losses "1, 0.8, 0.9, 0.8, 0.85"
+
+    \b
+    JSON: title, schedules [{schedule, values}].
+    """
+    from thalweg.explain import of_schedules
+
+    return of_schedules(schedules, epochs, losses)
+
+
 @_explaining("landscape")
 @click.argument("where")
 @click.option(
@@ -377,6 +400,7 @@ def update(
 @click.option("--start", metavar="LIST", default="", help="Numbers, or x=4, y=1.")
 @click.option("--steps", type=click.IntRange(1, 100_000), default=200, show_default=True)
 @click.option("--clip", metavar="CLIPPING", default="", help="Of gradients.")
+@click.option("--gif", metavar="FILE", type=_FILE, help="Write the race as a moving picture here.")
 def landscape(where: str, **own: Any) -> Explanation:
     """Optimizers on a landscape, side by side.
 

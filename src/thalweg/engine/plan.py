@@ -197,7 +197,7 @@ def resolve(recipe: Recipe, dataset: Dataset) -> Recipe:
     filled = replace(recipe, loss=loss, network=network, target_preprocessing=targets)
     check_inputs(filled, dataset)
     check_activations(filled)
-    needs = any(True for _ in _plateaus(filled)) or recipe.training.early_stopping is not None
+    needs = any(True for _ in plateaus(filled)) or recipe.training.early_stopping is not None
     if needs and recipe.data.split[1] == 0:
         raise SpecError(
             f"early stopping and plateau schedules need validation data; give "
@@ -304,7 +304,7 @@ def _way_in(job: Job) -> Any:
 
 def _group(jobs: list[Job]) -> Group:
     first = jobs[0]
-    patiences = tuple(sorted({s.patience for job in jobs for s in _plateaus(job.recipe)}))
+    patiences = tuple(sorted({s.patience for job in jobs for s in plateaus(job.recipe)}))
     adjustable = tuple(sorted({s.name for job in jobs for s in manual_schedules(job.recipe)}))
     sizes = first.batch_size, first.sizes[0], first.steps
     shape = Shape(
@@ -333,7 +333,7 @@ def _arithmetic(job: Job) -> Arithmetic:
     return Arithmetic(training.precision, training.portions, training.rematerialize)
 
 
-def _plateaus(value: Any) -> Iterator[Any]:
+def plateaus(value: Any) -> Iterator[Any]:
     """Every plateau schedule in a tree of parts."""
     return (held for held in _within(value) if isinstance(held, schedules.ReduceOnPlateau))
 

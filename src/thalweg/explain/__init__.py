@@ -12,7 +12,7 @@ symbols.py      formulas, and derivatives with the rule of every line
 arrays/         formulas of arrays, forward and backward
 derivations/    derivations as programs, whose lines are checked by numbers
 sequences/      searches over sequences, recurrent and recursive networks, attention
-updates.py      every quantity of every step of an optimizer
+updates.py      every quantity of every step of an optimizer; rates.py: schedules, epoch by epoch
 landscapes/     functions and losses as landscapes, and optimizers on them
 recursions.py   both recursions of back-propagation through a perceptron
 networks.py     networks and layers of the catalogue as graphs; functions.py: activations, softmax
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         of_network,
         of_optimizers,
         of_recursions,
+        of_schedules,
         of_scores,
         of_tensor,
     )
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from thalweg.explain.moments import normalization
     from thalweg.explain.networks import layer, network
     from thalweg.explain.pages import backpropagation
+    from thalweg.explain.rates import schedule
     from thalweg.explain.sequences.attending import attention
     from thalweg.explain.sequences.beams import beam
     from thalweg.explain.sequences.recursion import recursive
@@ -78,11 +80,13 @@ __all__ = [
     "of_network",
     "of_optimizers",
     "of_recursions",
+    "of_schedules",
     "of_scores",
     "of_tensor",
     "of_training",
     "pooling",
     "recursive",
+    "schedule",
     "softmax_cross_entropy",
     "unrolled",
     "update",
@@ -111,11 +115,13 @@ _WHERE = {
     "of_network": "asked",
     "of_optimizers": "asked",
     "of_recursions": "asked",
+    "of_schedules": "asked",
     "of_scores": "asked",
     "of_tensor": "asked",
     "of_training": "landscapes",
     "pooling": "shapes",
     "recursive": "sequences.recursion",
+    "schedule": "rates",
     "softmax_cross_entropy": "functions",
     "unrolled": "sequences.unrolled",
     "update": "updates",

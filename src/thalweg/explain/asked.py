@@ -20,6 +20,7 @@ from thalweg.explain.functions import softmax_cross_entropy
 from thalweg.explain.moments import normalization
 from thalweg.explain.networks import layer, network
 from thalweg.explain.pages import backpropagation
+from thalweg.explain.rates import schedule
 from thalweg.explain.recursions import recursions
 from thalweg.explain.updates import update
 from thalweg.report import parts
@@ -35,6 +36,7 @@ __all__ = [
     "of_network",
     "of_optimizers",
     "of_recursions",
+    "of_schedules",
     "of_scores",
     "of_tensor",
 ]
@@ -130,6 +132,19 @@ def of_optimizers(
         return expression(*parameters)
 
     return update(chosen, jnp.asarray(first), function=objective, steps=steps, title=title)
+
+
+def of_schedules(schedules: str, epochs: int, losses: str) -> Explanation:
+    """Schedules epoch by epoch; see ``rates.schedule``.
+
+    Args:
+        schedules: as specs write them, with commas between.
+        epochs: how long the run is.
+        losses: on validation data after each epoch, with commas between; may be empty.
+    """
+    chosen = [part_from(own, "schedules", "SCHEDULES") for own in apart(schedules)]
+    heard = numbers(losses, "--losses") if losses else []
+    return schedule(chosen, epochs=epochs, losses=heard)
 
 
 def apart(text: str) -> Iterator[str]:

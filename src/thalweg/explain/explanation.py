@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from thalweg.errors import SpecError
-from thalweg.report import figure_svg, last_figure, parts, to_html, to_markdown, to_text
+from thalweg.report import (
+    figure_gif,
+    figure_svg,
+    last_figure,
+    moves,
+    parts,
+    to_html,
+    to_markdown,
+    to_text,
+)
 
 __all__ = ["Explanation"]
 
@@ -47,6 +56,18 @@ class Explanation:
         for figure in self._figures():
             return figure_svg(figure)
         raise SpecError(f"there is nothing that can be drawn in {self.page.title!r}")
+
+    def gif(self) -> bytes:
+        """Its first figure in which something moves.
+
+        Raises:
+            SpecError: nothing moves.
+            MissingExtra: cairosvg or Pillow is not installed.
+        """
+        for figure in self._figures():
+            if moves(figure):
+                return figure_gif(figure)
+        raise SpecError(f"nothing moves in {self.page.title!r}")
 
     def _figures(self) -> Iterator[parts.Figure]:
         for section in self.page.sections:

@@ -8,12 +8,13 @@ sections).
 ``scales`` below it, one module per kind of panel (``plots``, ``intervals``, ``heat``,
 ``boundaries``, ``contours``, ``surfaces``, ``graphs``) between; ``layout`` says where the nodes of
 a graph stand. In a terminal ``braille`` draws curves and ``diagrams`` graphs. ``formulas`` are
-lines of mathematics, ``steppers`` graphs that are gone through step by step. ``data`` is a page for
-programs.
+lines of mathematics, ``steppers`` graphs that are gone through step by step, ``animation`` makes
+files in which something moves. ``data`` is a page for programs.
 """
 
 from __future__ import annotations
 
+from thalweg.report.animation import figure_gif, moves
 from thalweg.report.build import Curves, build
 from thalweg.report.data import to_data
 from thalweg.report.figure import figure_png, figure_svg
@@ -25,9 +26,11 @@ from thalweg.report.text import to_text
 __all__ = [
     "Curves",
     "build",
+    "figure_gif",
     "figure_png",
     "figure_svg",
     "last_figure",
+    "moves",
     "to_data",
     "to_html",
     "to_markdown",
