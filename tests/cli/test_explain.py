@@ -54,6 +54,38 @@ def test_unfold(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(unfolded["values"]) > 4
 
 
+def test_a_layer_in_formulas(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "layer", "dense = { units = 2 }")
+    for expected in ("v₁ = x W", "∂L/∂W = xᵀ ∂L/∂v₁", "differ\nfrom those of JAX by"):
+        assert expected in text
+    assert "Error: --inputs must be sizes" in refused(capsys, "layer", "flatten", "--inputs", "0")
+    assert "there is no 'mlp' among the layers" in refused(capsys, "layer", "mlp")
+
+
+def test_rates_epoch_by_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    both = "exponential_decay = { rate = 0.01 }, step_decay = { every = 5 }"
+    first, second = json.loads(said(capsys, "schedule", both, "--epochs", "10", "--json"))[
+        "schedules"
+    ]
+    assert first["values"][10] == pytest.approx(0.0904837, abs=5e-8)
+    assert [second["values"][t] for t in (4, 5, 10)] == pytest.approx([0.1, 0.05, 0.025])
+    plateau = "reduce_on_plateau = { patience = 3 }"
+    heard = ("--epochs", "5", "--losses", "1, 0.8, 0.9, 0.8, 0.85", "--json")
+    (only,) = json.loads(said(capsys, "schedule", plateau, *heard))["schedules"]
+    assert only["values"] == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.1, 0.01])
+    assert "give validation losses" in refused(capsys, "schedule", plateau)
+    assert "manual follows what somebody does" in refused(capsys, "schedule", "manual")
+
+
+def test_a_race_as_a_moving_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("cairosvg", reason="the optional drawing library is not installed")
+    path = tmp_path / "race.gif"
+    said(capsys, "landscape", "bowl", "--steps", "5", "--gif", str(path))
+    assert path.read_bytes().startswith(b"GIF8")
+    refusal = refused(capsys, "landscape", "list", "--gif", str(path))
+    assert "nothing moves in 'Landscapes'" in refusal
+
+
 def test_a_kink_and_what_is_no_number_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(said(capsys, "backprop", "relu(w)", "w=0").split())
     assert "v1 = relu(w) has no derivative here" in text

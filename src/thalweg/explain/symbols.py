@@ -17,7 +17,6 @@ import jax
 import numpy as np
 import scipy.special
 import sympy
-from sympy.printing.numpy import SciPyPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
@@ -71,12 +70,41 @@ class minimum(maximum):
         return rf"\min\left({', '.join(map(printer._print, self.args))}\right)"
 
 
+class cases(sympy.Function):
+    """One formula where a condition holds and another elsewhere: cases(this, condition, that).
+
+    SymPy's own would look into conditions that are made of others, without end at times.
+    """
+
+    nargs = 3
+    is_extended_real = True
+
+    def _latex(self, printer: Any) -> str:
+        pieces, last = _pieces_of(self)
+        rows = [
+            rf"{printer._print(own)} & \text{{if}}\: {printer._print(when)}" for own, when in pieces
+        ]
+        rows.append(rf"{printer._print(last)} & \text{{else}}")
+        held = r" \\ ".join(rows)
+        return rf"\begin{{cases}} {held} \end{{cases}}"
+
+
+def _pieces_of(expression: Expr) -> tuple[list[tuple[Expr, Expr]], Expr]:
+    """Formulas with their conditions, one after the other, and what holds where none does."""
+    pieces = []
+    while isinstance(expression, cases):
+        then, condition, expression = expression.args
+        pieces.append((then, condition))
+    return pieces, expression
+
+
 _NUMERIC = {
     "sigmoid": scipy.special.expit,
     "softplus": lambda u: np.logaddexp(0, u),
     "cbrt": np.cbrt,
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "cases": lambda then, condition, otherwise: np.where(condition, then, otherwise),
 }
 
 _MADE: Mapping[str, Callable[..., Expr]] = {
@@ -208,15 +236,15 @@ def _pieces(then: Expr, condition: Expr, otherwise: Expr) -> Expr:
     """One formula where a condition holds and another elsewhere, without looking into them."""
     if condition in (sympy.true, sympy.false):
         return then if condition == sympy.true else otherwise
-    return sympy.Piecewise((then, condition), (otherwise, True), evaluate=False)
+    return cases(then, condition, otherwise)
 
 
 def _given(expression: Expr, condition: Expr, holds: bool) -> Expr:
     """A formula where a condition is known to hold, or not to: guards against it fall away."""
     known = {
-        part: part.args[0 if holds else 1][0]
-        for part in expression.atoms(sympy.Piecewise)
-        if len(part.args) == 2 and part.args[0][1] == condition
+        part: part.args[0 if holds else 2]
+        for part in expression.atoms(cases)
+        if part.args[1] == condition
     }
     return expression.xreplace(known)
 
@@ -288,10 +316,9 @@ def _once(expression: Expr, variable: Expr) -> tuple[Expr, str]:
         return _of_product(expression, variable)
     if expression.is_Pow or isinstance(expression, sympy.exp):
         return _of_power(expression, variable)
-    if isinstance(expression, sympy.Piecewise):
-        pieces: Any = expression.args
-        pairs = [(later(part), condition) for part, condition in pieces]
-        return sympy.Piecewise(*pairs, evaluate=False), "piece by piece"
+    if isinstance(expression, cases):
+        then, condition, otherwise = expression.args
+        return _pieces(later(then), condition, later(otherwise)), "piece by piece"
     if isinstance(expression, maximum):
         first, second = expression.args
         kind = sympy.Lt if isinstance(expression, minimum) else sympy.Gt
@@ -359,22 +386,6 @@ def simplified(expression: Expr) -> Expr:
     return min(forms, key=lambda form: (sympy.count_ops(form), len(str(form))))
 
 
-class _InNumPy(SciPyPrinter):
-    """Formulas as code."""
-
-    def _print_ITE(self, expr: Expr) -> str:
-        # SymPy's own gives numbers in place of truth values, which no condition takes.
-        return f"{self._module_format('numpy.where')}({', '.join(map(self._print, expr.args))})"
-
-
-_SETTINGS = {
-    "fully_qualified_modules": False,
-    "inline": True,
-    "allow_unknown_functions": True,
-    "user_functions": {name: name for name in _NUMERIC},
-}
-
-
 @dataclass(frozen=True)
 class Agreement:
     """How far a formula is from a function.
@@ -406,9 +417,7 @@ def agreement(
             rounding alone sets both apart.
     """
     symbols = [sympy.Symbol(name, real=True) for name in names]
-    numeric = sympy.lambdify(
-        symbols, expression, modules=[_NUMERIC, "scipy", "numpy"], printer=_InNumPy(_SETTINGS)
-    )
+    numeric = sympy.lambdify(symbols, expression, modules=[_NUMERIC, "scipy", "numpy"])
     at = np.random.default_rng(0).normal(0, 1.5, (10 * points, len(names)))
     with jax.enable_x64(True), np.errstate(all="ignore"):
         others = np.asarray(jax.vmap(function)(*at.T))
@@ -454,8 +463,8 @@ class _Words(StrPrinter):
     def _print_Float(self, expr: Expr) -> str:
         return f"{float(expr):.6g}"
 
-    def _print_Piecewise(self, expr: Expr) -> str:
-        *pieces, (last, _) = expr.args
+    def _print_cases(self, expr: Expr) -> str:
+        pieces, last = _pieces_of(expr)
         said = [f"{self._print(own)} if {self._print(when)}" for own, when in pieces]
         return f"{{{'; '.join(said)}; else {self._print(last)}}}"
 

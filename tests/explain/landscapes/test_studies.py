@@ -14,8 +14,8 @@ from thalweg.explain.landscapes.hard import (
     many_starts,
     mini_batches,
     penalty,
-    surrogate,
 )
+from thalweg.explain.landscapes.surrogates import surrogate
 
 
 def test_momentum_on_a_bowl() -> None:
@@ -105,6 +105,15 @@ def test_a_surrogate_has_a_slope() -> None:
     entropy = np.array(said["cross_entropy"])
     assert np.abs(np.diff(entropy)).min() > 0
     assert said["least_at"] == pytest.approx(2, abs=0.5)
+
+
+def test_what_is_trained_is_not_what_should_be_low() -> None:
+    said = surrogate().data["early_stopping"]
+    assert 0 < said["stop_at"] < 300
+    assert said["loss_there"] < 0.8 * said["loss_at_the_end"]
+    # All of what is learned from is right at the end, and more of the rest is wrong than before.
+    assert said["learned_wrong_at_the_end"] == 0
+    assert said["wrong_there"] < said["wrong_at_the_end"]
 
 
 # ----------------------------------------------------------------------------------------- in words

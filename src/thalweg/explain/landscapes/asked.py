@@ -25,7 +25,7 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "penalty": ("weight decay on a quadratic loss", "hard"),
     "many_starts": ("where random starts end, by width", "hard"),
     "mini_batches": ("errors of gradients, by the size of mini-batches", "hard"),
-    "surrogate": ("the 0–1 loss and what is trained in its place", "hard"),
+    "surrogate": ("the 0–1 loss, what is trained in its place, early stopping", "surrogates"),
 }
 
 

@@ -1,7 +1,6 @@
 """What makes descent hard, each on a landscape of its own, and what helps.
 
-Cliffs, saddles, plateaus and ravines; steps that are finite; penalties; many starts; mini-batches;
-and losses that have no slope.
+Cliffs, saddles, plateaus and ravines; steps that are finite; penalties; many starts; mini-batches.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from thalweg.explain.landscapes.training import started, way
 from thalweg.report import parts
 from thalweg.report.words import count, short
 
-__all__ = ["finite_steps", "hard_places", "many_starts", "mini_batches", "penalty", "surrogate"]
+__all__ = ["finite_steps", "hard_places", "many_starts", "mini_batches", "penalty"]
 
 
 def hard_places() -> Explanation:
@@ -387,46 +386,3 @@ def _errors_page(
     return parts.Page(
         "Gradients of mini-batches", (parts.Section("Errors of gradients", (figure,)),)
     )
-
-
-# --------------------------------------------------------------------------------------- surrogate
-
-# Apples (0) and oranges (1) by how yellow they are; one orange is redder than an apple.
-FRUIT = np.array([-2.0, -1.4, -0.9, 0.2, -0.3, 0.8, 1.5, 2.2])
-ORANGE = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-
-
-def surrogate() -> Explanation:
-    """What is counted and what is trained: the 0–1 loss has no slope, a surrogate has."""
-    slopes = np.linspace(-3.0, 6.0, 361)
-    z = slopes[:, None] * FRUIT
-    wrong = ((z > 0) != (ORANGE == 1)).mean(axis=1)
-    with jax.enable_x64(True):
-        entropy = np.asarray(
-            jax.vmap(lambda own: BinaryCrossEntropy()(own[:, None], jnp.asarray(ORANGE)).mean())(
-                jnp.asarray(z)
-            )
-        )
-    at = tuple(slopes.tolist())
-    lines = (
-        parts.Line("0–1 loss: share of wrong answers", at, tuple(wrong.tolist())),
-        parts.Line("cross-entropy", at, tuple(entropy.tolist()), series=1),
-    )
-    caption = (
-        "Four apples and four oranges by their colour, one orange redder than one apple; the "
-        "answer is orange where w x is positive. The share of wrong answers is flat nearly "
-        "everywhere, so that no gradient says where to go, and it tells no narrow miss from a wide "
-        "one. Cross-entropy has a slope at every w, and its least value says how sure one may be."
-    )
-    panel = parts.LinePanel("", parts.Axis("w"), parts.Axis("loss", low=0.0), lines)
-    figure = parts.Figure("Two losses", caption, (panel,))
-    page = parts.Page(
-        "A surrogate for the share of wrong answers", (parts.Section("Two losses", (figure,)),)
-    )
-    data = {
-        "weights": slopes.tolist(),
-        "zero_one": wrong.tolist(),
-        "cross_entropy": entropy.tolist(),
-        "least_at": float(slopes[entropy.argmin()]),
-    }
-    return Explanation(page, data)
