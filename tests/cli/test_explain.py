@@ -62,6 +62,15 @@ def test_a_layer_in_formulas(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no 'mlp' among the layers" in refused(capsys, "layer", "mlp")
 
 
+def test_entries_on_demand(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("layer", "dense = { units = 2 }", "--inputs", "3, 4", "--entries", "kernel")
+    text = said(capsys, *words)
+    after = text[text.index("kernel, gradient") :].splitlines()
+    assert after[1].split() == ["0", "1"]
+    assert [line.split()[0] for line in after[3:7]] == ["0", "1", "2", "3"]
+    assert "there is no value 'v9' in the graph" in refused(capsys, *words[:-1], "v9")
+
+
 def test_rates_epoch_by_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     both = "exponential_decay = { rate = 0.01 }, step_decay = { every = 5 }"
     first, second = json.loads(said(capsys, "schedule", both, "--epochs", "10", "--json"))[
@@ -181,6 +190,17 @@ def test_importing_costs_nothing() -> None:
         "sys.exit(any(name in sys.modules for name in ('jax', 'numpy', 'sympy', 'scipy')))"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_what_fails_in_ones_own_function_is_told_with_its_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import jax.numpy as jnp\narguments = (jnp.ones(3),)\n\n\ndef loss(w):\n"
+    (tmp_path / "mine_that_fails.py").write_text(code + "    return w @ jnp.ones(4)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    refusal = refused(capsys, "graph", "mine_that_fails:loss")
+    assert "mine_that_fails:loss fails, line 6: TypeError: " in refusal
 
 
 def test_names_are_no_modules() -> None:

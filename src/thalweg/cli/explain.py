@@ -72,6 +72,11 @@ def _put_out(explanation: Explanation, files: dict[str, Path | None], json: bool
         output.say(explanation.text(output.width()).rstrip("\n"))
 
 
+_entries = click.option(
+    "--entries", multiple=True, metavar="NAME", help="Show all entries of a value and its gradient."
+)
+
+
 def _part(text: str | None, family: str, place: str) -> Any:
     """A part as specs write it; None where none is asked for."""
     from thalweg.spec.text import part_from
@@ -119,7 +124,8 @@ def backprop(
 @_explaining("graph")
 @click.argument("function", metavar="MODULE:FUNCTION")
 @click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
-def graph(function: str, folds: tuple[str, ...]) -> Explanation:
+@_entries
+def graph(function: str, folds: tuple[str, ...], entries: tuple[str, ...]) -> Explanation:
     """The graph of a Python function.
 
     The function is imported from the working folder or an installed package, and called without
@@ -135,7 +141,7 @@ def graph(function: str, folds: tuple[str, ...]) -> Explanation:
     sys.path.insert(0, str(Path.cwd()))
     from thalweg.explain import of_function
 
-    return of_function(function, folds=folds)
+    return of_function(function, folds=folds, entries=entries)
 
 
 @_explaining("network")
@@ -145,9 +151,8 @@ def graph(function: str, folds: tuple[str, ...]) -> Explanation:
 @click.option("--loss", metavar="LOSS", default="categorical_cross_entropy", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
-def network(
-    network: str, inputs: str, targets: str, loss: str, seed: int, folds: tuple[str, ...]
-) -> Explanation:
+@_entries
+def network(network: str, loss: str, inputs: str, targets: str, **own: Any) -> Explanation:
     """The graph of a network with its loss.
 
     Parameters and inputs are drawn; layers, steps of loops and activations are parts that can
@@ -164,14 +169,15 @@ def network(
     """
     from thalweg.explain import of_network
 
-    return of_network(network, loss, inputs, targets, seed, folds)
+    return of_network(network, loss, inputs, targets, **own)
 
 
 @_explaining("layer")
 @click.argument("layer")
 @click.option("--inputs", metavar="SIZES", default="4, 3", show_default=True, help="Of x.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def layer(layer: str, inputs: str, seed: int) -> Explanation:
+@_entries
+def layer(layer: str, inputs: str, seed: int, entries: tuple[str, ...]) -> Explanation:
     """The graph and the formulas of a layer.
 
     What it computes and how gradients come back through it, a line for each value; parameters,
@@ -188,7 +194,7 @@ def layer(layer: str, inputs: str, seed: int) -> Explanation:
     """
     from thalweg.explain import of_layer
 
-    return of_layer(layer, inputs, seed)
+    return of_layer(layer, inputs, seed, entries)
 
 
 @_explaining("recursions")

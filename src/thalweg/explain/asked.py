@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -66,12 +67,15 @@ def of_expression(
     )
 
 
-def of_function(where: str, *, folds: Sequence[str] = ()) -> Explanation:
+def of_function(
+    where: str, *, folds: Sequence[str] = (), entries: Sequence[str] = ()
+) -> Explanation:
     """The graph of a function of a module, called with the ``arguments`` the module has for it.
 
     Args:
         where: ``module:function``.
         folds: parts that are shown as one value.
+        entries: names of values that are shown entry by entry.
 
     Raises:
         SpecError: there is no such module or function, or it needs arguments that are not there.
@@ -89,7 +93,28 @@ def of_function(where: str, *, folds: Sequence[str] = ()) -> Explanation:
     arguments = getattr(module, "arguments", ())
     if not isinstance(arguments, tuple):
         raise SpecError(f"{module_name}.arguments must be a tuple of arguments for {name}")
-    return backpropagation(function, arguments, where, folds=folds)
+    _try(function, arguments, module, where)
+    return backpropagation(function, arguments, where, folds=folds, entries=entries)
+
+
+def _try(function: Any, arguments: tuple[Any, ...], module: Any, where: str) -> None:
+    """Run somebody's function on shapes alone, so that what fails in it is told as theirs.
+
+    Raises:
+        SpecError: it raises an exception, whatever that is.
+    """
+    try:
+        jax.eval_shape(function, *arguments)
+    except Exception as error:
+        own = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == module.__file__
+        ]
+        line = f", line {own[-1]}" if own else ""
+        first = str(error).strip().splitlines()[:1]
+        said = ": ".join([type(error).__name__, *first])
+        raise SpecError(f"{where} fails{line}: {said}") from error
 
 
 def of_derivations() -> Explanation:
@@ -160,7 +185,13 @@ def apart(text: str) -> Iterator[str]:
 
 
 def of_network(
-    text: str, loss: str, shape: str, targets: str, seed: int, folds: Sequence[str]
+    text: str,
+    loss: str,
+    shape: str,
+    targets: str,
+    seed: int,
+    folds: Sequence[str],
+    entries: Sequence[str] = (),
 ) -> Explanation:
     """Forward and backward through a network of the catalogue; see ``networks.network``.
 
@@ -171,26 +202,35 @@ def of_network(
         targets: a number for each row.
         seed: of the parameters and the inputs.
         folds: parts that are shown as one value each.
+        entries: names of values that are shown entry by entry.
     """
     chosen = part_from(text, "networks", "NETWORK")
     x = _inputs(chosen, shape, seed)
     wanted = numbers(targets, "--targets", count=len(x))
     own = part_from(loss, "losses", "--loss")
     return network(
-        chosen, x, _as_targets(own, wanted), own, seed=seed, folds=folds or None, title=text
+        chosen,
+        x,
+        _as_targets(own, wanted),
+        own,
+        seed=seed,
+        folds=folds or None,
+        title=text,
+        entries=entries,
     )
 
 
-def of_layer(text: str, shape: str, seed: int) -> Explanation:
+def of_layer(text: str, shape: str, seed: int, entries: Sequence[str] = ()) -> Explanation:
     """Forward and backward through a layer of the catalogue; see ``networks.layer``.
 
     Args:
         text: as specs write it.
         shape: of the inputs, with the batch: ``4, 3``; they are drawn as those of a network.
         seed: of the parameters and the inputs.
+        entries: names of values that are shown entry by entry.
     """
     chosen = part_from(text, "layers", "LAYER")
-    return layer(chosen, _inputs(chosen, shape, seed), seed=seed, title=text)
+    return layer(chosen, _inputs(chosen, shape, seed), seed=seed, title=text, entries=entries)
 
 
 def _inputs(chosen: Any, shape: str, seed: int) -> np.ndarray:

@@ -41,7 +41,9 @@ def objective_of(
     return objective
 
 
-def layer(layer: Network, x: Any, *, seed: int = 0, title: str = "") -> Explanation:
+def layer(
+    layer: Network, x: Any, *, seed: int = 0, title: str = "", entries: Sequence[str] = ()
+) -> Explanation:
     """Forward and backward through a layer of the catalogue, as graph and as formulas.
 
     The gradient that comes back to its outputs is drawn, as are its parameters.
@@ -51,6 +53,7 @@ def layer(layer: Network, x: Any, *, seed: int = 0, title: str = "") -> Explanat
         x: inputs with a batch axis.
         seed: of the parameters and of the gradient.
         title: of the page.
+        entries: names of values that are shown entry by entry.
 
     Raises:
         SpecError: it gives several arrays.
@@ -67,7 +70,9 @@ def layer(layer: Network, x: Any, *, seed: int = 0, title: str = "") -> Explanat
         shape = jax.eval_shape(function, parameters, inputs).shape
         direction = np.random.default_rng(seed).normal(size=shape).round(2)
         given = (parameters, np.asarray(inputs))
-        return backpropagation(function, given, title or repr(layer), direction=direction)
+        return backpropagation(
+            function, given, title or repr(layer), direction=direction, entries=entries
+        )
 
 
 def network(
@@ -79,6 +84,7 @@ def network(
     seed: int = 0,
     folds: Sequence[str] | None = None,
     title: str = "",
+    entries: Sequence[str] = (),
 ) -> Explanation:
     """Forward and backward through a network of the catalogue, with parameters that are drawn.
 
@@ -90,6 +96,7 @@ def network(
         seed: of the parameters.
         folds: parts that are shown as one value each; as in ``backpropagation`` if left out.
         title: of the page.
+        entries: names of values that are shown entry by entry.
     """
     with jax.enable_x64(True):
         inputs = jnp.asarray(x)
@@ -98,6 +105,7 @@ def network(
         if not jax.tree.leaves(parameters):
             raise SpecError(f"{network!r} has no parameters to be explained")
         objective = objective_of(network, loss, state, jnp.asarray(targets))
+        given = (parameters, np.asarray(inputs))
         return backpropagation(
-            objective, (parameters, np.asarray(inputs)), title or repr(network), folds=folds
+            objective, given, title or repr(network), folds=folds, entries=entries
         )

@@ -26,6 +26,8 @@ __all__ = ["LOSS", "backpropagation", "formulas"]
 
 #: Paths in a table.
 LISTED = 32
+#: Entries of an array that are shown.
+MOST_ENTRIES = 10_000
 #: Values of a graph whose formula is written out: of more nobody could read it.
 MOST_OF_FORMULA = 80
 #: What the part of a graph is called that is a loss.
@@ -40,6 +42,7 @@ def backpropagation(
     folds: Sequence[str] | None = None,
     direction: Any = None,
     most_paths: int = LISTED,
+    entries: Sequence[str] = (),
 ) -> Explanation:
     """All about a computation and its gradients: forward, backward, paths, formula and check.
 
@@ -51,9 +54,10 @@ def backpropagation(
             catalogue, if left out.
         direction: as in ``backward``.
         most_paths: paths that are listed; of more there is only the number.
+        entries: names of values that are shown entry by entry, with their gradients.
 
     Raises:
-        SpecError: there is no graph, or no gradient, or no such part.
+        SpecError: there is no graph, or no gradient, or no such part or value.
     """
     by_name = isinstance(arguments, Mapping)
     given = tuple(arguments.values()) if by_name else tuple(arguments)
@@ -65,6 +69,7 @@ def backpropagation(
     sections = [
         parts.Section("The graph", (drawn(shown, back),)),
         parts.Section("Step by step", (_table(shown, back),)),
+        *_entries(shown, back, entries),
         *_path_sections(shown, direction, most_paths),
         *formulas(whole, function, given, back.direction),
         parts.Section("Check", (_checks(checks),)),
@@ -158,6 +163,32 @@ def _table(graph: Graph, back: Backward) -> parts.Table:
         )
     columns = ("value", "made of", "is", f"∂{last}/∂value", "which is the sum of")
     return parts.Table(columns, tuple(rows), "llrrl")
+
+
+def _entries(graph: Graph, back: Backward, names: Sequence[str]) -> Iterator[parts.Section]:
+    """Values and their gradients entry by entry, the last axis across."""
+    tables = []
+    for name in names:
+        number = graph.number_of(name)
+        held = {"value": graph.values[number].value, "gradient": back.gradients.get(number)}
+        for kind, array in held.items():
+            if array is not None:
+                tables.append(_of_entries(f"{name}, {kind}", array))
+    if tables:
+        yield parts.Section("Entry by entry", tuple(tables))
+
+
+def _of_entries(caption: str, array: np.ndarray) -> parts.Table:
+    if array.size > MOST_ENTRIES:
+        raise SpecError(f"{caption} has {array.size:,} entries; at most {MOST_ENTRIES:,} are shown")
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
+    places = np.ndindex(array.shape[:-1]) if array.ndim > 1 else [()]
+    columns = ("", *(str(place) for place in range(rows.shape[1])))
+    listed = tuple(
+        (", ".join(map(str, place)), *(short(float(entry), 6) for entry in row))
+        for place, row in zip(places, rows, strict=True)
+    )
+    return parts.Table(columns, listed, "r" * len(columns), caption)
 
 
 def _path_sections(graph: Graph, direction: Any, most: int) -> Iterator[parts.Section]:
