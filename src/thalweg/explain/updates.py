@@ -24,6 +24,8 @@ from thalweg.report import parts
 
 __all__ = ["SYMBOLS", "UpdateStep", "steps_of", "update"]
 
+#: Steps that are written out: the first and the last of many.
+FIRST, LAST = 20, 3
 #: Symbols and meanings of quantities, by what optimizers call them.
 SYMBOLS: Mapping[str, tuple[str, str]] = {
     "average": ("", "average"),
@@ -102,21 +104,22 @@ def steps_of(
         raise SpecError("give either gradients or a function to make small")
     with jax.enable_x64(True):
         parameters = jnp.asarray(start, jnp.float64)
-        given = None if gradients is None else [jnp.asarray(g, jnp.float64) for g in gradients]
         state = optimizer.start(parameters)
+        given = [None] * (steps or 1) if gradients is None else [*map(jnp.asarray, gradients)]
+
+        @jax.jit
+        def once(parameters: jax.Array, state: Any, count: jax.Array, gradient: Any) -> Any:
+            own = function if gradient is None else _linear(gradient.astype(jnp.float64))
+            assert own is not None
+            return optimizer.step(lambda at: (own(at), None), parameters, state, count)
+
         found = []
-        for count in range(1, (len(given) if given is not None else steps or 1) + 1):
-            objective = function if given is None else _linear(given[count - 1])
-            assert objective is not None
-
-            def aimed(at: jax.Array, of: Any = objective) -> tuple[jax.Array, None]:
-                return of(at), None
-
-            step = optimizer.step(aimed, parameters, state, jnp.asarray(count))
+        for count, gradient in enumerate(given, 1):
+            step = once(parameters, state, jnp.asarray(count), gradient)
             moved = np.asarray(step.parameters)
             found.append(
                 UpdateStep(
-                    None if given is not None else float(step.value),
+                    float(step.value) if gradient is None else None,
                     np.asarray(step.gradient),
                     dict(_named(step.state, step.quantities)),
                     moved - np.asarray(parameters),
@@ -168,15 +171,19 @@ def update(
         for name, optimizer in zip(names, optimizers, strict=True)
     }
     count = len(next(iter(taken.values())))
+    shown = [place for place in range(count) if place < FIRST or place >= count - LAST]
     sections = [
         parts.Section("Rules", tuple(_rules(names, optimizers))),
         *(
             parts.Section(
                 f"Step {place + 1}", (_table({n: own[place] for n, own in taken.items()}),)
             )
-            for place in range(count)
+            for place in shown
         ),
     ]
+    if len(shown) < count:
+        text = f"Of {count:,} steps the first {FIRST} and the last {LAST} are shown."
+        sections.insert(1, parts.Section("Steps", (parts.Paragraph(text, "note"),)))
     if count > 1:
         sections.append(parts.Section("All steps", (_figure(taken, start),)))
     page = parts.Page(title or f"{count} steps of {', '.join(names)}", tuple(sections))

@@ -93,7 +93,8 @@ def _steps(runs: Sequence[Run]) -> parts.Table:
 
 def _limit(beta: float) -> dict[str, Any]:
     """Largest stable rates with a momentum, and what happens a hundredth below and above them."""
-    heavy = float(largest_stable_step(STEEPEST, beta))
+    with jax.enable_x64(True):
+        heavy = float(largest_stable_step(STEEPEST, beta))
     ahead = 2 * (1 + beta) / (STEEPEST * (1 + 2 * beta))
     found: dict[str, Any] = {"momentum": beta, "heavy_ball": heavy, "nesterov": ahead}
     for name, rule, rate in (("heavy_ball", Momentum, heavy), ("nesterov", Nesterov, ahead)):
