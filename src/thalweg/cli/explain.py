@@ -186,7 +186,7 @@ def layer(layer: str, inputs: str, seed: int, entries: tuple[str, ...]) -> Expla
     \b
     Examples:
       thalweg explain layer batch_normalization
-      thalweg explain layer "convolution = { filters = 2, size = [2, 2] }" \
+      thalweg explain layer "convolution = { filters = 2, size = [2, 2] }" \\
         --inputs "1, 3, 3, 1"
 
     \b
@@ -383,7 +383,7 @@ def schedule(schedules: str, epochs: int, losses: str) -> Explanation:
     \b
     Examples:
       thalweg explain schedule "exponential_decay, inverse_decay" --epochs 10
-      thalweg explain schedule "reduce_on_plateau = { patience = 3 }" --epochs 5 \
+      thalweg explain schedule reduce_on_plateau --epochs 5 \\
         --losses "1, 0.8, 0.9, 0.8, 0.85"
 
     \b

@@ -188,9 +188,12 @@ def times(a: Term, b: Term) -> Term:
 def divided(a: Term, b: Term) -> Term:
     """a / b, entry by entry."""
     above, below = a.within(PRODUCT), b.within(POWER)
+    latex = rf"\frac{{{a.latex}}}{{{b.latex}}}"
+    if a.latex.startswith(r"\frac"):  # one fraction above another is hard to read
+        latex = rf"\frac{{1}}{{{b.latex}}} \, {above[1]}"
     return Term(
         f"{above[0]} / {below[0]}",
-        rf"\frac{{{a.latex}}}{{{b.latex}}}",
+        latex,
         _shape(a, b),
         lambda given: a.compute(given) / b.compute(given),
         SUM if above[0].startswith("−") else PRODUCT,
