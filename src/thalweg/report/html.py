@@ -51,8 +51,10 @@ def to_html(page: Page) -> str:
     """A page as the text of one HTML file that needs nothing else."""
     figures = [p for section in page.sections for p in section.parts if isinstance(p, Figure)]
     numbers = {id(figure): index for index, figure in enumerate(figures)}
-    first, *others = (_section(*pair, numbers) for pair in enumerate(page.sections))
-    body = first + _contents(page.sections) + "".join(others)
+    sections = [_section(*pair, numbers) for pair in enumerate(page.sections)]
+    # A verdict is read first; all else can be chosen among.
+    ahead = int(any(isinstance(part, Verdict) for part in page.sections[0].parts))
+    body = "".join([*sections[:ahead], _contents(page.sections, ahead), *sections[ahead:]])
     # What moves graphs is left out where there are none to be moved.
     steps = any(isinstance(p, Stepper) for section in page.sections for p in section.parts)
     style = _style() + (_asset("stepper.css") if steps else "")
@@ -85,13 +87,14 @@ def _style() -> str:
     )
 
 
-def _contents(sections: Sequence[Section]) -> str:
+def _contents(sections: Sequence[Section], ahead: int) -> str:
+    """Links to all sections but those that stand ahead of them."""
     if len(sections) < 4:
         return ""
     links = "".join(
         f'<li><a href="#{_anchor(section, index)}">{escape(section.heading)}</a></li>'
         for index, section in enumerate(sections)
-        if index
+        if index >= ahead
     )
     return f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n'
 
