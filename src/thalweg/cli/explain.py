@@ -72,9 +72,20 @@ def _put_out(explanation: Explanation, files: dict[str, Path | None], json: bool
         output.say(explanation.text(output.width()).rstrip("\n"))
 
 
-_entries = click.option(
-    "--entries", multiple=True, metavar="NAME", help="Show all entries of a value and its gradient."
-)
+def _shown(function: Callable[..., Explanation]) -> Callable[..., Explanation]:
+    """Add the options that say how much of a graph is shown."""
+    options = (
+        click.option(
+            "--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value."
+        ),
+        click.option("--unfold", is_flag=True, help="Show operations inside activations, too."),
+        click.option(
+            "--entries", multiple=True, metavar="NAME", help="Show all entries of a value."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 def _part(text: str | None, family: str, place: str) -> Any:
@@ -123,9 +134,8 @@ def backprop(
 
 @_explaining("graph")
 @click.argument("function", metavar="MODULE:FUNCTION")
-@click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
-@_entries
-def graph(function: str, folds: tuple[str, ...], entries: tuple[str, ...]) -> Explanation:
+@_shown
+def graph(function: str, **shown: Any) -> Explanation:
     """The graph of a Python function.
 
     The function is imported from the working folder or an installed package, and called without
@@ -141,7 +151,7 @@ def graph(function: str, folds: tuple[str, ...], entries: tuple[str, ...]) -> Ex
     sys.path.insert(0, str(Path.cwd()))
     from thalweg.explain import of_function
 
-    return of_function(function, folds=folds, entries=entries)
+    return of_function(function, **shown)
 
 
 @_explaining("network")
@@ -150,8 +160,7 @@ def graph(function: str, folds: tuple[str, ...], entries: tuple[str, ...]) -> Ex
 @click.option("--targets", metavar="LIST", default="0", show_default=True, help="One per row.")
 @click.option("--loss", metavar="LOSS", default="categorical_cross_entropy", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--fold", "folds", multiple=True, metavar="PART", help="Show a part as one value.")
-@_entries
+@_shown
 def network(network: str, loss: str, inputs: str, targets: str, **own: Any) -> Explanation:
     """The graph of a network with its loss.
 
@@ -176,8 +185,8 @@ def network(network: str, loss: str, inputs: str, targets: str, **own: Any) -> E
 @click.argument("layer")
 @click.option("--inputs", metavar="SIZES", default="4, 3", show_default=True, help="Of x.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@_entries
-def layer(layer: str, inputs: str, seed: int, entries: tuple[str, ...]) -> Explanation:
+@_shown
+def layer(layer: str, inputs: str, **own: Any) -> Explanation:
     """The graph and the formulas of a layer.
 
     What it computes and how gradients come back through it, a line for each value; parameters,
@@ -194,7 +203,7 @@ def layer(layer: str, inputs: str, seed: int, entries: tuple[str, ...]) -> Expla
     """
     from thalweg.explain import of_layer
 
-    return of_layer(layer, inputs, seed, entries)
+    return of_layer(layer, inputs, **own)
 
 
 @_explaining("recursions")

@@ -62,20 +62,15 @@ def of_expression(
         raise SpecError(f"{text!r} has no name in it by which it could be differentiated")
     at = assignments(values, expression.names)
     given = {name: at[name] for name in expression.names}
-    return backpropagation(
-        expression, given, text, folds=None if not unfold else (), most_paths=most_paths
-    )
+    return backpropagation(expression, given, text, unfold=unfold, most_paths=most_paths)
 
 
-def of_function(
-    where: str, *, folds: Sequence[str] = (), entries: Sequence[str] = ()
-) -> Explanation:
+def of_function(where: str, **shown: Any) -> Explanation:
     """The graph of a function of a module, called with the ``arguments`` the module has for it.
 
     Args:
         where: ``module:function``.
-        folds: parts that are shown as one value.
-        entries: names of values that are shown entry by entry.
+        shown: ``folds``, ``unfold`` and ``entries`` as in ``backpropagation``.
 
     Raises:
         SpecError: there is no such module or function, or it needs arguments that are not there.
@@ -94,7 +89,7 @@ def of_function(
     if not isinstance(arguments, tuple):
         raise SpecError(f"{module_name}.arguments must be a tuple of arguments for {name}")
     _try(function, arguments, module, where)
-    return backpropagation(function, arguments, where, folds=folds, entries=entries)
+    return backpropagation(function, arguments, where, **shown)
 
 
 def _try(function: Any, arguments: tuple[Any, ...], module: Any, where: str) -> None:
@@ -185,13 +180,7 @@ def apart(text: str) -> Iterator[str]:
 
 
 def of_network(
-    text: str,
-    loss: str,
-    shape: str,
-    targets: str,
-    seed: int,
-    folds: Sequence[str],
-    entries: Sequence[str] = (),
+    text: str, loss: str, shape: str, targets: str, seed: int, **shown: Any
 ) -> Explanation:
     """Forward and backward through a network of the catalogue; see ``networks.network``.
 
@@ -201,36 +190,26 @@ def of_network(
             or are tokens where the network reads such.
         targets: a number for each row.
         seed: of the parameters and the inputs.
-        folds: parts that are shown as one value each.
-        entries: names of values that are shown entry by entry.
+        shown: ``folds``, ``unfold`` and ``entries`` as in ``backpropagation``.
     """
     chosen = part_from(text, "networks", "NETWORK")
     x = _inputs(chosen, shape, seed)
     wanted = numbers(targets, "--targets", count=len(x))
     own = part_from(loss, "losses", "--loss")
-    return network(
-        chosen,
-        x,
-        _as_targets(own, wanted),
-        own,
-        seed=seed,
-        folds=folds or None,
-        title=text,
-        entries=entries,
-    )
+    return network(chosen, x, _as_targets(own, wanted), own, seed=seed, title=text, **shown)
 
 
-def of_layer(text: str, shape: str, seed: int, entries: Sequence[str] = ()) -> Explanation:
+def of_layer(text: str, shape: str, seed: int, **shown: Any) -> Explanation:
     """Forward and backward through a layer of the catalogue; see ``networks.layer``.
 
     Args:
         text: as specs write it.
         shape: of the inputs, with the batch: ``4, 3``; they are drawn as those of a network.
         seed: of the parameters and the inputs.
-        entries: names of values that are shown entry by entry.
+        shown: ``folds``, ``unfold`` and ``entries`` as in ``backpropagation``.
     """
     chosen = part_from(text, "layers", "LAYER")
-    return layer(chosen, _inputs(chosen, shape, seed), seed=seed, title=text, entries=entries)
+    return layer(chosen, _inputs(chosen, shape, seed), seed=seed, title=text, **shown)
 
 
 def _inputs(chosen: Any, shape: str, seed: int) -> np.ndarray:

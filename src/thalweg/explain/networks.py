@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -41,9 +41,7 @@ def objective_of(
     return objective
 
 
-def layer(
-    layer: Network, x: Any, *, seed: int = 0, title: str = "", entries: Sequence[str] = ()
-) -> Explanation:
+def layer(layer: Network, x: Any, *, seed: int = 0, title: str = "", **shown: Any) -> Explanation:
     """Forward and backward through a layer of the catalogue, as graph and as formulas.
 
     The gradient that comes back to its outputs is drawn, as are its parameters.
@@ -53,7 +51,7 @@ def layer(
         x: inputs with a batch axis.
         seed: of the parameters and of the gradient.
         title: of the page.
-        entries: names of values that are shown entry by entry.
+        shown: ``folds``, ``unfold`` and ``entries`` as in ``backpropagation``.
 
     Raises:
         SpecError: it gives several arrays.
@@ -70,9 +68,7 @@ def layer(
         shape = jax.eval_shape(function, parameters, inputs).shape
         direction = np.random.default_rng(seed).normal(size=shape).round(2)
         given = (parameters, np.asarray(inputs))
-        return backpropagation(
-            function, given, title or repr(layer), direction=direction, entries=entries
-        )
+        return backpropagation(function, given, title or repr(layer), direction=direction, **shown)
 
 
 def network(
@@ -82,9 +78,8 @@ def network(
     loss: Loss,
     *,
     seed: int = 0,
-    folds: Sequence[str] | None = None,
     title: str = "",
-    entries: Sequence[str] = (),
+    **shown: Any,
 ) -> Explanation:
     """Forward and backward through a network of the catalogue, with parameters that are drawn.
 
@@ -94,9 +89,8 @@ def network(
         targets: of the batch, as the loss takes them.
         loss: whose mean is differentiated.
         seed: of the parameters.
-        folds: parts that are shown as one value each; as in ``backpropagation`` if left out.
         title: of the page.
-        entries: names of values that are shown entry by entry.
+        shown: ``folds``, ``unfold`` and ``entries`` as in ``backpropagation``.
     """
     with jax.enable_x64(True):
         inputs = jnp.asarray(x)
@@ -106,6 +100,4 @@ def network(
             raise SpecError(f"{network!r} has no parameters to be explained")
         objective = objective_of(network, loss, state, jnp.asarray(targets))
         given = (parameters, np.asarray(inputs))
-        return backpropagation(
-            objective, given, title or repr(network), folds=folds, entries=entries
-        )
+        return backpropagation(objective, given, title or repr(network), **shown)

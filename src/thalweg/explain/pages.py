@@ -39,7 +39,8 @@ def backpropagation(
     arguments: Mapping[str, Any] | Sequence[Any],
     title: str,
     *,
-    folds: Sequence[str] | None = None,
+    folds: Sequence[str] = (),
+    unfold: bool = False,
     direction: Any = None,
     most_paths: int = LISTED,
     entries: Sequence[str] = (),
@@ -50,8 +51,9 @@ def backpropagation(
         function: of the arguments in their order; gives one array.
         arguments: numbers, arrays or trees of them; by name, if the function's are not to be used.
         title: of the page.
-        folds: named parts that are shown as one value each; known functions, and a loss of the
-            catalogue, if left out.
+        folds: named parts that are shown as one value each, beside known functions and a loss of
+            the catalogue.
+        unfold: whether operations inside those are shown, too.
         direction: as in ``backward``.
         most_paths: paths that are listed; of more there is only the number.
         entries: names of values that are shown entry by entry, with their gradients.
@@ -63,7 +65,7 @@ def backpropagation(
     given = tuple(arguments.values()) if by_name else tuple(arguments)
     whole = traced(function, *given, names=tuple(arguments) if by_name else ())
     shown = whole.without_plumbing()
-    shown = shown.folded(*(_activations(shown) if folds is None else folds))
+    shown = shown.folded(*folds, *(() if unfold else _activations(shown)))
     back = backward(shown, direction)
     checks = checked(function, given, shown, direction)
     sections = [
