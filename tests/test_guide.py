@@ -72,8 +72,9 @@ def test_commands(text: str) -> None:
 
 
 def test_links() -> None:
-    for page in [*PAGES, TRAINED, DOCS / "README.md", ROOT / "README.md"]:
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+    worked = (DOCS / "worked").glob("*.md")
+    for page in [*PAGES, *worked, TRAINED, DOCS / "README.md", ROOT / "README.md"]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / link).exists(), f"{page.name} points to {link}"
     index = (DOCS / "README.md").read_text("utf-8")
     for path in [*PAGES, *(DOCS / "decisions").glob("*.md"), *DOCS.glob("*.md")]:

@@ -40,14 +40,19 @@ def test_commands(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(result.stdout) > 200
 
 
+def anchor(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def test_the_list_names_every_example_and_its_verdict() -> None:
     listed = re.findall(
-        r"^\| (\d+) \| \[(.+)\]\((.+\.md)#.+\) \| (.+) \|$",
+        r"^\| (\d+) \| \[(.+)\]\((.+\.md)#(.+)\) \| (.+) \|$",
         (WORKED / "README.md").read_text("utf-8"),
-        re.M,
+        re.MULTILINE,
     )
     found = [
-        (number, title, page.name, verdict)
+        (number, title, page.name, anchor(f"{number}. {title}"), verdict)
         for page in PAGES
         for number, title, verdict in HEADING.findall(page.read_text("utf-8"))
     ]
