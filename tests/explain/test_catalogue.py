@@ -15,6 +15,7 @@ from thalweg.catalogue.context import Context, Variables
 from thalweg.catalogue.layers import SpectralNormalization
 from thalweg.explain.backward import backward
 from thalweg.explain.checking import checked
+from thalweg.explain.graphs import Graph
 from thalweg.explain.tracing import graph
 
 MOST_PATHS = 60
@@ -37,8 +38,20 @@ def weighted(values: Any) -> jax.Array:
     )
 
 
+def carried_out_again(graph: Graph) -> None:
+    """Every operation gives its value from its operands, however the graph was changed."""
+    with jax.enable_x64(True):
+        for value in graph.values:
+            if value.operation != "input":
+                given = [graph.values[o].value if isinstance(o, int) else o for o in value.operands]
+                np.testing.assert_allclose(
+                    value.compute(*map(jnp.asarray, given)), value.value, rtol=1e-12, atol=1e-12
+                )
+
+
 def agree(function: Any, *arguments: Any, differences: bool = True) -> None:
     whole = graph(function, *arguments)
+    carried_out_again(whole.without_plumbing())
     for check in checked(function, arguments, whole.without_plumbing(), most=MOST_PATHS):
         np.testing.assert_allclose(check.by_backward, check.by_jax, rtol=1e-10, atol=1e-12)
         assert check.largest_difference < TOLERANCE or not differences, check

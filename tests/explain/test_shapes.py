@@ -107,6 +107,7 @@ def test_softmax_with_cross_entropy() -> None:
     np.testing.assert_allclose(data["gradient"], [0.253716, -0.310328, 0.056612], atol=1e-6)
     np.testing.assert_allclose(data["gradient"], data["by_formula"], atol=1e-14)
     made = softmax_cross_entropy([1, 2, -0.5], [0.5, 1, 0])
+    np.testing.assert_allclose(made.data["by_formula"], made.data["gradient"], atol=1e-15)
     np.testing.assert_allclose(made.data["gradient"], [-0.119426, 0.034508, 0.084918], atol=1e-6)
     assert "the gradient is not o − y" in " ".join(made.text().split())
     with pytest.raises(SpecError, match="as many targets; got 3 and 2"):

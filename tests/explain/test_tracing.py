@@ -17,6 +17,7 @@ from thalweg.explain.graphs import Graph
 from thalweg.explain.pages import backpropagation
 from thalweg.explain.paths import cost_of_backward, cost_of_paths, count, paths
 from thalweg.explain.tracing import graph
+from thalweg.report import parts
 
 
 def labels(made: Graph) -> list[str]:
@@ -174,3 +175,20 @@ def test_a_graph_too_large_to_be_drawn_offers_folding() -> None:
     with pytest.raises(SpecError, match="nothing that can be drawn"):
         made.svg()
     assert "<svg" in backpropagation(long, (0.3,), "long", folds=["loop ×200"]).svg()
+
+
+def test_a_page_goes_forward_and_back_step_by_step() -> None:
+    made = backpropagation(lambda w: jnp.cos(w**2) + jnp.sin(w**2), (0.8,), "two paths")
+    (stepper,) = (
+        part for s in made.page.sections for part in s.parts if isinstance(part, parts.Stepper)
+    )
+    ahead, back = stepper.steps[:6], stepper.steps[6:]
+    names = [value["name"] for value in made.data["values"]]
+    assert [list(step.nodes) for step in ahead] == [[name] for name in names]
+    assert list(back[0].nodes) == [names[-1]]
+    assert sorted(name for step in back for name in step.nodes) == sorted(names)
+    assert back[-1].text.startswith("∂v5/∂w = ")
+    assert back[-1].text.endswith("= 0.327841.")
+    # What is not known yet is not shown.
+    assert all(not node.lines for node in stepper.graph.nodes)
+    assert not any("∂ =" in line for step in ahead for own in step.nodes.values() for line in own)

@@ -58,10 +58,12 @@ def activation(name: str) -> Explanation:
         name, f"Function and derivative of {chosen!r}.", function_panels({name: curve}), columns=2
     )
     whole = graph(expression, 0.7, names=("z",))
+    watch = said.sections.get("Watch for", "")
+    warned = (parts.Paragraph(f"{watch[:1].upper()}{watch[1:]}", "note"),) if watch else ()
     page = parts.Page(
         f"The activation {name}",
         (
-            parts.Section("What it is", (parts.Paragraph(said.summary), figure)),
+            parts.Section("What it is", (parts.Paragraph(said.summary), *warned, figure)),
             *formulas(whole, expression, (0.7,), np.ones(())),
             parts.Section("Values", (table,)),
         ),

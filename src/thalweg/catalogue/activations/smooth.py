@@ -301,14 +301,14 @@ class SoftExponential:
     def __call__(self, z: Array) -> Array:
         # Each branch sees harmless arguments where it is not used, so that its gradient is zero
         # there and not NaN.
-        alpha = jnp.asarray(self.alpha, z.dtype)
+        alpha = jnp.asarray(self.alpha, jnp.result_type(z))
         bent = jnp.where(alpha == 0, 1, alpha)
         logarithm = -jnp.log1p(jnp.where(alpha < 0, -alpha * (z + alpha), 0)) / bent
         exponential = jnp.expm1(jnp.where(alpha > 0, alpha * z, 0)) / bent + alpha
         return jnp.where(alpha > 0, exponential, jnp.where(alpha < 0, logarithm, z))
 
     def derivative(self, z: Array) -> Array:
-        alpha = jnp.asarray(self.alpha, z.dtype)
+        alpha = jnp.asarray(self.alpha, jnp.result_type(z))
         left = jnp.where(alpha < 0, 1 - alpha * (z + alpha), 1)
         within = jnp.where(left > 0, 1 / left, jnp.nan)
         return jnp.where(alpha < 0, within, jnp.exp(jnp.where(alpha > 0, alpha * z, 0)))
