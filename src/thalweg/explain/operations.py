@@ -99,6 +99,8 @@ def label_of(
         start = sum(settings["sizes"][:place])
         wanted = f"{start}:{start + settings['sizes'][place]}"
         return f"[{', '.join([':'] * settings['axis'] + [wanted])}]"
+    if operation == "dot_general" and any(map(_is_summing, operands)):
+        return "Σ"
     constants = [constant_word(operand) for operand in operands]
     if (operation, constants) in _IDENTITIES:
         return ""
@@ -110,6 +112,11 @@ def label_of(
     return sign
 
 
+def _is_summing(operand: np.ndarray | None) -> bool:
+    """Whether a product with it is a sum."""
+    return operand is not None and operand.ndim == 1 and bool(np.all(operand == 1))
+
+
 def said(operation: str, label: str, operands: Sequence[str], settings: Mapping[str, Any]) -> str:
     """An operation written out: ``v1 + 2``, ``sin(v3)``, ``where(v2, v1, 0)``.
 
@@ -119,6 +126,8 @@ def said(operation: str, label: str, operands: Sequence[str], settings: Mapping[
         operands: what it is of, in words.
         settings: of the primitive.
     """
+    if operation == "dot_general" and label == "Σ":
+        return f"Σ({next(word for word in operands if word != 'constant')})"
     if operation in _INFIX and len(operands) == 2:
         return f" {_INFIX[operation]} ".join(map(_inner, operands))
     if operation == "integer_pow":
