@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -48,7 +49,9 @@ def agrees(function: Any, given: tuple[Any, ...]) -> Formulas:
     output = made.values[made.output].value
     found = formulas_of(made)
     direction = np.cos(np.arange(output.size)).reshape(output.shape)
-    assert agreement(found, made, function, given, direction)[1] < 1e-11
+    points, difference = agreement(found, made, function, given, direction)
+    assert points > 0
+    assert difference < 1e-11
     for line in (*found.forward, *found.backward):
         mathml(f"{of_gradient(line.name, ()).latex} = {line.term.latex}")
         assert line.term.shape == found.shapes[line.name]
@@ -112,13 +115,24 @@ def test_symbols_that_stand_for_others_are_not_taken() -> None:
     assert list(found.letters.values()) == ["v1′", "y′", "L′"]
 
 
+def test_points_without_a_gradient_are_passed_over() -> None:
+    def function(x: Any) -> jax.Array:
+        return jnp.sqrt(x) * 2
+
+    made = graph(function, np.ones(1))
+    points, difference = agreement(formulas_of(made), made, function, (np.ones(1),), np.ones(1))
+    assert 0 < points < 20
+    assert difference == 0
+
+
 def test_a_wrong_line_is_seen() -> None:
     function, given = of_layer(Dense(units=3), (4, 2))
     made = graph(function, *given)
     found = formulas_of(made)
     last = found.backward[-1]
-    wrong = lines.Line(last.name, lines.terms.negative(last.term))
-    altered = lines.Formulas(
-        found.letters, found.shapes, found.constants, found.forward, (*found.backward[:-1], wrong)
-    )
+    wrong = replace(last, term=lines.terms.negative(last.term))
+    altered = replace(found, backward=(*found.backward[:-1], wrong))
     assert agreement(altered, made, function, given, np.ones((4, 3)))[1] == pytest.approx(2)
+    nowhere = replace(last, term=lines.terms.root(lines.terms.number(np.array(-1.0))))
+    altered = replace(found, backward=(*found.backward[:-1], nowhere))
+    assert agreement(altered, made, function, given, np.ones((4, 3)))[1] == np.inf

@@ -91,24 +91,25 @@ def made(value: Value, given: list[Term]) -> Term:
 
 def is_silent(value: Value) -> bool:
     """Whether it is written into the formulas that read it, without a line of its own."""
-    return (
-        value.operation in _SHAPING
-        or is_repeating(value)
-        or value.operation
-        in (
-            "convert_element_type",
-            "copy",
-            "stop_gradient",
-            *_COMPARISONS,
-        )
-    )
+    return value.operation in (*_COMPARISONS, *_SHAPING) or is_repeating(value)
 
 
-_SHAPING = ("broadcast_in_dim", "expand_dims", "reshape", "squeeze", "transpose")
 _COMPARISONS = ("eq", "ge", "gt", "le", "lt", "ne")
+# What changes no entry.
+_SHAPING = (
+    "broadcast_in_dim",
+    "convert_element_type",
+    "copy",
+    "expand_dims",
+    "reshape",
+    "squeeze",
+    "stop_gradient",
+    "transpose",
+)
 
 
 def is_repeating(value: Value) -> bool:
+    """Whether it only repeats what it is given, by a rule of its own."""
     return value.operation in CUSTOM and not value.label
 
 
@@ -132,7 +133,7 @@ def pattern_of(numbers: Any, first: int, second: int) -> str:
     (contract_first, contract_second), (batch_first, batch_second) = numbers
     letters = iter("ijklmnop")
     a, b = [""] * first, [""] * second
-    for left, right in (*zip(batch_first, batch_second, strict=True),):
+    for left, right in zip(batch_first, batch_second, strict=True):
         a[left] = b[right] = next(letters)
     for axis in range(first):
         if not a[axis] and axis not in contract_first:

@@ -83,7 +83,10 @@ def agreement(
     given: Sequence[Any],
     direction: np.ndarray,
 ) -> tuple[int, float]:
-    """How far the lines are from ``jax.grad`` at random points."""
+    """How far the lines are from ``jax.grad``, and at how many random points that was seen.
+
+    Points at which a gradient of JAX is not finite are passed over.
+    """
     random = np.random.default_rng(0)
     with jax.enable_x64(True):
         leaves, structure = jax.tree.flatten(tuple(given))
@@ -98,15 +101,20 @@ def agreement(
             return jnp.sum(function(*structure.unflatten(mixed)) * direction)
 
         gradients = jax.jit(jax.grad(weighted))
-        largest = 0.0
+        points, largest = 0, 0.0
         for _ in range(POINTS):
             floats = [random.normal(size=arrays[n].shape) for n in moving]
-            by_jax = gradients([jnp.asarray(array) for array in floats])
+            by_jax = [*map(np.asarray, gradients([jnp.asarray(array) for array in floats]))]
+            if not all(np.all(np.isfinite(other)) for other in by_jax):
+                continue
+            points += 1
             at = dict(zip(names, arrays, strict=True))
             at |= {names[n]: array for n, array in zip(moving, floats, strict=True)}
-            own = found.gradients(at, direction)
+            with np.errstate(all="ignore"):
+                own = found.gradients(at, direction)
             for n, other in zip(moving, by_jax, strict=True):
+                # What is no number is as far off as can be.
+                apart = np.nan_to_num(np.abs(own[names[n]] - other), nan=np.inf)
                 scale = max(1.0, float(np.max(np.abs(other), initial=0.0)))
-                apart = np.max(np.abs(own[names[n]] - np.asarray(other)), initial=0.0)
-                largest = max(largest, float(apart) / scale)
-    return POINTS, largest
+                largest = max(largest, float(np.max(apart, initial=0.0)) / scale)
+    return points, largest
