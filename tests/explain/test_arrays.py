@@ -122,7 +122,7 @@ def test_points_without_a_gradient_are_passed_over() -> None:
     made = graph(function, np.ones(1))
     points, difference = agreement(formulas_of(made), made, function, (np.ones(1),), np.ones(1))
     assert 0 < points < 20
-    assert difference == 0
+    assert difference < 1e-14
 
 
 def test_a_wrong_line_is_seen() -> None:
