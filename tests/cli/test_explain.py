@@ -86,6 +86,16 @@ def test_rates_epoch_by_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     assert "manual follows what somebody does" in refused(capsys, "schedule", "manual")
 
 
+def test_a_training_as_a_landscape(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("training", "mlp = { hidden = [2] }", "--steps", "3")
+    data = json.loads(said(capsys, *small, "--data", "moons = { samples = 20 }", "--json"))
+    assert len(data["values"]) == len(data["coordinates"]) == 4
+    assert data["values"][-1] < data["values"][0]
+    refusal = refused(capsys, *small, "--optimizer", "gradient_descent = { learning_rate = 1e300 }")
+    assert "gradient_descent diverged; a lower learning rate may hold it" in refusal
+    assert "--data: there is no 'mons'" in refused(capsys, *small, "--data", "mons")
+
+
 def test_a_race_as_a_moving_picture(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("cairosvg", reason="the optional drawing library is not installed")
     path = tmp_path / "race.gif"

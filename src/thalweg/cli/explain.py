@@ -435,6 +435,34 @@ def landscape(where: str, **own: Any) -> Explanation:
     return of_landscape(where, **own)
 
 
+@_explaining("training")
+@click.argument("network")
+@click.option("--data", metavar="DATA", default="moons", show_default=True)
+@click.option(
+    "--optimizer", metavar="OPTIMIZER", default="adam = { learning_rate = 0.03 }", show_default=True
+)
+@click.option("--steps", type=click.IntRange(2, 100_000), default=300, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def training(network: str, **own: Any) -> Explanation:
+    """The loss of a network as a landscape.
+
+    A small network is trained with all rows in every step; the page has the plane in which its way
+    spreads most, what it answers from each place, random directions, the line to the solution of
+    another seed, and the curvature.
+
+    \b
+    Example:
+      thalweg explain training "mlp = { hidden = [4], activation = 'tanh' }" --html way.html
+
+    \b
+    JSON: title, values, explained, coordinates, distances,
+      curvature [{step, slope, sharpness, eigenvalues}].
+    """
+    from thalweg.explain import of_training_run
+
+    return of_training_run(network, **own)
+
+
 @_explaining("viterbi")
 @click.argument("file", type=_FILE, required=False)
 @click.option("--width", type=int, default=2, show_default=True, help="Of the beam beside it.")

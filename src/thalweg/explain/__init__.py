@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from thalweg.explain.derivations import DERIVATIONS, derivation
     from thalweg.explain.explanation import Explanation
     from thalweg.explain.functions import activation, softmax_cross_entropy
-    from thalweg.explain.landscapes import landscape, of_landscape, of_training
+    from thalweg.explain.landscapes import landscape, of_landscape, of_training, of_training_run
     from thalweg.explain.moments import normalization
     from thalweg.explain.networks import layer, network
     from thalweg.explain.pages import backpropagation
@@ -84,6 +84,7 @@ __all__ = [
     "of_scores",
     "of_tensor",
     "of_training",
+    "of_training_run",
     "pooling",
     "recursive",
     "schedule",
@@ -119,6 +120,7 @@ _WHERE = {
     "of_scores": "asked",
     "of_tensor": "asked",
     "of_training": "landscapes",
+    "of_training_run": "landscapes",
     "pooling": "shapes",
     "recursive": "sequences.recursion",
     "schedule": "rates",

@@ -7,10 +7,10 @@ slices.py     losses of many parameters along lines and over planes
 training.py   the way of a network, its slices and its curvature
 pages.py      pages about races; asked.py: pages asked for in words, and which studies there are
 claims.py     studies of what lecture notes say of momentum, second order and acceleration
-hard.py       studies of what makes descent hard
+hard.py       studies of what makes descent hard; surrogates.py: of losses that are not what counts
 """
 
-from thalweg.explain.landscapes.asked import STUDIES, of_landscape
+from thalweg.explain.landscapes.asked import STUDIES, of_landscape, of_training_run
 from thalweg.explain.landscapes.critical import critical_points
 from thalweg.explain.landscapes.functions import LANDSCAPES, Landscape, landscape_of
 from thalweg.explain.landscapes.pages import landscape
@@ -27,5 +27,6 @@ __all__ = [
     "landscape_of",
     "of_landscape",
     "of_training",
+    "of_training_run",
     "race",
 ]

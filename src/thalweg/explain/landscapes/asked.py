@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
+from thalweg.engine.plan import resolve
 from thalweg.explain.asked import apart, numbers
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import assignments
 from thalweg.explain.landscapes.functions import LANDSCAPES, landscape_of
 from thalweg.explain.landscapes.pages import landscape
+from thalweg.explain.landscapes.training import of_training
 from thalweg.report import parts
+from thalweg.spec.experiment import Recipe
 from thalweg.spec.text import part_from
 
-__all__ = ["STUDIES", "of_landscape"]
+__all__ = ["STUDIES", "of_landscape", "of_training_run"]
 
 #: Pages with runs of their own, by name: what each is about, and where it is made.
 STUDIES: Mapping[str, tuple[str, str]] = {
@@ -66,6 +69,25 @@ def of_landscape(
         begun = numbers(start, "--start")
     clipping = part_from(clip, "clipping", "--clip") if clip.strip() else None
     return landscape(ground, chosen, begun, steps, clip=clipping)
+
+
+def of_training_run(network: str, data: str, optimizer: str, steps: int, seed: int) -> Explanation:
+    """The loss of a network as a landscape; see ``of_training``.
+
+    Args:
+        network, data, optimizer: as specs write them; the loss is that of the data.
+        steps: that are taken, with all rows in each.
+        seed: of the parameters at first.
+
+    Raises:
+        SpecError: one of these is not what it should be, or the way diverged.
+    """
+    source = part_from(data, "data", "--data")
+    dataset = source.load()
+    chosen = part_from(network, "networks", "NETWORK")
+    rule = part_from(optimizer, "optimizers", "--optimizer")
+    filled = resolve(Recipe(data=source, network=chosen, optimizer=rule), dataset)
+    return of_training(filled.network, filled.loss, dataset, rule, steps, seed)
 
 
 def _listed() -> Explanation:
