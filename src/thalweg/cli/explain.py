@@ -452,7 +452,7 @@ def training(network: str, **own: Any) -> Explanation:
 
     \b
     Example:
-      thalweg explain training "mlp = { hidden = [4], activation = 'tanh' }" --html way.html
+      thalweg explain training "mlp = { hidden = [4] }" --html way.html
 
     \b
     JSON: title, values, explained, coordinates, distances,
