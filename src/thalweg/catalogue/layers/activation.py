@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 from jax import Array
 
 from thalweg.catalogue.activations import Activation, ReLU
 from thalweg.catalogue.context import Context, Variables
-from thalweg.part import choice, part
+from thalweg.part import choice, part, part_name
 
 __all__ = ["Activate"]
 
@@ -40,10 +41,12 @@ class Activate:
 
     def apply(self, variables: Variables, x: Array, context: Context) -> tuple[Array, Any]:
         function: Any = self.function
-        if _is_applied(function):
-            a = function.apply(variables.parameters, x, context)
-        else:
-            a = function(x)
+        # Its name is seen in profiles, and where computations are explained.
+        with jax.named_scope(part_name(type(function))):
+            if _is_applied(function):
+                a = function.apply(variables.parameters, x, context)
+            else:
+                a = function(x)
         return context.tap("a", a), {}
 
 
