@@ -192,3 +192,21 @@ def test_a_page_goes_forward_and_back_step_by_step() -> None:
     # What is not known yet is not shown.
     assert all(not node.lines for node in stepper.graph.nodes)
     assert not any("∂ =" in line for step in ahead for own in step.nodes.values() for line in own)
+
+
+def test_parts_within_a_part_do_not_begin_it_anew() -> None:
+    def function(w: Any) -> Any:
+        with jax.named_scope("outer"):
+            w = w * 2
+            with jax.named_scope("inner"):
+                w = jnp.sin(w)
+            w = w + 1
+        return jnp.cos(w)
+
+    made = graph(function, 0.5)
+    assert [value.groups for value in made.values[1:]] == [
+        ("outer",),
+        ("outer", "inner"),
+        ("outer",),
+        (),
+    ]

@@ -16,8 +16,6 @@ PLUMBING = frozenset(
     {
         "broadcast_in_dim",
         "convert_element_type",
-        "copy",
-        "copy_p",
         "expand_dims",
         "reshape",
         "squeeze",

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 import jax
@@ -185,10 +186,16 @@ class _Tracer:
             **dict(zip(jaxpr.constvars, constants, strict=True)),
             **dict(zip(jaxpr.invars, given, strict=True)),
         }
-        scope, instance = "", groups
+        scope: list[str] = []
+        instance = groups
         for operation in jaxpr.eqns:
-            if (own := str(operation.source_info.name_stack)) != scope:
-                scope, instance = own, self.part(groups, *own.split("/")) if own else groups
+            own = [name for name in str(operation.source_info.name_stack).split("/") if name]
+            if own != scope:
+                # What is around both goes on; inner parts begin anew.
+                same = (one == other for one, other in zip(own, scope, strict=False))
+                shared = sum(takewhile(bool, same))
+                outer = instance[: len(groups) + shared]
+                scope, instance = own, self.part(outer, *own[shared:])
             operands = [_read(held, atom) for atom in operation.invars]
             made = self.step(operation, operands, instance)
             held.update(zip(operation.outvars, made, strict=True))
@@ -218,7 +225,7 @@ class _Tracer:
             part = settings.get("name", "")
             within = groups if part.startswith("_") else self.part(groups, part)
             return self.run(inner, constants, operands, within)
-        if name == "optimization_barrier":
+        if name in ("copy", "copy_p", "optimization_barrier"):
             return operands
         if name in CUSTOM and _name_in(settings[CUSTOM[name]]) in OPENED:
             inner, constants = _opened(settings[CUSTOM[name]])

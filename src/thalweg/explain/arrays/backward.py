@@ -99,7 +99,7 @@ class Return:
                 return terms.permuted(gradient, back.tolist()), ""
             case "reshape" | "expand_dims" | "squeeze":
                 return terms.reshaped(gradient, a.shape), ""
-            case "convert_element_type" | "copy":
+            case "convert_element_type":
                 return gradient, ""
         slope = self._slope()
         if slope is not None:

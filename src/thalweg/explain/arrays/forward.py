@@ -82,7 +82,7 @@ def made(value: Value, given: list[Term]) -> Term:
             return terms.permuted(given[0], settings["permutation"])
         case "reshape" | "expand_dims" | "squeeze":
             return terms.reshaped(given[0], shape)
-        case "convert_element_type" | "copy" | "stop_gradient":
+        case "convert_element_type" | "stop_gradient":
             return given[0]
     if value.label.startswith("["):
         return terms.entries(given[0], value.label, shape, _carried_out(value))
@@ -99,7 +99,6 @@ _COMPARISONS = ("eq", "ge", "gt", "le", "lt", "ne")
 _SHAPING = (
     "broadcast_in_dim",
     "convert_element_type",
-    "copy",
     "expand_dims",
     "reshape",
     "squeeze",
