@@ -81,6 +81,8 @@ def test_scores_by_a_network() -> None:
         ({"queries": Q[:2], "memory": M, "causal": True}, "causal attention is of a sequence"),
         ({"queries": Q, "memory": [[1.0]]}, "DotAttention needs queries as wide as the memory"),
         ({"scores": HeadsAttention(heads=1)}, "several heads are several attentions"),
+        ({"queries": [[50.0]], "memory": [[20.0]]}, "scores beyond 700 have no exponential"),
+        ({"queries": [[1e200]], "memory": [[1e200]]}, "scores beyond 700 have no exponential"),
     ],
 )
 def test_what_cannot_be(given: dict[str, Any], said: str) -> None:

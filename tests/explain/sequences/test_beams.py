@@ -12,6 +12,7 @@ import pytest
 from thalweg.errors import SpecError
 from thalweg.explain.sequences.beams import beam, beam_of
 from thalweg.explain.sequences.files import Tree, read_tree, tree_of
+from thalweg.explain.sequences.trellis import viterbi
 from thalweg.report import parts
 
 
@@ -186,6 +187,9 @@ def test_a_tree_too_large_for_all_sequences() -> None:
         ('[tree]\n"the" = 0.0', "'the' must be a probability above 0, got 0"),
         ('[tree]\n"" = 0.5', "a sequence has at least one word"),
         ('[tree]\n"(end) a" = 0.5', "nothing can follow (end)"),
+        ('[tree]\n"(start)" = 0.5', "(start) stands for what is before the first word"),
+        ('[tree]\n"a>b" = 0.5', "words must be without '>', got 'a>b'"),
+        ('[tree]\n"a" = -inf', "every sequence of the tree has probability 0"),
         ("[tree]", "a tree needs at least one word"),
         ("x = 1", "it must have one table, [tree]"),
     ],
@@ -198,6 +202,8 @@ def test_files_that_are_wrong_get_one_sentence(tmp_path: Path, text: str, said: 
     assert said in str(caught.value)
 
 
-def test_widths_below_one() -> None:
-    with pytest.raises(SpecError, match=r"needs 1 to 100,000 beams, got 0"):
-        beam(width=0)
+@pytest.mark.parametrize("width", [0, 51])
+def test_widths_that_cannot_be_shown(width: int) -> None:
+    for explained in (beam, viterbi):
+        with pytest.raises(SpecError, match=f"shown with 1 to 50 beams, got {width}"):
+            explained(width=width)

@@ -79,7 +79,8 @@ def test_the_page() -> None:
     text = recursive().text(80)
     assert all(len(line) <= 80 for line in text.splitlines())
     said = text.replace("\n", " ")
-    assert "it is 2 steps, where a recurrent network takes 4; a balanced tree takes 2" in said
+    assert "up to the root it takes 2 compositions; a chain of the same words, which" in said
+    assert "makes, takes 3, a balanced tree 2." in said
     assert "compose: sat with" in text
 
 
@@ -89,6 +90,14 @@ def test_other_compositions(composition: Any) -> None:
     assert data["largest_difference"] < 1e-12
     # A word that comes twice has one vector.
     assert data["inputs"]["a·1"] == data["inputs"]["a·3"]
+
+
+@pytest.mark.parametrize("text", ["(θ v)", "(o L)", "(a (a a·1))"])
+def test_words_that_are_names_of_values_keep_apart(text: str) -> None:
+    data = recursive(text).data
+    names = [each["name"] for each in data["values"]]
+    assert len(set(names)) == len(names)
+    assert len(data["inputs"]) == 2 + len(text.split())
 
 
 @pytest.mark.parametrize(

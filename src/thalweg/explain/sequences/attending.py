@@ -24,6 +24,8 @@ __all__ = ["attention"]
 
 #: Words and features that are shown.
 MOST_WORDS, MOST_FEATURES = 10, 8
+#: Larger scores have no exponential in double precision.
+LARGEST_SCORE = 700.0
 _MEMORY = ("the", "black", "cat", "sleeps")
 _QUERIES = ("le", "chat", "noir", "dort")
 # Made up, so that words that mean the same point in the same direction: (function, colour, animal).
@@ -61,7 +63,7 @@ def attention(
         seed: of parameters, where the attention has some.
 
     Raises:
-        SpecError: the arrays do not fit each other, or are too large to be shown.
+        SpecError: the arrays do not fit each other, or they or their scores are too large.
     """
     if (queries is None) != (memory is None):
         raise SpecError("give both queries and memory, or neither")
@@ -119,6 +121,11 @@ def _explained(
         return chosen.read(parameters, weights, memory[None], keys)[0], scores[0], weights[0]
 
     found, scores, weights = map(np.asarray, context(jnp.asarray(q), jnp.asarray(m)))
+    if not np.abs(scores).max() <= LARGEST_SCORE:
+        raise SpecError(
+            f"scores beyond {LARGEST_SCORE:g} have no exponential that can be shown; give shorter "
+            "vectors"
+        )
     # By hand, from the scores on: in NumPy, term by term.
     shown = scores if allowed is None else np.where(np.asarray(allowed), scores, -np.inf)
     powers = np.exp(shown - shown.max(1, keepdims=True))
@@ -195,7 +202,8 @@ def _weights(
         powers = np.exp(scores[t])
         cells.append((row, "score", *(_number(own) for own in scores[t]), ""))
         cells.append(("", "exp", *(_number(own) for own in powers), _number(powers.sum())))
-        cells.append(("", "weight", *(fixed(own, 3) for own in weights[t]), "1"))
+        shares = (*weights[t], weights[t].sum())
+        cells.append(("", "weight", *(fixed(float(own), 3) for own in shares)))
     yield parts.Table(
         ("query", "", *columns, "sum"),
         tuple(cells),

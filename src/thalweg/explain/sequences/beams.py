@@ -18,10 +18,10 @@ from jax.tree_util import Partial
 from thalweg.catalogue.decoders import Model
 from thalweg.errors import SpecError
 from thalweg.explain.explanation import Explanation
-from thalweg.explain.sequences.files import END, Tree, read_tree
+from thalweg.explain.sequences.files import END, START, Tree, read_tree
 from thalweg.explain.sequences.searches import (
-    MOST_SEQUENCES,
     Found,
+    check_width,
     compared,
     cost_of_exhaustive,
     large,
@@ -37,7 +37,6 @@ __all__ = ["Pruned", "beam", "beam_of", "model_of", "pruned"]
 
 # Nodes of trees that are drawn.
 DRAWN = 60
-_START = "(start)"
 
 _LISTING = """\
 1  one beam, without words, its total 0
@@ -108,15 +107,14 @@ def beam(path: Path | None = None, width: int = 2) -> Explanation:
         width: beams of the search that is shown step by step.
 
     Raises:
-        SpecError: the file is not what it should be, or the width below 1.
+        SpecError: the file is not what it should be, or there are no or too many beams.
     """
     return beam_of(read_tree(path), width)
 
 
 def beam_of(tree: Tree, width: int = 2) -> Explanation:
     """The same for a tree that is at hand."""
-    if not 1 <= width <= MOST_SEQUENCES:
-        raise SpecError(f"a beam search needs 1 to {MOST_SEQUENCES:,} beams, got {width}")
+    check_width(width)
     count = len(tree.edges)
     tree = _ended(tree)
     model, words = model_of(tree)
@@ -127,6 +125,8 @@ def beam_of(tree: Tree, width: int = 2) -> Explanation:
     if "exhaustive" not in by_name:
         found.append(_of_leaves(tree, words))
     best = found[-1]
+    if not best.sequences:
+        raise SpecError("every sequence of the tree has probability 0")
     shown = by_name[f"beam, B = {width}"]
     likeliest = _said(best.sequences[0], words)
     lost = {each.name: pruned(tree, each, words, likeliest) for each in found}
@@ -297,7 +297,7 @@ def _data(found: Found, words: Sequence[str], lost: Pruned | None) -> dict[str, 
 
 
 def _node(path: _Words) -> str:
-    return " ".join(path).replace(">", "›") or _START
+    return " ".join(path) or START
 
 
 def _way(path: _Words) -> str:
@@ -313,7 +313,7 @@ def _stepper(
     lost: Pruned | None,
 ) -> parts.Stepper:
     """The tree, and how one search goes through it."""
-    nodes = [parts.GraphNode(_START, _START, kind="input")]
+    nodes = [parts.GraphNode(START, START, kind="input")]
     nodes += [
         parts.GraphNode(_node(path), path[-1], kind="operation" if tree.after(path) else "output")
         for path in tree.edges
@@ -323,7 +323,7 @@ def _stepper(
         for path, edge in tree.edges.items()
     )
     prefixes = [likeliest[: place + 1] for place in range(len(likeliest))]
-    highlighted = (_START, *map(_node, prefixes), *map(_way, prefixes))
+    highlighted = (START, *map(_node, prefixes), *map(_way, prefixes))
     panel = parts.GraphPanel("", tuple(nodes), edges, highlighted)
     caption = (
         "Edges have the log-probability of a word after those above it, boxes that of all words "

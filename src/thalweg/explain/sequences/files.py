@@ -17,10 +17,12 @@ import numpy as np
 
 from thalweg.errors import SpecError
 
-__all__ = ["END", "Chain", "Tree", "read_chain", "read_tree", "tree_of"]
+__all__ = ["END", "START", "Chain", "Tree", "read_chain", "read_tree", "tree_of"]
 
 #: The word that ends sequences; of probability 1 where a tree says nothing of it.
 END = "(end)"
+#: What stands before the first word where a tree is drawn.
+START = "(start)"
 # Numbers as printed, with a few digits, sum to 1 or so.
 TOLERANCE = 0.01
 #: Larger ones would fill pages.
@@ -177,6 +179,10 @@ def tree_of(edges: Mapping[str, float], name: str = "tree") -> Tree:
             raise SpecError(f"{name}: {text!r} must be a probability above 0, got {own:g}")
         if END in text.split()[:-1]:
             raise SpecError(f"{name}: nothing can follow {END}, as in {text!r}")
+        if START in text.split():
+            raise SpecError(f"{name}: {START} stands for what is before the first word")
+        if ">" in text:
+            raise SpecError(f"{name}: words must be without '>', got {text!r}")
         found[tuple(text.split())] = float(own if logs else np.log(own))
     if not found:
         raise SpecError(f"{name}: a tree needs at least one word")

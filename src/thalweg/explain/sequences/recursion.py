@@ -6,6 +6,7 @@ What runs is a composition of the catalogue, with the same weights at every node
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -27,7 +28,7 @@ from thalweg.explain.tracing import graph as traced
 from thalweg.explain.words import amount
 from thalweg.part import part_name
 from thalweg.report import parts
-from thalweg.report.words import short
+from thalweg.report.words import count, short
 
 __all__ = ["recursive"]
 
@@ -105,8 +106,14 @@ def _depth(node: Node) -> int:
 
 
 def _names(words: list[str]) -> list[str]:
-    """Words, those that come twice with their places."""
-    return [w if words.count(w) == 1 else f"{w}·{n}" for n, w in enumerate(words, 1)]
+    """Words; with their places where one comes twice, or is what a value is called already."""
+    taken = {"θ", "v", "o", "L"}
+    names = [
+        w if words.count(w) == 1 and w not in taken else f"{w}·{n}" for n, w in enumerate(words, 1)
+    ]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{w}·{n}" for n, w in enumerate(words, 1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,19 +175,19 @@ def _explained(
         for own, slope in zip(back.of_inputs().values(), slopes, strict=True)
     )
     scope = part_name(composition)
-    deep, count = _depth(root), len(words)
+    deep = _depth(root)
     page = parts.Page(
-        f"A recursive network over {count} words",
+        f"A recursive network over {len(words)} words",
         (
             parts.Section(
                 "The tree",
                 (
                     parts.Paragraph(
-                        f"Every word becomes a state by the same leaf, every two states one by "
-                        "the same composition. From the root to the farthest word it is "
-                        f"{deep} steps, "
-                        f"where a recurrent network takes {count}; a balanced tree takes "
-                        f"{int(np.ceil(np.log2(count)))}."
+                        "Every word becomes a state by the same leaf, every two states one by "
+                        "the same composition. From the farthest word up to the root it takes "
+                        f"{count(deep, 'composition')}; a chain of the same words, which is what a "
+                        f"recurrent network makes, takes {len(words) - 1}, a balanced tree "
+                        f"{math.ceil(math.log2(len(words)))}."
                     ),
                     drawn(shown, back, "The tree", ("θ", "v")),
                 ),

@@ -14,12 +14,14 @@ import numpy as np
 from thalweg.catalogue.decoders import Beam, Decoder, Exhaustive, Greedy, Model, decode, search_of
 from thalweg.catalogue.decoders.decoder import opened
 from thalweg.catalogue.decoders.telling import Search
+from thalweg.errors import SpecError
 from thalweg.report import parts
 from thalweg.report.words import fixed, short
 
 __all__ = [
     "Cost",
     "Found",
+    "check_width",
     "compared",
     "cost_of_beam",
     "cost_of_exhaustive",
@@ -35,6 +37,8 @@ __all__ = [
 
 #: Sequences that are all scored.
 MOST_SEQUENCES = 100_000
+#: Beams of a search that is shown: a page has a row for each.
+MOST_BEAMS = 50
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,16 @@ def cost_of_beam(words: int, steps: int, width: int, seen: bool = False) -> Cost
     live = [min(width, words**step) for step in range(1, steps)]
     products = words * seen + sum(beams * words * (1 + seen) for beams in live)
     return Cost(products, width * words + width * steps)
+
+
+def check_width(width: int) -> None:
+    """Refuse a beam search that cannot be shown.
+
+    Raises:
+        SpecError: it has no beams, or too many.
+    """
+    if not 1 <= width <= MOST_BEAMS:
+        raise SpecError(f"a beam search is shown with 1 to {MOST_BEAMS} beams, got {width}")
 
 
 def searches(

@@ -25,6 +25,7 @@ from thalweg.explain.sequences.files import Chain, read_chain
 from thalweg.explain.sequences.searches import (
     MOST_SEQUENCES,
     Found,
+    check_width,
     compared,
     cost_of_viterbi,
     large,
@@ -103,8 +104,9 @@ def viterbi(path: Path | None = None, width: int = 2) -> Explanation:
         width: of the beam search beside it.
 
     Raises:
-        SpecError: the file is not what it should be.
+        SpecError: the file is not what it should be, or there are no or too many beams.
     """
+    check_width(width)
     return _explained(read_chain(path), width)
 
 
