@@ -8,10 +8,11 @@ from thalweg.explain.graphs import Graph, Value
 from thalweg.explain.operations import constant_word, said
 from thalweg.report.words import short
 
-__all__ = ["amount", "made_of", "shape"]
+__all__ = ["amount", "made_of", "shape", "subscript"]
 
 #: Entries of arrays that are written out.
 SHOWN = 6
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def amount(array: np.ndarray) -> str:
@@ -33,6 +34,11 @@ def _entry(entry: np.ndarray) -> str:
 def shape(array: np.ndarray) -> str:
     """The shape of an array: ``3 × 4``."""
     return " × ".join(map(str, array.shape)) or "a number"
+
+
+def subscript(number: int) -> str:
+    """A number as it stands below a letter: ``₁₂``."""
+    return str(number).translate(_SUBSCRIPTS)
 
 
 def made_of(graph: Graph, value: Value) -> str:

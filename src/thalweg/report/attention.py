@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.report.parts import Figure, HeatCell, HeatPanel, Section
 
-__all__ = ["AttentionMatrix", "attention"]
+__all__ = ["AttentionMatrix", "attention", "attention_panel"]
 
 
 class AttentionMatrix(Protocol):
@@ -25,6 +25,18 @@ class AttentionMatrix(Protocol):
     def weights(self) -> np.ndarray: ...
 
 
+def attention_panel(matrix: AttentionMatrix) -> HeatPanel:
+    """One sequence, the more attention the stronger its colour."""
+    cells = tuple(
+        tuple(HeatCell(round(float(share), 3), strength=float(share)) for share in row)
+        for row in matrix.weights
+    )
+    return HeatPanel(matrix.title, matrix.rows, matrix.columns, cells, keys=_KEYS)
+
+
+_KEYS = (("all of its attention", 1.0), ("none", 0.0))
+
+
 def attention(matrices: Sequence[AttentionMatrix]) -> Section | None:
     """One panel for each sequence.
 
@@ -38,17 +50,5 @@ def attention(matrices: Sequence[AttentionMatrix]) -> Section | None:
         "sequences that the first run was not trained on where there are such. The mean over "
         "heads, where a layer has several."
     )
-    panels = tuple(
-        HeatPanel(
-            matrix.title,
-            matrix.rows,
-            matrix.columns,
-            tuple(
-                tuple(HeatCell(round(float(share), 2), strength=float(share)) for share in row)
-                for row in matrix.weights
-            ),
-            value_label="share of attention",
-        )
-        for matrix in matrices
-    )
+    panels = tuple(map(attention_panel, matrices))
     return Section("Attention", (Figure("Attention", caption, panels, columns=2),), folded=True)

@@ -57,7 +57,9 @@ def test_the_example() -> None:
     panel = picture.panels[0]
     assert isinstance(panel, parts.HeatPanel)
     assert panel.cells[1][2] is not None
-    assert panel.cells[1][2].strength == pytest.approx(explanation.data["weights"][1][2])
+    weight = explanation.data["weights"][1][2]
+    assert panel.cells[1][2].strength == pytest.approx(weight)
+    assert panel.cells[1][2].value == pytest.approx(weight, abs=5e-4)
 
 
 def test_scores_by_a_network() -> None:

@@ -83,12 +83,24 @@ def test_the_page() -> None:
     explanation = beam()
     text = explanation.text(80)
     assert all(len(line) <= 80 for line in text.splitlines())
-    assert "A wider beam is not always better: with B = 2" in text.replace("\n", " ")
-    assert "what follows 'the red' is" in text
+    said = text.replace("\n", " ")
+    assert "A wider beam is not always better: with B = 2" in said
+    assert "what follows 'the red' is not what follows 'a red'" in said
     assert "N^T = 729" in text
     assert "1 distinct of 2 sequences" in text
     assert explanation.data["literal_beam"]["distinct"] == 1
     assert "A wider beam is not" not in beam_of(tree_of({"a": 0.5, "b": 0.4})).text()
+
+
+def test_drawn_are_the_searches_that_prune() -> None:
+    (figure,) = (
+        part
+        for section in beam(width=5).page.sections
+        for part in section.parts
+        if isinstance(part, parts.Figure)
+    )
+    names = [panel.title for panel in figure.panels if isinstance(panel, parts.LatticePanel)]
+    assert names == ["greedy", *(f"beam, B = {width}" for width in (2, 3, 4, 5))]
 
 
 def test_the_drawing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from thalweg.explain.explanation import Explanation
 from thalweg.explain.words import amount
 from thalweg.part import part_name
 from thalweg.report import parts
-from thalweg.report.attention import attention as pictured
+from thalweg.report.attention import attention_panel
 from thalweg.report.words import fixed, short
 
 __all__ = ["attention"]
@@ -225,13 +225,10 @@ def _in_brackets(value: float) -> str:
     return f"({said})" if said.startswith("−") else said
 
 
-def _picture(rows: Sequence[str], columns: Sequence[str], weights: np.ndarray) -> parts.Section:
-    section = pictured([_Matrix("rows look at columns", tuple(rows), tuple(columns), weights)])
-    assert section is not None
-    figure = section.parts[0]
-    assert isinstance(figure, parts.Figure)
+def _picture(rows: tuple[str, ...], columns: tuple[str, ...], weights: np.ndarray) -> parts.Section:
+    panel = attention_panel(_Matrix("", rows, columns, weights))
     caption = "How much of its attention each word of a row gives to those of the columns."
-    return parts.Section("As a picture", (replace(figure, caption=caption),))
+    return parts.Section("As a picture", (parts.Figure("Attention", caption, (panel,)),))
 
 
 def _contexts(
@@ -271,9 +268,9 @@ def _slopes(
         (column, *(_rounded(own) for own in slopes[t, j])) for j, column in enumerate(columns)
     )
     yield parts.Table(
-        (f"weight, of {rows[t]!r}", *(f"by {column}" for column in columns)),
+        (f"weight of {rows[t]!r} on", *(f"by {column}" for column in columns)),
         cells,
         "l" + "r" * len(columns),
-        "The slopes of the row that decides least: they add up to 0, and where one weight is "
-        "near 1 all are near 0, so that little is learned of sharp attention.",
+        "The slopes of the row that decides least. Those of a row add up to 0, and where one "
+        "weight is near 1 all are near 0, so that little is learned where attention is sharp.",
     )

@@ -141,7 +141,7 @@ def beam_of(tree: Tree, width: int = 2) -> Explanation:
             f"Step by step, B = {width}",
             (parts.Code(_LISTING), _step_table(tree, shown, words)),
         ),
-        parts.Section("All searches", (_lattices(found, words),), folded=True),
+        parts.Section("Searches that prune", (_lattices(found, words),), folded=True),
         parts.Section("What it costs", tuple(_costs(tree, len(words), steps))),
     ]
     data: dict[str, Any] = {
@@ -313,11 +313,8 @@ def _stepper(
     lost: Pruned | None,
 ) -> parts.Stepper:
     """The tree, and how one search goes through it."""
-    nodes = [parts.GraphNode(START, START, kind="input")]
-    nodes += [
-        parts.GraphNode(_node(path), path[-1], kind="operation" if tree.after(path) else "output")
-        for path in tree.edges
-    ]
+    nodes = [parts.GraphNode(START, START)]
+    nodes += [parts.GraphNode(_node(path), path[-1]) for path in tree.edges]
     edges = tuple(
         parts.GraphEdge(_node(path[:-1]), _node(path), fixed(edge, 2))
         for path, edge in tree.edges.items()
@@ -401,10 +398,11 @@ def _lattices(found: Sequence[Found], words: Sequence[str]) -> parts.Figure:
     panels = tuple(
         lattice(each.search, words, each.name)
         for each in found
-        if each.search is not None and each.name != "beam, B = 1"  # which is greedy
+        # A beam of one is greedy, and exhaustive search tries them all.
+        if each.search is not None and each.name not in ("beam, B = 1", "exhaustive")
     )
     caption = "What each search tried at every step, what it kept of it, and what it wrote."
-    return parts.Figure("All searches", caption, panels, columns=2)
+    return parts.Figure("Searches that prune", caption, panels, columns=2)
 
 
 def _costs(tree: Tree, words: int, steps: int) -> Iterator[parts.Part]:
@@ -418,9 +416,9 @@ def _costs(tree: Tree, words: int, steps: int) -> Iterator[parts.Part]:
     if clash is not None:
         one, other = clash
         yield parts.Paragraph(
-            "Viterbi's algorithm is not for this model: it keeps one best way to each last word, "
-            f"which is right where nothing else matters. Here what follows {' '.join(one)!r} is "
-            f"not what follows {' '.join(other)!r}."
+            "Viterbi's algorithm is not for this model: it keeps the best way to each last word, "
+            "which is enough where what follows depends on that word alone. Here what follows "
+            f"{' '.join(one)!r} is not what follows {' '.join(other)!r}."
         )
     yield large()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +14,12 @@ from jax.ad_checkpoint import checkpoint_name
 from thalweg.catalogue.cells.cell import Cell, StepContext
 from thalweg.catalogue.context import Context
 from thalweg.catalogue.layers.recurrence import as_is
+from thalweg.explain.words import subscript
 from thalweg.part import part_name
 
 __all__ = ["DESIGNS", "LETTERS", "UNITS", "Design", "Network", "at"]
 
 UNITS = 2
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +29,32 @@ class Design:
     Args:
         title: what it is.
         said: what to see in it.
-        loss: of a network and its arguments by name.
+        loss: of a network and its arguments: weights θ, those of a second network φ, those of
+            the output v, and the inputs.
         reads: whether every step has an input; the first alone where it is False.
+        fed: what a cell without a state of its own is given from the step before.
+        second: whether there is a second network.
     """
 
     title: str
     said: str
     loss: Callable[..., Any]
     reads: bool = True
+    fed: Literal["", "outputs", "targets"] = ""
+    second: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Cells with their sizes, and what the losses compare with."""
+    """A cell over some steps.
+
+    Args:
+        cell: of the catalogue, with ``UNITS`` units.
+        steps: how often it is applied.
+        targets: what the outputs are compared with [step].
+        truncation: after so many steps no gradient goes back further; never where None.
+        unravel: makes the parameters of the cell of a vector.
+    """
 
     cell: Cell
     steps: int
@@ -51,9 +64,11 @@ class Network:
 
     @property
     def scope(self) -> str:
+        """What steps of the cell are called in graphs."""
         return part_name(self.cell)
 
     def start(self) -> dict[str, Any]:
+        """States before the first step, all 0."""
         return {name: jnp.zeros(width) for name, width in self.cell.states(UNITS).items()}
 
     def step(
@@ -95,7 +110,7 @@ LETTERS = {"hidden": "h", "cell": "c", "output": "o"}
 
 def at(letter: str, t: int) -> str:
     """A letter with the number of a step below it."""
-    return f"{letter}{str(t).translate(_SUBSCRIPTS)}"
+    return f"{letter}{subscript(t)}"
 
 
 def _added(losses: Sequence[Any]) -> Any:
@@ -119,7 +134,7 @@ def _run(
             if n.truncation and place and place % n.truncation == 0:
                 state = jax.lax.stop_gradient(state)
             arrow = {"forward, ": "→", "backward, ": "←"}.get(prefix, "")
-            mark = f"{arrow}{str(t).translate(_SUBSCRIPTS)}"
+            mark = f"{arrow}{subscript(t)}"
             state = n.step(weights, [xs[t - 1]], state, mark)
         found.append(state)
     return found[::-1] if turned else found
@@ -142,7 +157,7 @@ def _generating(n: Network, θ: Any, v: Any, *xs: Any) -> Any:
     state, x, losses = n.start(), xs[0], []
     for t in range(1, n.steps + 1):
         with jax.named_scope(f"step {t}"):
-            state = n.step(θ, [x], state, str(t).translate(_SUBSCRIPTS))
+            state = n.step(θ, [x], state, subscript(t))
             x = n.output(v, [_first(state)], t)
             losses.append(n.cost(x, t))
     return _added(losses)
@@ -152,7 +167,7 @@ def _by_outputs(n: Network, θ: Any, *xs: Any) -> Any:
     state, losses = n.start(), []
     for t, x in enumerate(xs, 1):
         with jax.named_scope(f"step {t}"):
-            state = n.step(θ, [x], state, str(t).translate(_SUBSCRIPTS))
+            state = n.step(θ, [x], state, subscript(t))
             losses.append(n.cost(_first(state), t))
     return _added(losses)
 
@@ -161,8 +176,7 @@ def _taught(n: Network, θ: Any, *xs: Any) -> Any:
     losses, target = [], 0.0
     for t, x in enumerate(xs, 1):
         with jax.named_scope(f"step {t}"):
-            mark = str(t).translate(_SUBSCRIPTS)
-            state = n.step(θ, [x, target], n.start(), mark, Context("train"))
+            state = n.step(θ, [x, target], n.start(), subscript(t), Context("train"))
             losses.append(n.cost(_first(state), t))
             target = float(n.targets[t - 1])
     return _added(losses)
@@ -182,7 +196,7 @@ def _translating(n: Network, θ: Any, φ: Any, v: Any, *xs: Any) -> Any:
     state, x, losses = context, jnp.zeros(()), []
     for t in range(1, n.steps + 1):
         with jax.named_scope(f"decoder, step {t}"):
-            state = n.step(φ, [x], state, f"′{str(t).translate(_SUBSCRIPTS)}")
+            state = n.step(φ, [x], state, f"′{subscript(t)}")
             x = n.output(v, [_first(state)], t)
             losses.append(n.cost(x, t))
     return _added(losses)
@@ -211,22 +225,26 @@ DESIGNS = {
         "the output, and nothing else, goes to the next step",
         "What a step hands on is what it gives out, so the state is no richer than the output.",
         _by_outputs,
+        fed="outputs",
     ),
     "teacher-forcing": Design(
         "the target of a step goes to the next one",
         "While it is trained, every step is given the right output of the one before. No step "
         "waits for another, and no gradient crosses from one to the next.",
         _taught,
+        fed="targets",
     ),
     "bidirectional": Design(
         "a state from each direction (bidirectional)",
         "One row of states goes ahead in time, one goes back; an output sees all inputs.",
         _both_ways,
+        second=True,
     ),
     "encoder-decoder": Design(
         "the last state of one network starts another (encoder and decoder)",
         "All that the decoder knows of the inputs is in one state, through which all gradients of "
         "the encoder pass.",
         _translating,
+        second=True,
     ),
 }

@@ -33,6 +33,7 @@ from thalweg.explain.sequences.searches import (
     same,
     searches,
 )
+from thalweg.explain.words import subscript
 from thalweg.report import parts
 from thalweg.report.words import fixed, short
 
@@ -40,7 +41,6 @@ __all__ = ["Trellis", "model_of", "printed_code", "printed_recurrence", "trellis
 
 # Edges that are labelled, and nodes that are drawn.
 LABELLED, DRAWN = 40, 80
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 _LISTING = """\
 1  δ₁(j) = log start(j) + score₁(j)                     for every state j
@@ -204,7 +204,7 @@ def _best(chain: Chain, trellis: Trellis, brute: Found | None) -> Iterator[parts
 def _name(chain: Chain, time: int, state: int) -> str:
     # Names of nodes are without ">", as edges are a>b.
     plain = chain.states[state].replace("<", "‹").replace(">", "›")
-    return f"{plain}{str(time + 1).translate(_SUBSCRIPTS)}"
+    return f"{plain}{subscript(time + 1)}"
 
 
 def _group(chain: Chain, time: int) -> str:
@@ -222,12 +222,7 @@ def _stepper(chain: Chain, trellis: Trellis) -> parts.Stepper | None:
     if len(places) > DRAWN:
         return None
     nodes = tuple(
-        parts.GraphNode(
-            _name(chain, t, j),
-            _name(chain, t, j),
-            kind="input" if t == 0 else "output" if t == chain.steps - 1 else "operation",
-            groups=(_group(chain, t),),
-        )
+        parts.GraphNode(_name(chain, t, j), _name(chain, t, j), groups=(_group(chain, t),))
         for t, j in places
     )
     ways = [
@@ -268,7 +263,7 @@ def _forwards(chain: Chain, trellis: Trellis, time: int, state: int) -> parts.St
     total = fixed(trellis.delta[time, state], 3)
     score = _score(chain, time, state)
     if time == 0:
-        start = _signed(chain.log_start[state])
+        start = fixed(chain.log_start[state], 3)
         sum_ = f"{start}{score} = {total}" if score else start
         return parts.Step(f"Line 1: δ({name}) = {sum_}.", lines, active=(name,))
     before = int(trellis.pointers[time - 1, state])
@@ -298,10 +293,6 @@ def _backwards(chain: Chain, trellis: Trellis) -> Iterator[parts.Step]:
         yield parts.Step(text, {name: lines}, active=tuple(active))
 
 
-def _signed(number: float) -> str:
-    return fixed(number, 3)
-
-
 def _score(chain: Chain, time: int, state: int) -> str:
     """What is seen, as the last term of a sum."""
     return _term(chain.scores[time, state]) if chain.seen else ""
@@ -313,7 +304,7 @@ def _term(number: float) -> str:
 
 def _made(chain: Chain, trellis: Trellis, time: int, before: int, state: int) -> str:
     """The sum of the best path to a state and the move from there."""
-    return _signed(trellis.delta[time - 1, before]) + _term(chain.log_transitions[before, state])
+    return fixed(trellis.delta[time - 1, before], 3) + _term(chain.log_transitions[before, state])
 
 
 def _sums(chain: Chain, trellis: Trellis, time: int, state: int) -> list[tuple[int, float]]:

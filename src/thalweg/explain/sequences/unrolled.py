@@ -63,11 +63,11 @@ def unrolled(
         raise SpecError(f"there is no design {design!r}; there are {', '.join(DESIGNS)}")
     if not 1 <= steps <= MOST_STEPS:
         raise SpecError(f"steps must be from 1 to {MOST_STEPS}, got {steps}")
-    hands_outputs = design in ("outputs", "teacher-forcing")
-    if hands_outputs:
+    fed = DESIGNS[design].fed
+    if fed:
         if cell is not None:
             raise SpecError(f"design {design!r} has a cell of its own, JordanRNN; leave cell out")
-        cell = JordanRNN(fed="targets" if design == "teacher-forcing" else "outputs")
+        cell = JordanRNN(fed=fed)
     elif isinstance(cell, JordanRNN):
         raise SpecError("the cell JordanRNN hands on its outputs: design 'outputs'")
     if truncation is not None and design not in ("every-step", "last"):
@@ -83,14 +83,13 @@ def _explained(
 ) -> Explanation:
     chosen, numbers = DESIGNS[design], np.random.default_rng(seed)
     key = jax.random.key(seed, impl="rbg")
-    begun = cell.draw(key, 2 if design == "teacher-forcing" else 1, UNITS)
+    begun = cell.draw(key, 2 if chosen.fed == "targets" else 1, UNITS)
     flat, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf.astype(jnp.float64), begun))
     # Drawn anew: biases that start at 0 would show nothing.
     given: dict[str, Any] = {"θ": numbers.normal(size=flat.shape).round(2)}
-    two = design in ("bidirectional", "encoder-decoder")
-    if two:
+    if chosen.second:
         given["φ"] = numbers.normal(size=flat.shape).round(2)
-    if design not in ("outputs", "teacher-forcing"):
+    if not chosen.fed:
         width = UNITS * (2 if design == "bidirectional" else 1)
         given["v"] = numbers.normal(size=width + 1).round(2)
     for t in range(1, (steps if chosen.reads else 1) + 1):
@@ -123,7 +122,9 @@ def _explained(
             parts.Section("Folded", (_folded(network, design), parts.Paragraph(chosen.said))),
             parts.Section("Unfolded", (drawn(shown, back, "Unfolded", ("θ", "φ", "v")),)),
             parts.Section("What comes back to each step", tuple(_routes(shown, back, network))),
-            parts.Section("One set of weights", tuple(_shared(shown, back, unravel, two))),
+            parts.Section(
+                "One set of weights", tuple(_shared(shown, back, unravel, chosen.second))
+            ),
             parts.Section("Check", (_checks(off, layer),)),
         ),
         f"{UNITS} units that start at 0; weights and numbers of seed {seed}",
@@ -287,10 +288,10 @@ def _length(gradient: np.ndarray) -> str:
 
 
 def _shared(
-    graph: Graph, back: Backward, unravel: Callable[[Any], Any], two: bool
+    graph: Graph, back: Backward, unravel: Callable[[Any], Any], second: bool
 ) -> Iterator[parts.Part]:
     """What each step adds to the gradient of the weights."""
-    for letter in ("θ", "φ") if two else ("θ",):
+    for letter in ("θ", "φ") if second else ("θ",):
         terms = arrivals(graph, back, letter)
         by_step = sorted(terms.items(), key=lambda pair: graph.number_of(pair[0]))
         rows = []
@@ -307,12 +308,11 @@ def _shared(
 
 
 def entries(array: np.ndarray) -> str:
-    """A small array row by row."""
-    if array.ndim == 2 and array.size <= 8:
-        return "; ".join(" ".join(short(float(n), 3) for n in row) for row in array)
-    if array.size <= 8:
-        return " ".join(short(float(n), 3) for n in array.ravel())
-    return amount(array)
+    """A small array row by row, a large one by its size."""
+    if array.size > 8:
+        return amount(array)
+    rows = array if array.ndim == 2 else [array.ravel()]
+    return "; ".join(" ".join(short(float(n), 3) for n in row) for row in rows)
 
 
 def _by_layer(cell: Cell, design: str, given: dict[str, Any], network: Network) -> float | None:
