@@ -117,6 +117,30 @@ def test_a_picture() -> None:
     assert "\n".join(lines) == DRAWN
 
 
+LOOP = GraphPanel(
+    "",
+    (GraphNode("x", "x(t)", (), "input"), GraphNode("h", "+", ("h(t)",))),
+    (GraphEdge("x", "h"), GraphEdge("h", "h", "h(t−1)")),
+)
+
+
+def test_a_loop() -> None:
+    lines = graph_lines(LOOP)
+    assert lines is not None
+    assert (
+        "\n".join(lines[:8])
+        == """\
+╭──────╮
+│ x(t) │
+╰──┬───╯
+   ▼
+┌──────┐
+│  +   │◄┐ h(t−1)
+│ h(t) │─┘
+└──────┘"""
+    )
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_what_is_read_is_what_is_meant(seed: int) -> None:
     panel = by_chance(seed, largest=16)

@@ -174,6 +174,24 @@ def test_nothing_lies_upon_anything_else(seed: int, width: float) -> None:
     check(drawing, down=width > 1000)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("seed", range(0, 12, 3))
+def test_loops_lie_beside_their_nodes(seed: int, width: float) -> None:
+    panel = by_chance(seed)
+    loops = tuple(GraphEdge(node.name, node.name, f"of {node.name}") for node in panel.nodes[::2])
+    panel = replace(panel, edges=(*panel.edges, *loops))
+    drawing = draw_graph(panel, width, Theme("page"))
+    check(drawing, down=width > 1000)
+    found = seen(drawing)
+    said = {name for name, _ in found.labels}
+    for loop in loops:
+        assert loop.name in said
+        box, line = found.boxes[loop.source], dict(found.lines)[loop.name]
+        # Out of the box at its border, and nowhere in it.
+        assert not box.apart(Rectangle(*line[0], *line[0]), slack=-1)
+        assert all(box.apart(Rectangle(x, y, x, y), slack=1) for x, y in line)
+
+
 @pytest.mark.parametrize("seed", range(1, 16, 2))
 def test_frames_hold_the_nodes_of_their_group_and_no_others(seed: int) -> None:
     panel = by_chance(seed)
@@ -283,6 +301,8 @@ def test_graphs_that_are_none_are_refused() -> None:
         GraphPanel("", (one,), (), ("a>b",))
     with pytest.raises(ValueError, match="got 'a>b'"):
         GraphPanel("", (GraphNode("a>b", ""),), ())
+    with pytest.raises(ValueError, match="at most one loop; 'a' has more"):
+        GraphPanel("", (one,), (GraphEdge("a", "a"), GraphEdge("a", "a")))
 
 
 def test_empty_words_take_no_room_and_do_no_harm() -> None:

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from thalweg.report.graphs import SIGNS
 from thalweg.report.layout import Layout, Room, Run, Sketch, Spacing, lay_out
-from thalweg.report.parts import NODE_KINDS, GraphNode, GraphPanel, NodeKind
+from thalweg.report.parts import NODE_KINDS, GraphEdge, GraphNode, GraphPanel, NodeKind
 
 __all__ = ["graph_lines"]
 
@@ -58,14 +58,18 @@ def graph_lines(panel: GraphPanel) -> list[str] | None:
     """
     if not 0 < len(panel.nodes) <= MOST_NODES:
         return None
-    arrows = Counter(edge.target for edge in panel.edges)
-    blocks = {node.name: _block(node, arrows[node.name]) for node in panel.nodes}
+    edges = [edge for edge in panel.edges if not edge.loops]
+    loops = {edge.source: edge.label for edge in panel.edges if edge.loops}
+    arrows = Counter(edge.target for edge in edges)
+    blocks = {
+        node.name: _block(node, arrows[node.name], loops.get(node.name)) for node in panel.nodes
+    }
     labels = {
         number: textwrap.wrap(edge.label, WIDEST_LABEL)
-        for number, edge in enumerate(panel.edges)
+        for number, edge in enumerate(edges)
         if edge.label.strip()
     }
-    layout = lay_out(_sketch(panel, blocks, labels), SPACING)
+    layout = lay_out(_sketch(edges, blocks, labels), SPACING)
     channels = _channels(layout)
     if not all(channel.routed() for channel in channels.values()):
         return None
@@ -74,7 +78,7 @@ def graph_lines(panel: GraphPanel) -> list[str] | None:
         name: canvas.row(along - len(blocks[name].rows) / 2)
         for name, (_, along) in layout.nodes.items()
     }
-    for number, edge in enumerate(panel.edges):
+    for number, edge in enumerate(edges):
         source = blocks[edge.source]
         foot = tops[edge.source] + (1 if source.sign else len(source.rows))
         canvas.draw_way(layout.ways[number], foot)
@@ -84,7 +88,7 @@ def graph_lines(panel: GraphPanel) -> list[str] | None:
     for name, block in blocks.items():
         column = _column(layout.nodes[name][0])
         canvas.draw_block(block, tops[name], column)
-        if not block.sign and any(edge.source == name for edge in panel.edges):
+        if not block.sign and any(edge.source == name for edge in edges):
             canvas.write(tops[name] + len(block.rows) - 1, column, BORDERS[block.kind][-1])
     return [*canvas.lines(), *_keys(panel)]
 
@@ -100,10 +104,10 @@ class _Block:
     sign: bool
 
 
-def _block(node: GraphNode, arrows: int) -> _Block:
+def _block(node: GraphNode, arrows: int, loop: str | None) -> _Block:
     spread = 2 * max(arrows - 1, 0)
     values = [piece for line in node.lines for piece in textwrap.wrap(line, WIDEST)]
-    if node.kind == "operation" and node.label in SIGNS:
+    if node.kind == "operation" and node.label in SIGNS and loop is None:
         half = max(spread // 2, 1)
         sign = f"({node.label:^{2 * half - 1}})"
         below = [" " * (2 * half + 1)] * (len(values) - 1)
@@ -118,8 +122,11 @@ def _block(node: GraphNode, arrows: int) -> _Block:
         *(side + _centred(line, inner) + side for line in said),
         foot + line * inner + end,
     ]
+    if loop is not None:
+        rows[1] += f"◄┐ {loop}".rstrip()
+        rows[2] += "─┘"
     before = (inner + 1) // 2
-    return _Block(node.kind, tuple(rows), before, inner + 1 - before, False)
+    return _Block(node.kind, tuple(rows), before, max(map(_length, rows)) - 1 - before, False)
 
 
 def _length(line: str) -> int:
@@ -133,7 +140,7 @@ def _centred(line: str, width: int) -> str:
 
 
 def _sketch(
-    panel: GraphPanel, blocks: Mapping[str, _Block], labels: Mapping[int, Sequence[str]]
+    edges: Sequence[GraphEdge], blocks: Mapping[str, _Block], labels: Mapping[int, Sequence[str]]
 ) -> Sketch:
     """What everything takes, in columns and rows; groups are not drawn."""
     return Sketch(
@@ -141,7 +148,7 @@ def _sketch(
             name: Room(block.before, block.after, len(block.rows), math.inf)
             for name, block in blocks.items()
         },
-        edges=tuple((edge.source, edge.target) for edge in panel.edges),
+        edges=tuple((edge.source, edge.target) for edge in edges),
         labels={
             number: Room(0, 1 + max(map(_length, lines)), len(lines))
             for number, lines in labels.items()

@@ -29,6 +29,8 @@ WIDEST, WIDEST_LABEL = 190.0, 120.0
 SIDE, TOP = 9.0, 5.0
 RADIUS = 12.0
 STACK = 4.0
+# How far a loop goes beside its node, and half of how far apart its ends are.
+LOOP, APART = 22.0, 7.0
 BESIDE = 5.0
 # The colour of what stands out.
 LIT = "series-1"
@@ -42,7 +44,15 @@ SPACING = Spacing(across=20, lines=9, along=36, beside=14, slope=0.2, widest=70,
 
 @dataclass(frozen=True)
 class _Shape:
-    """How a node is drawn: its words, the size of its box, and whether that is round and a sign."""
+    """How a node is drawn.
+
+    Args:
+        node: which.
+        names, values: its words, line by line.
+        width, height: of its box.
+        sign: whether it is round, and a sign in it says all.
+        loop: what is said beside its loop, line by line; None where it has none.
+    """
 
     node: GraphNode
     names: tuple[str, ...]
@@ -50,6 +60,7 @@ class _Shape:
     width: float
     height: float
     sign: bool = False
+    loop: tuple[str, ...] | None = None
 
     def half(self, horizontal: bool) -> float:
         """Half of the width, or of the height."""
@@ -84,8 +95,10 @@ def draw_graph(
     picture = _Picture(layout, shapes, down, (width - across) / 2, top + 1, theme)
     lit = frozenset(panel.highlighted)
     body = [heading, *map(picture.frame, layout.boxes)]
-    for number, (edge, most) in enumerate(zip(panel.edges, room.edges, strict=True)):
+    edges = [both for both in zip(panel.edges, room.edges, strict=True) if not both[0].loops]
+    for number, (edge, most) in enumerate(edges):
         body.append(picture.edge(number, edge, len(edge_lines(most.label)), edge.name in lit))
+    body += [picture.loop(edge, edge.name in lit) for edge in panel.edges if edge.loops]
     body += [picture.node(node, node.name in lit) for node in panel.nodes]
     keys, below = _keys(panel, top + along + 18, width, theme)
     return Drawing(width, top + along + 4 + below, "".join([*body, keys]))
@@ -125,13 +138,14 @@ def _laid_out(panel: GraphPanel, down: bool) -> Layout:
     paths = {node.name: node.groups for node in panel.nodes if node.groups}
     # In the order of the nodes, as an order by chance would make another picture every time.
     names = dict.fromkeys(p[:depth] for p in paths.values() for depth in range(1, len(p) + 1))
+    edges = [edge for edge in panel.edges if not edge.loops]
     sketch = Sketch(
         nodes={name: _room(shape, down) for name, shape in _shapes(panel, down).items()},
-        edges=tuple((edge.source, edge.target) for edge in panel.edges),
+        edges=tuple((edge.source, edge.target) for edge in edges),
         groups=paths,
         labels={
             number: _label_room(edge_lines(edge.label), down)
-            for number, edge in enumerate(panel.edges)
+            for number, edge in enumerate(edges)
             if edge_lines(edge.label)
         },
         titles={path: _title_room(path, down) for path in names},
@@ -142,14 +156,18 @@ def _laid_out(panel: GraphPanel, down: bool) -> Layout:
 
 def _shapes(panel: GraphPanel, down: bool) -> dict[str, _Shape]:
     """How every node is drawn, each with room for the arrows that end at it."""
-    arrows = Counter(edge.target for edge in panel.edges)
-    return {node.name: _shape(node, arrows[node.name], down) for node in panel.nodes}
+    arrows = Counter(edge.target for edge in panel.edges if not edge.loops)
+    loops = {edge.source: edge_lines(edge.label) for edge in panel.edges if edge.loops}
+    return {
+        node.name: _shape(node, arrows[node.name], loops.get(node.name), down)
+        for node in panel.nodes
+    }
 
 
-def _shape(node: GraphNode, arrows: int, down: bool) -> _Shape:
+def _shape(node: GraphNode, arrows: int, loop: tuple[str, ...] | None, down: bool) -> _Shape:
     names = tuple(wrap(node.label, WIDEST, NAME))
     values = node_lines(node.lines)
-    sign = node.kind == "operation" and node.label in SIGNS
+    sign = node.kind == "operation" and node.label in SIGNS and loop is None
     if sign:
         width = height = 2 * RADIUS
     else:
@@ -159,7 +177,7 @@ def _shape(node: GraphNode, arrows: int, down: bool) -> _Shape:
         height = NAME_LINE * len(names) + VALUE_LINE * len(values) + 2 * TOP
     least = (arrows - 1) * NEAREST + RADIUS
     width, height = (max(width, least), height) if down else (width, max(height, least))
-    return _Shape(node, names, values, width, height, sign)
+    return _Shape(node, names, values, width, height, sign, loop)
 
 
 def _room(shape: _Shape, down: bool) -> Room:
@@ -172,7 +190,14 @@ def _room(shape: _Shape, down: bool) -> Room:
             beside = BESIDE + wide if wide else 0.0
             return Room(half, half + beside, max(2 * RADIUS, high), spread)
         return Room(half, half + high, max(2 * RADIUS, wide), spread)
-    return Room(half, half, 2 * shape.half(not down), spread)
+    return Room(half, half + _loop_room(shape, down), 2 * shape.half(not down), spread)
+
+
+def _loop_room(shape: _Shape, down: bool) -> float:
+    """What a loop takes across beside its node, with what is said beside it."""
+    if shape.loop is None:
+        return 0.0
+    return STACK + LOOP + (_label_room(shape.loop, down).after if shape.loop else 0.0)
 
 
 def _label_room(lines: Sequence[str], down: bool) -> Room:
@@ -236,6 +261,33 @@ class _Picture:
         ]
         if lines:
             parts.append(self._label(number, edge, lines, on))
+        return group(parts, data_edge=edge.name)
+
+    def loop(self, edge: GraphEdge, on: bool) -> str:
+        """An edge that leads from beside its node back to it."""
+        shape = self.shapes[edge.source]
+        across, along = self.layout.nodes[edge.source]
+        border = across + shape.half(self.down) + STACK * (shape.node.kind == "fold")
+        # A curve goes three quarters of the way to the points that bend it.
+        far, tip = border + LOOP / 0.75, border + 1.5
+        bend = (far, along + APART), (far, along - APART), (tip + ARROW - 1, along - APART)
+        corners = (tip, -APART), (tip + ARROW, -APART - 3.4), (tip + ARROW, -APART + 3.4)
+        arrow = "L".join(self._point(x, along + off) for x, off in corners)
+        colour = self.theme(LIT if on else "muted")
+        line = {"fill": "none", "stroke": colour, "stroke_width": 2.4 if on else 1.2}
+        way = " ".join(self._point(*place) for place in bend)
+        parts = [
+            element("path", d=f"M{self._point(border, along + APART)}C{way}", **line),
+            element("path", d=f"M{arrow}Z", fill=colour),
+        ]
+        lines = shape.loop or ()
+        x, y = self.at(border + LOOP, along)
+        ink = self.theme(LIT if on else "ink")
+        if self.down:
+            x, y, anchor = x + BESIDE, y - VALUE_LINE * (len(lines) - 1) / 2 + 4, "start"
+        else:
+            y, anchor = y + VALUE_LINE - 2, "middle"
+        parts.append(_said(x, y, edge_lines(edge.label), len(lines), anchor, ink))
         return group(parts, data_edge=edge.name)
 
     def _runs(self, number: int, source: _Shape, target: _Shape) -> list[Run]:

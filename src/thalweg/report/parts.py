@@ -505,10 +505,10 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class GraphEdge:
-    """That one value is computed from another.
+    """That one value is computed from another, or from what it was itself a step before.
 
     Args:
-        source, target: names of nodes.
+        source, target: names of nodes; one of them twice makes a loop.
         label: said beside it, such as the local derivative.
     """
 
@@ -521,6 +521,11 @@ class GraphEdge:
         """What it is called among what is highlighted, changed or active: ``source>target``."""
         return f"{self.source}>{self.target}"
 
+    @property
+    def loops(self) -> bool:
+        """Whether it leads back to the node that it comes from."""
+        return self.source == self.target
+
 
 @dataclass(frozen=True)
 class GraphPanel:
@@ -530,7 +535,7 @@ class GraphPanel:
         title: what it computes.
         nodes: in an order in which they can be computed.
         edges: from operands to what is made of them; several may join the same two nodes, and
-            share their name.
+            share their name. A node has at most one loop.
         highlighted: names of nodes and edges that stand out.
     """
 
@@ -553,6 +558,10 @@ class GraphPanel:
         joined = [name for name in names if ">" in name]
         if joined:
             raise ValueError(f"names of nodes are without '>', as edges are a>b; got {joined[0]!r}")
+        loops = Counter(edge.source for edge in self.edges if edge.loops)
+        several = [name for name, times in loops.items() if times > 1]
+        if several:
+            raise ValueError(f"a node has at most one loop; {several[0]!r} has more")
         _all_known((end for edge in self.edges for end in (edge.source, edge.target)), names)
         _all_known(self.highlighted, [*names, *(edge.name for edge in self.edges)])
 

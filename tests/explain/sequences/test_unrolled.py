@@ -170,21 +170,33 @@ def test_outputs_that_are_inputs() -> None:
         assert found[f"o{SUB[t]}"]["value"] == pytest.approx(x)
 
 
-def folded(**given: Any) -> dict[str, str]:
-    """Labels of the folded drawing by name."""
+def folded(**given: Any) -> parts.GraphPanel:
+    """The folded drawing."""
     figure = unrolled(**given).page.sections[0].parts[0]
     assert isinstance(figure, parts.Figure)
     panel = figure.panels[0]
     assert isinstance(panel, parts.GraphPanel)
-    return {node.name: node.label for node in panel.nodes}
+    return panel
 
 
-def test_what_is_handed_on_in_the_folded_drawing() -> None:
-    assert folded()["before"] == "h(t−1)"
-    assert folded(cell=LSTM())["before"] == "h(t−1), c(t−1)"
-    assert folded(design="outputs")["before"] == "o(t−1)"
-    assert folded(design="teacher-forcing")["before"] == "y(t−1)"
-    assert folded(design="bidirectional", steps=4)["back"] == "rnn ×4"
+@pytest.mark.parametrize(
+    ("given", "handed"),
+    [
+        ({}, ["h(t−1)"]),
+        ({"cell": LSTM()}, ["h(t−1), c(t−1)"]),
+        ({"design": "outputs"}, ["o(t−1)"]),
+        ({"design": "teacher-forcing"}, []),
+        ({"design": "bidirectional", "steps": 4}, ["h→(t−1)", "h←(t+1)"]),
+        ({"design": "encoder-decoder"}, ["h(t−1)", "h′(t−1)"]),
+    ],
+)
+def test_loops_are_what_steps_hand_on(given: dict[str, Any], handed: list[str]) -> None:
+    panel = folded(**given)
+    assert [edge.label for edge in panel.edges if edge.source == edge.target] == handed
+    cells = [node for node in panel.nodes if node.kind == "fold"]
+    assert {node.label.partition(" ")[2] for node in cells} == {f"×{given.get('steps', 3)}"}
+    target = [node.label for node in panel.nodes if node.name == "y"]
+    assert target == (["y(t−1)"] if given.get("design") == "teacher-forcing" else [])
 
 
 @pytest.mark.parametrize("design", DESIGNS)

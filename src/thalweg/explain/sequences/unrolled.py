@@ -7,7 +7,7 @@ steps; its graph is traced, and where there is a layer of the catalogue for it, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -146,55 +146,54 @@ def _in_steps(graph: Graph) -> Graph:
 
 
 def _folded(network: Network, design: str) -> parts.Figure:
-    """The network as one step that is applied again and again."""
-    times = f"×{network.steps}"
+    """The network as one step, and in loops what that hands to the next one."""
     letters = [LETTERS[name] for name in network.cell.states(UNITS)]
-    handed, now = (", ".join(f"{own}({t})" for own in letters) for t in ("t−1", "t"))
-    scope, lines = network.scope, (f"goes on as {handed}",)
-    before = (handed, ("from the step before",))
-    if design == "teacher-forcing":
-        lines, before = (), ("y(t−1)", ("the target of the step before",))
-    nodes = [
-        parts.GraphNode("x", "x(t)", kind="input"),
-        parts.GraphNode("before", *before, kind="constant"),
-        parts.GraphNode("cell", f"{scope} {times}", ("one set of weights",), "fold"),
-    ]
-    edges = [parts.GraphEdge("x", "cell"), parts.GraphEdge("before", "cell")]
-    if design in ("outputs", "teacher-forcing"):
-        nodes.append(parts.GraphNode("state", now, lines, "output"))
-        edges.append(parts.GraphEdge("cell", "state"))
-        return _figure(nodes, edges)
-    nodes.append(parts.GraphNode("state", now, lines))
-    edges.append(parts.GraphEdge("cell", "state"))
-    when = {"last": ("after the last step",), "generate": ("goes on as x(t)",)}.get(design, ())
-    if design == "bidirectional":
-        nodes += [
-            parts.GraphNode("after", "h′(t+1)", ("from the step after",), "constant"),
-            parts.GraphNode("back", f"{scope} {times}", ("weights of its own",), "fold"),
-            parts.GraphNode("other", "h′(t)", ("goes on as h′(t+1)",)),
-        ]
-        edges += [
-            parts.GraphEdge("x", "back"),
-            parts.GraphEdge("after", "back"),
-            parts.GraphEdge("back", "other"),
-            parts.GraphEdge("other", "output"),
-        ]
-    if design == "encoder-decoder":
-        nodes.append(parts.GraphNode("decoder", f"{scope} {times}", ("decoder",), "fold"))
-        edges += [
-            parts.GraphEdge("state", "decoder", "after the last step"),
-            parts.GraphEdge("decoder", "output"),
-        ]
-        when = ("read by the next step",)
-    else:
-        edges.append(parts.GraphEdge("state", "output"))
-    nodes.append(parts.GraphNode("output", "o(t)", when, "output"))
-    return _figure(nodes, edges)
 
+    def at_time(time: str, mark: str = "") -> str:
+        return ", ".join(f"{letter}{mark}({time})" for letter in letters)
 
-def _figure(nodes: Sequence[parts.GraphNode], edges: Sequence[parts.GraphEdge]) -> parts.Figure:
+    def applied(name: str, weights: str, mark: str = "") -> parts.GraphNode:
+        lines = (at_time("t", mark), f"one set of weights, {weights}")
+        return parts.GraphNode(name, f"{network.scope} ×{network.steps}", lines, "fold")
+
+    x = parts.GraphNode("x", "x(t)", kind="input")
+    output = parts.GraphNode("o", "o(t)", kind="output")
+    edge = parts.GraphEdge
+    match design:
+        case "outputs":
+            nodes = [x, applied("cell", "θ")]
+            edges = [edge("x", "cell"), edge("cell", "cell", at_time("t−1"))]
+        case "teacher-forcing":
+            target = parts.GraphNode("y", "y(t−1)", ("the target of the step before",), "input")
+            nodes = [x, target, applied("cell", "θ")]
+            edges = [edge("x", "cell"), edge("y", "cell")]
+        case "bidirectional":
+            nodes = [x, applied("cell", "θ", "→"), applied("back", "φ", "←"), output]
+            edges = [
+                *(edge("x", "cell"), edge("cell", "cell", at_time("t−1", "→")), edge("cell", "o")),
+                *(edge("x", "back"), edge("back", "back", at_time("t+1", "←")), edge("back", "o")),
+            ]
+        case "encoder-decoder":
+            output = replace(output, lines=("read by the next step",))
+            nodes = [x, applied("cell", "θ"), applied("decoder", "φ", "′"), output]
+            edges = [
+                edge("x", "cell"),
+                edge("cell", "cell", at_time("t−1")),
+                edge("cell", "decoder", "after the last step"),
+                edge("decoder", "decoder", at_time("t−1", "′")),
+                edge("decoder", "o"),
+            ]
+        case _:
+            first = ("o(t−1) from step 2 on",) if design == "generate" else ()
+            last = ("after the last step",) if design == "last" else ()
+            nodes = [replace(x, lines=first), applied("cell", "θ"), replace(output, lines=last)]
+            edges = [edge("x", "cell"), edge("cell", "cell", at_time("t−1")), edge("cell", "o")]
     panel = parts.GraphPanel("", tuple(nodes), tuple(edges))
-    caption = "One step, applied again and again; what it hands on comes in at the next."
+    caption = "One step, applied again and again; "
+    if any(own.loops for own in edges):
+        caption += "a loop brings what it hands on to the next."
+    else:
+        caption += "nothing goes from one to the next."
     return parts.Figure("Folded", caption, (panel,))
 
 
