@@ -419,7 +419,8 @@ def schedule(schedules: str, epochs: int, losses: str) -> Explanation:
 def landscape(where: str, **own: Any) -> Explanation:
     """Optimizers on a landscape, side by side.
 
-    WHERE is the name of a landscape or of a study, a formula, or `list`, which lists them.
+    WHERE is the name of a landscape or of a study, a formula, or `list`, which lists them. A
+    learning rate that is not given is chosen: the best of some on this landscape.
 
     \b
     Examples:

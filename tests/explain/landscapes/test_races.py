@@ -24,6 +24,7 @@ from thalweg.catalogue.optimizers import (
 )
 from thalweg.errors import SpecError
 from thalweg.explain.landscapes import LANDSCAPES, landscape, landscape_of, race
+from thalweg.explain.landscapes.races import RATES, tuned
 
 BOWL = LANDSCAPES["bowl"]
 
@@ -132,11 +133,41 @@ def test_clipping_helps_at_a_cliff() -> None:
         ([Adam()], (1.0, float("nan")), 10, "is 2 finite numbers"),
         ([], None, 10, "at least one"),
         ([Adam()], None, 0, "from 1 to 100,000"),
+        ([Adam()], (1e300, 1.0), 10, r"no finite value at the start, x=1e\+300, y=1"),
     ],
 )
 def test_what_is_no_race(optimizers: Any, start: Any, steps: int, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         race(BOWL, optimizers, start, steps)
+
+
+def test_the_rate_that_is_chosen_is_lowest_on_average() -> None:
+    def rosenbrock(x: float, y: float) -> tuple[float, float, float]:
+        off = y - x**2
+        return (1 - x) ** 2 + 100 * off**2, -2 * (1 - x) - 400 * x * off, 200 * off
+
+    def mean(rate: float, momentum: float) -> float:
+        x, y, u, v, values = -1.5, 2.0, 0.0, 0.0, []
+        for _ in range(101):
+            value, a, b = rosenbrock(x, y)
+            if value > 1e8:
+                return np.inf
+            values.append(value)
+            u, v = momentum * u + rate * a, momentum * v + rate * b
+            x, y = x - u, y - v
+        return float(np.mean(values))
+
+    for rule, momentum in ((GradientDescent(), 0.0), (Momentum(), 0.9)):
+        own = tuned(LANDSCAPES["rosenbrock"], rule, steps=100)
+        assert own.learning_rate == min(RATES, key=lambda rate: mean(rate, momentum))
+        assert own.learning_rate not in (RATES[0], RATES[-1], rule.learning_rate)
+
+
+def test_what_has_no_rate_to_choose_stays_as_it_is() -> None:
+    for rule in (Newton(), ConjugateGradients()):
+        assert tuned(BOWL, rule, steps=5) is rule
+    rule = GradientDescent()
+    assert tuned(landscape_of("-exp(exp(x**2))"), rule, [2.0], 50) is rule
 
 
 # -------------------------------------------------------------------------------------------- pages

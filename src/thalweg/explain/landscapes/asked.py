@@ -43,7 +43,8 @@ def of_landscape(
 
     Args:
         where: name of a landscape, an expression, name of a study, or ``list``.
-        optimizers: as specs write them, with commas between: ``adam, momentum = { momentum = 0 }``.
+        optimizers: as specs write them, with commas between: ``adam, momentum = { momentum = 0 }``;
+            learning rates that are left out are chosen for the landscape.
         start: numbers with commas between, in the order of the alphabet, or ``x=4, y=1``; the
             landscape's own if empty.
         steps: that each takes.
@@ -60,7 +61,9 @@ def of_landscape(
         )
         return made()
     ground = landscape_of(where)
-    chosen = [part_from(own, "optimizers", "--optimizers") for own in apart(optimizers)]
+    written = list(apart(optimizers))
+    chosen = [part_from(own, "optimizers", "--optimizers") for own in written]
+    tune = [place for place, own in enumerate(written) if "learning_rate" not in own]
     begun = None
     if "=" in start:
         at = assignments(list(apart(start)), ground.names)
@@ -68,7 +71,7 @@ def of_landscape(
     elif start.strip():
         begun = numbers(start, "--start")
     clipping = part_from(clip, "clipping", "--clip") if clip.strip() else None
-    return landscape(ground, chosen, begun, steps, clip=clipping)
+    return landscape(ground, chosen, begun, steps, clip=clipping, tune=tune)
 
 
 def of_training_run(network: str, data: str, optimizer: str, steps: int, seed: int) -> Explanation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -15,8 +15,9 @@ from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression
 from thalweg.explain.landscapes.critical import CriticalPoint, critical_points
 from thalweg.explain.landscapes.functions import Landscape, landscape_of
-from thalweg.explain.landscapes.races import Run, race
+from thalweg.explain.landscapes.races import RATES, Run, race, tuned
 from thalweg.explain.words import amount
+from thalweg.part import part_name
 from thalweg.report import parts
 from thalweg.report.words import count, short
 
@@ -37,12 +38,14 @@ def landscape(
     *,
     tolerance: float = 1e-6,
     clip: Clipping | None = None,
+    tune: Collection[int] = (),
 ) -> Explanation:
     """A race of optimizers over a landscape.
 
     Args:
         where: a landscape, the name of one, or an expression of one or two names.
         optimizers, start, steps, tolerance, clip: as in ``race``.
+        tune: places of optimizers that are given a learning rate here; see ``tuned``.
 
     Raises:
         SpecError: there is no such landscape, or the start does not fit it.
@@ -54,12 +57,20 @@ def landscape(
         26
     """
     ground = where if isinstance(where, Landscape) else landscape_of(where)
-    runs = race(ground, optimizers, start, steps, tolerance=tolerance, clip=clip)
+    chosen = [
+        tuned(ground, own, start, steps, clip) if place in tune else own
+        for place, own in enumerate(optimizers)
+    ]
+    runs = race(ground, chosen, start, steps, tolerance=tolerance, clip=clip)
+    changed = [
+        run.name for run, own in zip(runs, optimizers, strict=True) if run.optimizer is not own
+    ]
     found = critical_points(ground)
+    ends = _ends(ground, runs, tolerance, changed)
     title = f"{_spaced(ground.name)}: {count(steps, 'step')} of {', '.join(r.name for r in runs)}"
     seen = (_from_aside(ground, runs),) if len(ground.names) == 2 else ()
     sections = [
-        parts.Section("The race", (_race(ground, runs, found), _ends(ground, runs, tolerance))),
+        parts.Section("The race", (_race(ground, runs, found), ends)),
         parts.Section("Over the steps", (_over_steps(ground, runs),)),
         parts.Section("The landscape", (*_about(ground, found), *seen)),
     ]
@@ -250,14 +261,16 @@ def outcome_words(run: Run) -> str:
     return f"still moving after {run.steps} steps"
 
 
-def _ends(ground: Landscape, runs: Sequence[Run], tolerance: float) -> parts.Table:
+def _ends(
+    ground: Landscape, runs: Sequence[Run], tolerance: float, changed: Sequence[str]
+) -> parts.Table:
     rows = []
     for run in runs:
         last = run.points[-1]
         rows.append(
             (
                 run.name,
-                "–" if run.arrived is None else f"{run.arrived:,}",
+                _rate(run),
                 amount(last if last.size > 1 else last[0]),
                 short(float(run.values[-1]), 4),
                 short(run.slope, 2),
@@ -267,8 +280,23 @@ def _ends(ground: Landscape, runs: Sequence[Run], tolerance: float) -> parts.Tab
     near = "no lowest value is known"
     if ground.lowest is not None:
         near = f"arrived: f is at most {short(tolerance, 2)} above its lowest value"
-    columns = ("", "arrived after", f"({', '.join(ground.names)}) at the end", "f", "‖∇f‖", "")
-    return parts.Table(columns, tuple(rows), "lrrrrl", f"Where they end ({near}).")
+    caption = f"Where they end ({near})."
+    if changed:
+        caption += (
+            f" Learning rates that were not given ({', '.join(changed)}) are, of {len(RATES)} from "
+            f"{short(RATES[0])} to {short(RATES[-1])}, those with which f is lowest on average "
+            "over the steps."
+        )
+    columns = ("", "learning rate", f"({', '.join(ground.names)}) at the end", "f", "‖∇f‖", "")
+    return parts.Table(columns, tuple(rows), "lrrrrl", caption)
+
+
+def _rate(run: Run) -> str:
+    """The learning rate of an optimizer, or what sets it."""
+    rate = getattr(run.optimizer, "learning_rate", None)
+    if rate is None:
+        return "–"
+    return short(float(rate)) if isinstance(rate, int | float) else part_name(rate)
 
 
 def _about(ground: Landscape, found: Sequence[CriticalPoint]) -> Iterator[parts.Part]:

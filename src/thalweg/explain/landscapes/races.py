@@ -22,9 +22,9 @@ from thalweg.catalogue.schedules import Progress, settled
 from thalweg.errors import SpecError
 from thalweg.explain.landscapes.critical import Kind, curvature_at, kind_of
 from thalweg.explain.landscapes.functions import Landscape
-from thalweg.part import part_name
+from thalweg.part import declarations, part_name, replace
 
-__all__ = ["MOST_STEPS", "Outcome", "Run", "names_of", "race", "ways"]
+__all__ = ["MOST_STEPS", "RATES", "Outcome", "Run", "names_of", "race", "tuned", "ways"]
 
 #: Steps of a race, at most.
 MOST_STEPS = 100_000
@@ -32,6 +32,8 @@ MOST_STEPS = 100_000
 FAR = 1e6
 #: Where the gradient is shorter, a run rests.
 FLAT = 1e-5
+#: Learning rates that are tried where none is given: 1 and 3 times powers of ten.
+RATES = (*(share * 10.0**power for power in range(-7, 0) for share in (1, 3)), 1.0)
 
 Outcome: TypeAlias = Literal["arrived", "diverged", "falls without end", "rests", "moves"]
 
@@ -87,7 +89,8 @@ def race(
         clip: what is done to gradients before they are used.
 
     Raises:
-        SpecError: the start has not as many numbers as the landscape, or there is nothing to run.
+        SpecError: the start has not as many numbers as the landscape, or no finite value, or there
+            is nothing to run.
 
     Example:
         >>> from thalweg import optimizers
@@ -121,7 +124,40 @@ def _checked(
         raise SpecError("name at least one optimizer")
     if not 1 <= steps <= MOST_STEPS:
         raise SpecError(f"steps must be from 1 to {MOST_STEPS:,}, got {steps:,}")
+    with jax.enable_x64(True):
+        height = float(landscape(jnp.asarray(begun)))
+    if not np.isfinite(height):
+        at = ", ".join(f"{n}={v:g}" for n, v in zip(landscape.names, begun, strict=True))
+        raise SpecError(f"{landscape.name} has no finite value at the start, {at}")
     return begun
+
+
+def tuned(
+    landscape: Landscape,
+    optimizer: Optimizer,
+    start: Sequence[float] | None = None,
+    steps: int = 200,
+    clip: Clipping | None = None,
+) -> Optimizer:
+    """An optimizer with that of ``RATES`` with which it is lowest on average over its steps.
+
+    What diverges or falls without end does not count. An optimizer stays as it is where all do,
+    where it has no learning rate, and where that is 1: the whole step of a method that knows how
+    long a step should be.
+
+    Args:
+        landscape, start, steps, clip: as in ``race``.
+        optimizer: of the catalogue.
+    """
+    own: Any = optimizer
+    if "learning_rate" not in declarations(type(own)) or own.learning_rate == 1:
+        return optimizer
+    tried = [replace(optimizer, learning_rate=rate) for rate in RATES]
+    runs = race(landscape, tried, start, steps, clip=clip)
+    held = [run for run in runs if run.outcome not in ("diverged", "falls without end")]
+    if not held:
+        return optimizer
+    return min(held, key=lambda run: run.values.mean()).optimizer
 
 
 def names_of(optimizers: Sequence[Optimizer]) -> tuple[str, ...]:
