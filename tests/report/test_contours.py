@@ -134,22 +134,35 @@ def test_in_text_and_markdown() -> None:
     assert to_html(page).count('data-line="first"') >= 3
 
 
-# --------------------------------------------------------------------------------------- from aside
+# ------------------------------------------------------------------------------------ from the side
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_hills_are_whole(width: int) -> None:
-    check_panel(panel(trails=TRAILS, seen_from="aside", note="as hills"), width)
-    check_panel(panel(np.full_like(WAVES, np.nan), seen_from="aside"), width)
-    check_panel(panel(np.ones_like(WAVES), (), trails=TRAILS, seen_from="aside"), width)
+    check_panel(panel(trails=TRAILS, seen_from="side", note="as hills"), width)
+    check_panel(panel(np.full_like(WAVES, np.nan), seen_from="side"), width)
+    check_panel(panel(np.ones_like(WAVES), (), trails=TRAILS, seen_from="side"), width)
+
+
+def test_hills_are_in_pictures_only() -> None:
+    above, side = panel(trails=TRAILS, note="who arrives"), panel(trails=TRAILS, seen_from="side")
+    for written in (to_text, to_markdown):
+        said = [
+            written(Page("P", (Section("S", (Figure("S", "C", panels),)),)))
+            for panels in ((above,), (above, side), (side,))
+        ]
+        assert said[0] == said[1]
+        assert "who arrives" in said[0]
+        assert not set("│▒") & set(said[2])
+        assert "first" not in said[2]
 
 
 def test_hills_are_drawn_from_the_farthest_to_the_nearest() -> None:
-    body = draw(panel(seen_from="aside"), 620, Theme("light")).body
+    body = draw(panel(seen_from="side"), 620, Theme("light")).body
     patches = re.findall(r'<path d="M(\S+) (\S+)L[^"]*Z" fill="(#\w+)"', body)
     assert len(patches) == PATCHES**2
     # On level ground the last patch is the lowest on the page.
-    flat = draw(panel(np.ones_like(WAVES), (), seen_from="aside"), 620, Theme("light")).body
+    flat = draw(panel(np.ones_like(WAVES), (), seen_from="side"), 620, Theme("light")).body
     heights = [float(y) for y in re.findall(r'<path d="M\S+ (\S+?)L[^"]*Z" fill', flat)]
     assert heights.index(max(heights)) == len(heights) - 1
     assert heights.index(min(heights)) < PATCHES

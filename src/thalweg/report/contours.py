@@ -7,6 +7,7 @@ the same in a terminal, in characters.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -356,7 +357,8 @@ def plane_rows(panel: ContourPanel, width: int, height: int = 18) -> list[str]:
     for mark in panel.marks:
         for column, row in _crossed(np.array([[mark.x, mark.y]]), panel, columns, height):
             cells[row][column] = _SIGNS[mark.kind]
-    rows = [f"{panel.title}".rstrip()] if panel.title else []
+    rows = [panel.title] if panel.title else []
+    rows += textwrap.wrap(panel.note, width)
     for index, cell in enumerate(cells):
         name = {0: high, height - 1: low}.get(index, "")
         rows.append(f"{name:>{margin}} │{''.join(cell)}".rstrip())

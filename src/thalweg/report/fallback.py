@@ -35,6 +35,7 @@ def figure_tables(figure: Figure) -> list[Table]:
     if len(curves) > 1:
         return [_many(curves)]
     planes = [panel for panel in figure.panels if isinstance(panel, ContourPanel)]
+    planes = [panel for panel in planes if panel.seen_from == "above"]
     if len(planes) > 1:
         others = (panel for panel in figure.panels if not isinstance(panel, ContourPanel))
         tables = [_planes(planes), *map(_table, others)]
@@ -55,9 +56,9 @@ def _table(panel: Panel) -> Table | None:
             return _steps(panel)
         case GraphPanel():
             return _graph(panel) if panel.nodes else None
-        case ContourPanel():
+        case ContourPanel(seen_from="above"):
             return _planes([panel])
-        case BoundaryPanel() | PicturePanel():
+        case ContourPanel() | BoundaryPanel() | PicturePanel():
             return None  # an image; its title names the run
 
 

@@ -71,7 +71,7 @@ def draw(panel: Panel, width: float, theme: Theme) -> Drawing:
             return draw_intervals(panel, width, theme)
         case BoundaryPanel():
             return draw_boundary(panel, width, theme)
-        case ContourPanel(seen_from="aside"):
+        case ContourPanel(seen_from="side"):
             return draw_surface(panel, width, theme)
         case ContourPanel():
             return draw_contours(panel, width, theme)

@@ -70,7 +70,7 @@ def _figure(figure: Figure, titled: bool) -> str:
         if isinstance(panel, IntervalPanel):
             rows = interval_rows(panel, 80)
             blocks.append("\n".join(["```text", *rows, "```"]))
-        elif isinstance(panel, ContourPanel):
+        elif isinstance(panel, ContourPanel) and panel.seen_from == "above":
             blocks.append("\n".join(["```text", *plane_rows(panel, 80), "```"]))
     if not any(isinstance(panel, IntervalPanel) for panel in figure.panels):
         blocks += map(_table, figure_tables(figure))

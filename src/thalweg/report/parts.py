@@ -400,7 +400,7 @@ class ContourPanel:
         trails, arrows, marks: what is drawn over it.
         note: said under the title.
         seconds: how long one turn takes of what moves along the trails on a page; 0 for nothing.
-        seen_from: above, with lines of equal value; or aside, as hills.
+        seen_from: above, with lines of equal value; or the side, as hills, in pictures only.
     """
 
     title: str
@@ -414,7 +414,7 @@ class ContourPanel:
     marks: tuple[Mark, ...] = ()
     note: str = ""
     seconds: float = 0.0
-    seen_from: Literal["above", "aside"] = "above"
+    seen_from: Literal["above", "side"] = "above"
 
     def __post_init__(self) -> None:
         if self.grid.ndim != 2 or min(self.grid.shape) < 2:

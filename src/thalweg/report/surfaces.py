@@ -1,4 +1,4 @@
-"""Landscapes seen from aside: hills and hollows of the panels that contours draw from above."""
+"""Landscapes seen from the side: hills and hollows of the panels that contours draw from above."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _View:
 
 
 def draw_surface(panel: ContourPanel, width: float, theme: Theme) -> Drawing:
-    """A landscape from aside, ``width`` pixels wide."""
+    """A landscape from the side, ``width`` pixels wide."""
     heading, top = title(panel.title, width, theme, note=panel.note)
     finite = panel.grid[np.isfinite(panel.grid)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)

@@ -102,7 +102,7 @@ def _figure(figure: Figure, width: int, titled: bool) -> str:
 def _planes(figure: Figure, width: int) -> Iterator[str]:
     """Landscapes as pictures, then the numbers of all panels."""
     for panel in figure.panels:
-        if isinstance(panel, ContourPanel):
+        if isinstance(panel, ContourPanel) and panel.seen_from == "above":
             yield "\n".join(plane_rows(panel, width))
     yield from (_table(table, width) for table in figure_tables(figure))
 

@@ -25,7 +25,7 @@ from thalweg.catalogue.optimizers import Adam, GradientDescent, Momentum, Newton
 from thalweg.data import Moons
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.landscapes.functions import LANDSCAPES
-from thalweg.explain.landscapes.pages import contours, levels_of, outcome_words
+from thalweg.explain.landscapes.pages import contours, heading, levels_of, outcome_words
 from thalweg.explain.landscapes.races import Run, race
 from thalweg.explain.landscapes.training import started, way
 from thalweg.report import parts
@@ -97,7 +97,7 @@ _COLOURS = ("gradient_descent", "momentum", "adam", "newton", "not clipped", "cl
 
 def _place(name: str, runs: Sequence[Run]) -> parts.ContourPanel:
     """One place, that says itself what became of whom; colours are the same in all of them."""
-    panel = contours(LANDSCAPES[name], runs, title=name.replace("_", " ").capitalize())
+    panel = contours(LANDSCAPES[name], runs, title=heading(LANDSCAPES[name]))
     trails = tuple(
         replace(trail, series=_COLOURS.index(trail.name), note="") for trail in panel.trails
     )

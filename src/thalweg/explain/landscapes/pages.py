@@ -14,14 +14,14 @@ from thalweg.catalogue.optimizers.optimizer import Optimizer
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression
 from thalweg.explain.landscapes.critical import CriticalPoint, critical_points
-from thalweg.explain.landscapes.functions import Landscape, landscape_of
+from thalweg.explain.landscapes.functions import LANDSCAPES, Landscape, landscape_of
 from thalweg.explain.landscapes.races import RATES, Run, race, tuned
 from thalweg.explain.words import amount
 from thalweg.part import part_name
 from thalweg.report import parts
 from thalweg.report.words import count, short
 
-__all__ = ["contours", "landscape", "levels_of", "outcome_words", "trail"]
+__all__ = ["contours", "heading", "landscape", "levels_of", "outcome_words", "trail"]
 
 LEVELS = 14
 #: Seconds that a race takes on a page.
@@ -67,8 +67,8 @@ def landscape(
     ]
     found = critical_points(ground)
     ends = _ends(ground, runs, tolerance, changed)
-    title = f"{_spaced(ground.name)}: {count(steps, 'step')} of {', '.join(r.name for r in runs)}"
-    seen = (_from_aside(ground, runs),) if len(ground.names) == 2 else ()
+    title = f"{heading(ground)}: {count(steps, 'step')} of {', '.join(r.name for r in runs)}"
+    seen = (_from_the_side(ground, runs),) if len(ground.names) == 2 else ()
     sections = [
         parts.Section("The race", (_race(ground, runs, found), ends)),
         parts.Section("Over the steps", (_over_steps(ground, runs),)),
@@ -78,9 +78,11 @@ def landscape(
     return Explanation(page, _data(ground, runs, found, tolerance))
 
 
-def _spaced(name: str) -> str:
-    spaced = name.replace("_", " ") if name.isidentifier() else name
-    return spaced[:1].upper() + spaced[1:] if name.isidentifier() else spaced
+def heading(ground: Landscape) -> str:
+    """The name of a landscape as it stands above it."""
+    if ground.name not in LANDSCAPES:
+        return ground.name
+    return ground.name.replace("_", " ").capitalize()
 
 
 # ----------------------------------------------------------------------------------------- figures
@@ -98,9 +100,10 @@ def _race(ground: Landscape, runs: Sequence[Run], found: Sequence[CriticalPoint]
     return parts.Figure("The race", caption, (panel,))
 
 
-def _from_aside(ground: Landscape, runs: Sequence[Run]) -> parts.Figure:
-    panel = replace(contours(ground, runs), seen_from="aside", marks=())
-    return parts.Figure("From aside", "The same hills and ways, height by value.", (panel,), 2)
+def _from_the_side(ground: Landscape, runs: Sequence[Run]) -> parts.Figure:
+    panel = replace(contours(ground, runs), seen_from="side", marks=())
+    caption = "The same landscape and ways as hills, in pictures only."
+    return parts.Figure("From the side", caption, (panel,), 2)
 
 
 def contours(
@@ -309,9 +312,9 @@ def _about(ground: Landscape, found: Sequence[CriticalPoint]) -> Iterator[parts.
     facts = [("source", ground.source)] if ground.source else []
     if ground.minima:
         where = "; ".join(amount(np.asarray(point)) for point in ground.minima)
-        facts.append(("least", f"{short(float(ground.lowest or 0), 6)} at {where}"))
+        facts.append(("lowest value", f"{short(float(ground.lowest or 0), 6)} at {where}"))
     facts.append(
-        ("looked at", " × ".join(f"[{short(low)}, {short(high)}]" for low, high in ground.window))
+        ("window", " × ".join(f"[{short(low)}, {short(high)}]" for low, high in ground.window))
     )
     yield parts.Facts(tuple(facts))
     if found:
@@ -343,7 +346,7 @@ def _critical(ground: Landscape, found: Sequence[CriticalPoint]) -> parts.Table:
     )
     more = f" {len(found) - len(rows)} others are not listed." if len(found) > len(rows) else ""
     caption = (
-        "Where the gradient is zero in what is looked at, as found by Newton's method from a grid. "
+        "Where the gradient is zero in the window, as found by Newton's method from a grid. "
         f"The index counts directions that go down.{more}"
     )
     columns = ("", f"({', '.join(ground.names)})", "f", "eigenvalues of the Hessian", "index")
