@@ -7,6 +7,7 @@ method.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -30,6 +31,7 @@ from thalweg.explain.landscapes.functions import LANDSCAPES
 from thalweg.explain.landscapes.pages import contours, outcome_words
 from thalweg.explain.landscapes.races import Run, race, ways
 from thalweg.explain.words import amount
+from thalweg.part import part_name
 from thalweg.report import parts
 from thalweg.report.words import short
 
@@ -69,8 +71,8 @@ def momentum() -> Explanation:
 
 
 _WAYS = (
-    "x² + 4y² from (4, 1). Its curvatures differ by four only: little momentum smooths the zigzag "
-    "and helps, much of it circles the minimum and takes longer than none."
+    "x² + 4y² from (4, 1). Its curvatures differ by a factor of four only: a little momentum "
+    "helps, much of it circles the minimum and takes longer than none."
 )
 
 
@@ -84,11 +86,13 @@ def _figure(title: str, caption: str, panels: Sequence[parts.Panel]) -> parts.Fi
 
 
 def _steps(runs: Sequence[Run]) -> parts.Table:
-    rows = tuple(
-        (repr(run.optimizer), "–" if run.arrived is None else str(run.arrived), outcome_words(run))
-        for run in runs
-    )
-    return parts.Table(("optimizer", "steps to 10⁻⁶", ""), rows, "lrl", "Until f is below 10⁻⁶.")
+    rows = []
+    for run in runs:
+        rule: Any = run.optimizer
+        momentum = short(getattr(rule, "momentum", 0.0))
+        rows.append((part_name(rule), short(rule.learning_rate), momentum, outcome_words(run)))
+    columns = ("rule", "η", "β", "")
+    return parts.Table(columns, tuple(rows), "lrrl", "Whether f comes to at most 10⁻⁶, and when.")
 
 
 def _limit(beta: float) -> dict[str, Any]:
@@ -113,8 +117,9 @@ def _limits(limits: Sequence[dict[str, Any]]) -> parts.Table:
         )
     )
     caption = (
-        "The largest stable learning rate by the steepest curvature, λ = 8, and what became of "
-        "runs 1 % below and above it. Nesterov's method stands less than momentum does."
+        f"The largest stable learning rate by the largest curvature, λ = {STEEPEST:g}, and what "
+        "became of runs 1 % below and above it. With momentum Nesterov's method needs a smaller "
+        "rate than the other."
     )
     columns = ("β", "rule", "largest rate", "1 % below", "1 % above")
     return parts.Table(columns, rows, "rlrll", caption)
@@ -126,10 +131,12 @@ def _jumps() -> parts.Figure:
     (run,) = race(BOWL, [Momentum(learning_rate=rate, momentum=beta)], steps=4)
     before, at = run.points[2], run.points[3]
     ahead = at + beta * (at - before)
-    slopes = [np.array([2.0, 8.0]) * point for point in (at, ahead)]
+    ends = [ahead - rate * np.array([2.0, 8.0]) * point for point in (at, ahead)]
+    places = np.array([at, ahead, *ends])
+    low, high = (places.min(0) - 0.3).tolist(), (places.max(0) + 0.3).tolist()
+    near = replace(BOWL, window=tuple(zip(low, high, strict=True)))
 
-    def panel(title: str, slope: np.ndarray) -> parts.ContourPanel:
-        end = ahead - rate * slope
+    def panel(title: str, end: np.ndarray) -> parts.ContourPanel:
         pairs = [
             ("velocity jump, β v", at, ahead, 0),
             ("gradient jump, −η g", ahead, end, 1),
@@ -139,18 +146,15 @@ def _jumps() -> parts.Figure:
             parts.Arrow(name, (float(a[0]), float(a[1])), (float(b[0]), float(b[1])), series)
             for name, a, b, series in pairs
         )
-        grid = contours(BOWL, title=title)
-        marks = (*grid.marks, parts.Mark(float(at[0]), float(at[1]), "point"))
-        return parts.ContourPanel(
-            title, grid.x, grid.y, grid.grid, grid.extent, grid.levels, arrows=arrows, marks=marks
-        )
+        before = parts.Mark(float(at[0]), float(at[1]), "point", "before")
+        return replace(contours(near, title=title), arrows=arrows, marks=(before,))
 
     caption = (
         f"The fourth step with η = {rate} and β = {beta}: the sum of a jump with the velocity and "
         "one down the gradient. Momentum takes the gradient where it stands, Nesterov's method "
         "where the velocity leads."
     )
-    panels = (panel("Momentum", slopes[0]), panel("Nesterov", slopes[1]))
+    panels = tuple(map(panel, ("Momentum", "Nesterov"), ends))
     return parts.Figure("One step of momentum", caption, panels, 2)
 
 
@@ -238,11 +242,12 @@ def acceleration() -> Explanation:
         "", parts.Axis("step", "log"), parts.Axis("f above its minimum", "log"), lines
     )
     caption = (
-        f"The function of {COORDINATES} coordinates that is worst for methods that use gradients, "
-        "with the learning rate 1/L. A slope of −1 is O(1/t), one of −2 O(1/t²), over steps "
-        f"{FITTED[0]} to {FITTED[1]}: what doubles the slope is the momentum that grows, not the "
-        "gradient that is taken ahead. With a constant 0.9 Nesterov's method is no faster than "
-        "momentum."
+        f"The convex quadratic of {COORDINATES} coordinates that is hardest for methods that use "
+        "gradients, with the learning rate 1/L. The bounds O(1/t) of gradient descent and O(1/t²) "
+        f"of Nesterov's method would be slopes of −1 and −2; over steps {FITTED[0]} to "
+        f"{FITTED[1]} heights are below them and fall about half as steeply. What doubles the "
+        "slope is the momentum that grows, not the gradient that is taken ahead: with a constant "
+        "0.9 Nesterov's method is no faster than momentum."
     )
     rows = tuple((name, short(slope, 3)) for name, slope in slopes.items())
     table = parts.Table(("method", "slope"), rows, "lr")
@@ -250,7 +255,8 @@ def acceleration() -> Explanation:
     page = parts.Page(
         "The rate of Nesterov's method", (parts.Section("Height over steps", (figure, table)),)
     )
-    return Explanation(page, {"slopes": slopes})
+    ends = {name: float(own[-1]) for name, own in heights.items()}
+    return Explanation(page, {"slopes": slopes, "heights": ends})
 
 
 def _worst(x: jax.Array) -> jax.Array:

@@ -133,7 +133,8 @@ def critical_points(landscape: Landscape, seeds: int = SEEDS) -> tuple[CriticalP
         ends = jax.jit(jax.vmap(solved))(jnp.asarray(grid))
         points, values, slopes, eigenvalues = map(np.asarray, ends)
     # How long a gradient may be that is zero but for rounding.
-    flat = 1e-8 * max(1.0, float(np.median(np.abs(eigenvalues[np.isfinite(eigenvalues)]))))
+    known = np.abs(eigenvalues[np.isfinite(eigenvalues)])
+    flat = 1e-8 * max(1.0, float(np.median(known)) if known.size else 1.0)
     inside = np.all((points >= low) & (points <= high), axis=1) & (slopes < flat)
     found: list[CriticalPoint] = []
     for place in np.flatnonzero(inside):

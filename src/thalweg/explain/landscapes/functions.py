@@ -171,7 +171,7 @@ _KNOWN = (
         (2.2, -1.8),
         ((0.0, 0.0),),
         0.0,
-        "Jamil & Yang, 2013, number 109",
+        "Jamil & Yang, 2013",
         "a good minimum between two that are worse",
     ),
     Landscape(

@@ -82,13 +82,12 @@ _HARD = (
     "In the ravine the walls allow no rate that its floor could use. The saddle holds those who "
     "come along its ridge, and Newton's method for good. On the plateau steps in proportion to the "
     "slope are tiny. The cliff throws far away whoever is not clipped. Among the dents descent "
-    "stays in the first; among the hollows the slope leads to one that is not the "
-    "deepest."
+    "stays in the first; among the hollows the slope leads to one that is not the deepest."
 )
 _ESCAPE = (
     "Gradient descent on x² − y² with η = 0.1, until |y| is above 1. The distance grows by a fifth "
-    "with every step, so that a start ten times nearer costs thirteen steps more, and a start on "
-    "the ridge itself never leaves."
+    "with every step, so that a start ten times nearer costs twelve or thirteen steps more, and a "
+    "start on the ridge itself never leaves."
 )
 
 
@@ -156,11 +155,13 @@ def finite_steps() -> Explanation:
 
 HESSIAN = np.array([[2.6, 1.2], [1.2, 0.9]])
 BEST = np.array([1.5, 2.0])
+#: The strength whose minimum is drawn.
+SHOWN = 1.0
 
 
 def penalty() -> Explanation:
     """What weight decay does to the minimum of a quadratic loss, direction by direction."""
-    strengths = (0.0, 0.05, 0.2, 1.0, 5.0, 50.0)
+    strengths = (0.0, 0.05, 0.2, SHOWN, 5.0, 50.0)
     with jax.enable_x64(True):
         eigenvalues, directions = np.linalg.eigh(HESSIAN)
         path = np.array(
@@ -177,7 +178,10 @@ def penalty() -> Explanation:
         )
         shares = [np.asarray(kept(jnp.asarray(eigenvalues), alpha)) for alpha in strengths]
     sections = (
-        parts.Section("Two losses", (_ellipses(path, minima[3], eigenvalues, directions),)),
+        parts.Section(
+            "Two losses",
+            (_ellipses(path, minima[strengths.index(SHOWN)], eigenvalues, directions),),
+        ),
         parts.Section("What is kept", (_kept(eigenvalues, strengths, shares),)),
     )
     data = {
@@ -220,7 +224,7 @@ def _ellipses(
     )
     marks = (
         parts.Mark(float(BEST[0]), float(BEST[1]), "minimum", "w*"),
-        parts.Mark(float(shrunk[0]), float(shrunk[1]), "point", "w̃, α = 1"),
+        parts.Mark(float(shrunk[0]), float(shrunk[1]), "point", f"w̃, α = {SHOWN:g}"),
     )
     panel = parts.ContourPanel(
         "",
@@ -281,19 +285,25 @@ def many_starts(
             float(np.quantile(own, 0.9)),
             tuple(own.tolist()),
             series=place,
-            note=f"{short(float(own.min()))} to {short(float(own.max()))}",
+            note=_reach(own),
         )
         for place, (width, own) in enumerate(ends.items())
     )
     panel = parts.IntervalPanel("", parts.Axis("loss at the end"), rows)
+    apart = max(ends, key=lambda width: float(np.ptp(ends[width])))
     caption = (
         f"Two moons, one hidden layer of tanh, all rows in each of {steps} steps of Adam: the loss "
         f"at the end of {starts} random starts by width, their median, and 10 to 90 % of them. "
-        "Small networks end in minima of very different loss, wide ones in minima that are alike."
+        f"They differ most with {count(apart, 'unit')}, from {_reach(ends[apart])}; with "
+        f"{count(widths[-1], 'unit')} they are from {_reach(ends[widths[-1]])}."
     )
     figure = parts.Figure("Losses at the end", caption, (panel,))
     page = parts.Page("Do local minima differ?", (parts.Section("Losses at the end", (figure,)),))
     return Explanation(page, {"ends": {str(width): own.tolist() for width, own in ends.items()}})
+
+
+def _reach(losses: np.ndarray) -> str:
+    return f"{short(float(losses.min()))} to {short(float(losses.max()))}"
 
 
 def _ends(width: int, data: Any, starts: int, steps: int) -> np.ndarray:
@@ -379,7 +389,8 @@ def _errors_page(
     )
     caption = (
         "Gradients of a network on two moons at its start, rows drawn without repetition. They are "
-        "noisy: the error falls as the root of the size. They are not biased: the mean over many "
+        "noisy: the error falls as σ √(1/B − 1/n), where B of n rows are drawn and σ is how much "
+        "the gradients of single rows spread. They are not biased: the mean over many "
         "mini-batches is the gradient of all rows, but for the noise that is left."
     )
     figure = parts.Figure("Errors of gradients", caption, (panel,))

@@ -31,7 +31,7 @@ def surrogate() -> Explanation:
                 jnp.asarray(z)
             )
         )
-    at = tuple(slopes.tolist())
+    at, least = tuple(slopes.tolist()), float(slopes[entropy.argmin()])
     lines = (
         parts.Line("0–1 loss: share of wrong answers", at, tuple(wrong.tolist())),
         parts.Line("cross-entropy", at, tuple(entropy.tolist()), series=1),
@@ -40,7 +40,7 @@ def surrogate() -> Explanation:
         "Four apples and four oranges by their colour, one orange redder than one apple; the "
         "answer is orange where w x is positive. The share of wrong answers is flat nearly "
         "everywhere, so that no gradient says where to go, and it tells no narrow miss from a wide "
-        "one. Cross-entropy has a slope at every w, and its least value says how sure one may be."
+        f"one. Cross-entropy has a slope everywhere but at its minimum, w = {short(least)}."
     )
     panel = parts.LinePanel("", parts.Axis("w"), parts.Axis("loss", low=0.0), lines)
     figure = parts.Figure("Two losses", caption, (panel,))
@@ -53,13 +53,13 @@ def surrogate() -> Explanation:
         "weights": slopes.tolist(),
         "zero_one": wrong.tolist(),
         "cross_entropy": entropy.tolist(),
-        "least_at": float(slopes[entropy.argmin()]),
+        "least_at": least,
         "early_stopping": measured,
     }
     return Explanation(page, data)
 
 
-# Fruit that is learned from, fruit that is held back, and measurements that say nothing of it.
+# Fruit for training and for validation, and measurements that say nothing of it.
 LEARNED, HELD, IDLE = 30, 2000, 20
 STEPS = 300
 
@@ -70,14 +70,14 @@ def _stopped() -> tuple[tuple[parts.Part, ...], dict[str, float]]:
     orange = np.arange(LEARNED + HELD) % 2
     measured = random.normal(size=(LEARNED + HELD, 1 + IDLE))
     measured[:, 0] += 2.0 * orange - 1.0
-    sets = {"learned from": slice(0, LEARNED), "held back": slice(LEARNED, None)}
+    sets = {"training": slice(0, LEARNED), "validation": slice(LEARNED, None)}
 
     def entropy(w: jax.Array, which: slice) -> jax.Array:
         z = jnp.asarray(measured[which]) @ w
         return BinaryCrossEntropy()(z[:, None], jnp.asarray(orange[which])).mean()
 
     points, _ = ways(
-        lambda w: entropy(w, sets["learned from"]),
+        lambda w: entropy(w, sets["training"]),
         [GradientDescent(learning_rate=0.1)],
         np.zeros(1 + IDLE),
         STEPS,
@@ -90,14 +90,14 @@ def _stopped() -> tuple[tuple[parts.Part, ...], dict[str, float]]:
             losses[name] = np.asarray(of_way(jnp.asarray(way)))
         answers = way @ measured[which].T > 0
         wrong[name] = (answers != (orange[which] == 1)).mean(axis=1)
-    best = int(losses["held back"].argmin())
+    best = int(losses["validation"].argmin())
     return _watched(losses, wrong, best), {
         "stop_at": best,
-        "loss_there": float(losses["held back"][best]),
-        "loss_at_the_end": float(losses["held back"][-1]),
-        "wrong_there": float(wrong["held back"][best]),
-        "wrong_at_the_end": float(wrong["held back"][-1]),
-        "learned_wrong_at_the_end": float(wrong["learned from"][-1]),
+        "loss_there": float(losses["validation"][best]),
+        "loss_at_the_end": float(losses["validation"][-1]),
+        "wrong_there": float(wrong["validation"][best]),
+        "wrong_at_the_end": float(wrong["validation"][-1]),
+        "training_wrong_at_the_end": float(wrong["training"][-1]),
     }
 
 
@@ -120,24 +120,25 @@ def _watched(
         )
         return parts.LinePanel(title, step, parts.Axis(low=0.0), (*lines, stop))
 
+    right = int(np.flatnonzero(wrong["training"]).max()) + 1
     caption = (
         f"A linear answer from one measurement that tells and {IDLE} that do not, learned from "
-        f"{LEARNED} fruit by descent on cross-entropy. Nothing is wrong any more on these after "
-        f"some steps, and the surrogate goes on falling: it makes the answers surer. On {HELD:,} "
-        "fruit that are held back it falls and rises again. Training ends where it is lowest, "
-        "which is not where the loss that is trained is lowest."
+        f"{LEARNED} fruit by descent on cross-entropy. From step {right} on no answer on these is "
+        "wrong, and the surrogate goes on falling, as answers become surer. On "
+        f"{HELD:,} others, for validation, it falls and rises again. Training stops where that is "
+        "lowest, not where the loss that is trained is."
     )
     panels = (panel("Cross-entropy", losses), panel("Share of wrong answers", wrong))
-    held = losses["held back"]
+    last = len(losses["training"]) - 1
     rows = tuple(
         (
             name,
             str(at),
             *(short(float(own[at]), 4) for own in (*losses.values(), *wrong.values())),
         )
-        for name, at in (("at the best step", best), ("at the end", len(held) - 1))
+        for name, at in (("at the best step", best), ("at the end", last))
     )
-    columns = ("", "step", "learned from", "held back", "wrong, learned", "wrong, held back")
+    columns = ("", "step", "training", "validation", "wrong, training", "wrong, validation")
     return (
         parts.Figure("Losses, step by step", caption, panels, columns=2),
         parts.Table(columns, rows, "lrrrrr", "Cross-entropy, and the share of wrong answers."),

@@ -50,6 +50,8 @@ class Training:
         loss: of outputs and targets, by row.
         data: what it learns.
         optimizer: that moves it.
+        like: its parameters at first, as a tree.
+        state: what the network holds beside them.
         points: parameters before the first step and after each [step, parameter].
         values: of the loss there [step].
     """
@@ -180,7 +182,7 @@ def of_training(
     sections = [
         parts.Section("The way in its plane", tuple(_way(own, plane, far))),
         *_moments(own, plane),
-        parts.Section("By chance", (_chance(own, beside),)),
+        parts.Section("Along random directions", (_chance(own, beside),)),
         parts.Section("Between two solutions", (_between(own, other),)),
         parts.Section("Curvature", (_curvatures(own, kinds),)),
     ]
@@ -220,9 +222,9 @@ def _way(own: Training, plane: Plane, far: np.ndarray) -> Iterator[parts.Part]:
     share = 100 * sum(plane.explained)
     caption = (
         f"The plane in which the way spreads most holds {share:.1f} % of its variance. Lines "
-        "are of equal loss in the plane; arrows point down in it, the longer the steeper. What "
-        f"is drawn of the way is its shadow: it is up to {short(float(far.max()))} away from "
-        f"the plane, {short(float(far[-1]))} at the end."
+        "are of equal loss in the plane; arrows point down in it, the longer the steeper. The way "
+        f"is drawn as projected into it: it is up to {short(float(far.max()))} away from the "
+        f"plane, {short(float(far[-1]))} at the end."
     )
     yield parts.Figure("The way in its plane", caption, (panel,))
     steps = tuple(map(float, range(len(far))))
@@ -318,14 +320,15 @@ def _chance(own: Training, plane: Plane) -> parts.Figure:
         "About the end, along two random directions whose filters are as long as those of the "
         "network; 1 is a change as large as the network itself."
     )
-    return parts.Figure("By chance", caption, (panel,))
+    return parts.Figure("Along random directions", caption, (panel,))
 
 
 def _between(own: Training, other: Training) -> parts.Figure:
     shares = np.linspace(-0.5, 1.5, 101)
     values = along_line(own.objective, own.parameters(-1), other.parameters(-1), shares)
     line = parts.Line("loss", tuple(shares.tolist()), tuple(values.tolist()))
-    barrier = float(values[(shares >= 0) & (shares <= 1)].max() - max(values[25], values[75]))
+    ends = [values[np.abs(shares - end).argmin()] for end in (0, 1)]
+    barrier = float(values[(shares >= 0) & (shares <= 1)].max() - max(ends))
     caption = (
         "From the end of this way (0) straight on to that of another seed (1): a barrier of "
         f"{short(max(barrier, 0.0))} above the higher of the two."
@@ -364,7 +367,7 @@ def _curvatures(
         "The Hessian at the start and at the end, where the gradient is not quite zero. Sharpness "
         "is its largest eigenvalue, by Lanczos' method."
     )
-    columns = ("step", "loss", "‖∇‖", "sharpness", "directions that bend down")
+    columns = ("step", "loss", "‖∇‖", "sharpness", "negative eigenvalues")
     return parts.Table(columns, rows, "rrrrr", caption)
 
 
