@@ -23,7 +23,7 @@ from thalweg.errors import SpecError
 from thalweg.explain.backward import Backward, backward
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.graphs import Graph
-from thalweg.explain.sequences.unrolled import arrivals, drawn, entries
+from thalweg.explain.sequences.unrolled import by_use, drawn, off_from_jax, values_of
 from thalweg.explain.tracing import graph as traced
 from thalweg.explain.words import amount
 from thalweg.part import part_name
@@ -168,12 +168,7 @@ def _explained(
     shown = whole.folded("leaf", "compose", "output", "loss")
     shown = Graph(tuple(replace(value, groups=()) for value in shown.values), shown.output)
     back = backward(shown)
-    places = tuple(range(len(given)))
-    slopes = jax.grad(network.loss, places)(*map(jnp.asarray, given.values()))
-    off = max(
-        float(np.abs(own - np.asarray(slope)).max())
-        for own, slope in zip(back.of_inputs().values(), slopes, strict=True)
-    )
+    off = off_from_jax(back, network.loss, given)
     scope = part_name(composition)
     deep = _depth(root)
     page = parts.Page(
@@ -193,7 +188,7 @@ def _explained(
                 ),
             ),
             parts.Section("Node by node", (_nodes(shown, back, composition.width(UNITS)),)),
-            parts.Section("One set of weights", (_shared(shown, back, unravel),)),
+            parts.Section("One set of weights", (by_use(shown, back, "θ", unravel, _SHARED),)),
             parts.Section(
                 "Check",
                 (parts.Facts((("jax.grad", f"all gradients differ by at most {short(off, 2)}"),)),),
@@ -201,26 +196,11 @@ def _explained(
         ),
         f"{scope}, {UNITS} units; weights and vectors of seed {seed}",
     )
-    return Explanation(page, _data(shown, back, given, deep, off))
+    data = values_of(shown, back, given) | {"depth": deep, "largest_difference": off}
+    return Explanation(page, data)
 
 
-def _data(
-    shown: Graph, back: Backward, given: dict[str, Any], deep: int, off: float
-) -> dict[str, Any]:
-    return {
-        "inputs": {name: np.asarray(own).tolist() for name, own in given.items()},
-        "values": [
-            {
-                "name": value.name,
-                "made_of": [shown.values[source].name for source in value.sources],
-                "value": value.value.tolist(),
-                "gradient": back.gradients[number].tolist(),
-            }
-            for number, value in enumerate(shown.values)
-        ],
-        "depth": deep,
-        "largest_difference": off,
-    }
+_SHARED = "All nodes use the same weights θ; the gradient is the sum over all uses."
 
 
 def _states(graph: Graph) -> list[tuple[int, str]]:
@@ -250,19 +230,3 @@ def _nodes(graph: Graph, back: Backward, width: int) -> parts.Table:
     if width > UNITS:
         caption += f" Of a state the first {UNITS} numbers are given out, the others are its cell."
     return parts.Table(columns, tuple(rows), "llllr", caption)
-
-
-def _shared(graph: Graph, back: Backward, unravel: Any) -> parts.Table:
-    terms = arrivals(graph, back, "θ")
-    by_node = sorted(terms.items(), key=lambda pair: graph.number_of(pair[0]))
-    rows = []
-    for name, gradient in [*by_node, ("sum", np.asarray(sum(terms.values())))]:
-        held = unravel(jnp.asarray(gradient))
-        rows.append((name, *(entries(np.asarray(leaf)) for leaf in held.values())))
-    held = unravel(jnp.asarray(by_node[0][1]))
-    return parts.Table(
-        ("through", *(name.replace("_", " ") for name in held)),
-        tuple(rows),
-        "l" * (len(held) + 1),
-        "All nodes use the same weights θ; the gradient is the sum over all uses.",
-    )

@@ -7,7 +7,7 @@ steps; its graph is traced, and where there is a layer of the catalogue for it, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from thalweg.part import part_name
 from thalweg.report import parts
 from thalweg.report.words import count, short
 
-__all__ = ["DESIGNS", "arrivals", "drawn", "entries", "unrolled"]
+__all__ = ["DESIGNS", "arrivals", "by_use", "drawn", "off_from_jax", "unrolled", "values_of"]
 
 MOST_STEPS = 8
 # A part that is entered a second time is called so.
@@ -109,11 +109,7 @@ def _explained(
     )
     shown = _in_steps(shown)
     back = backward(shown)
-    slopes = jax.grad(loss, tuple(range(len(given))))(*map(jnp.asarray, given.values()))
-    off = max(
-        float(np.abs(own - np.asarray(slope)).max())
-        for own, slope in zip(back.of_inputs().values(), slopes, strict=True)
-    )
+    off = off_from_jax(back, loss, given)
     layer = _by_layer(cell, design, given, network)
     title = f"{part_name(cell)} over {count(steps, 'step')}: {chosen.title}"
     page = parts.Page(
@@ -129,8 +125,9 @@ def _explained(
         ),
         f"{UNITS} units that start at 0; weights and numbers of seed {seed}",
     )
-    data = _data(shown, back, given, off)
-    return Explanation(page, {**data, "targets": network.targets.tolist()})
+    data = values_of(shown, back, given)
+    data |= {"largest_difference": off, "targets": network.targets.tolist()}
+    return Explanation(page, data)
 
 
 def _in_steps(graph: Graph) -> Graph:
@@ -241,6 +238,15 @@ def arrivals(graph: Graph, back: Backward, name: str) -> dict[str, np.ndarray]:
     return found
 
 
+def off_from_jax(back: Backward, loss: Callable[..., Any], given: Mapping[str, Any]) -> float:
+    """How far the gradients of a backward pass are from those of ``jax.grad``, at most."""
+    slopes = jax.grad(loss, tuple(range(len(given))))(*map(jnp.asarray, given.values()))
+    return max(
+        float(np.abs(own - np.asarray(slope)).max())
+        for own, slope in zip(back.of_inputs().values(), slopes, strict=True)
+    )
+
+
 def _states(graph: Graph, network: Network) -> list[str]:
     """The names of all states, in the order of computation."""
     letters = {LETTERS[name] for name in network.cell.states(UNITS)}
@@ -291,22 +297,35 @@ def _shared(
 ) -> Iterator[parts.Part]:
     """What each step adds to the gradient of the weights."""
     for letter in ("θ", "φ") if second else ("θ",):
-        terms = arrivals(graph, back, letter)
-        by_step = sorted(terms.items(), key=lambda pair: graph.number_of(pair[0]))
-        rows = []
-        for name, gradient in [*by_step, ("sum", np.asarray(sum(terms.values())))]:
-            held = unravel(jnp.asarray(gradient))
-            rows.append((name, *(entries(np.asarray(leaf)) for leaf in held.values())))
-        names = list(unravel(jnp.zeros(terms[by_step[0][0]].shape)))
-        yield parts.Table(
-            ("through", *(name.removesuffix("_kernel").replace("_", " ") for name in names)),
-            tuple(rows),
-            "l" * (len(names) + 1),
-            f"Every step uses the same weights {letter}; the gradient is the sum over all uses.",
+        caption = (
+            f"Every step uses the same weights {letter}; the gradient is the sum over all uses."
         )
+        yield by_use(graph, back, letter, unravel, caption)
 
 
-def entries(array: np.ndarray) -> str:
+def by_use(
+    graph: Graph, back: Backward, name: str, unravel: Callable[[Any], Any], caption: str
+) -> parts.Table:
+    """What comes back to weights from each of their uses, and the sum of that.
+
+    Args:
+        graph, back: the program and its backward pass.
+        name: of the weights, which are a vector.
+        unravel: makes parameters by name of it.
+        caption: of the table.
+    """
+    terms = arrivals(graph, back, name)
+    uses = sorted(terms.items(), key=lambda pair: graph.number_of(pair[0]))
+    rows = []
+    names: list[str] = []
+    for use, gradient in [*uses, ("sum", np.asarray(sum(terms.values())))]:
+        held = unravel(jnp.asarray(gradient))
+        names = [own.removesuffix("_kernel").replace("_", " ") for own in held]
+        rows.append((use, *(_entries(np.asarray(leaf)) for leaf in held.values())))
+    return parts.Table(("through", *names), tuple(rows), "l" * (len(names) + 1), caption)
+
+
+def _entries(array: np.ndarray) -> str:
     """A small array row by row, a large one by its size."""
     if array.size > 8:
         return amount(array)
@@ -349,7 +368,8 @@ def _checks(off: float, layer: float | None) -> parts.Facts:
     return parts.Facts(tuple(said))
 
 
-def _data(graph: Graph, back: Backward, given: dict[str, Any], off: float) -> dict[str, Any]:
+def values_of(graph: Graph, back: Backward, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs by name, and every value with its gradient and where that comes from, as data."""
     gradients = back.gradients
     return {
         "inputs": {name: np.asarray(own).tolist() for name, own in given.items()},
@@ -366,5 +386,4 @@ def _data(graph: Graph, back: Backward, given: dict[str, Any], off: float) -> di
             }
             for number, value in enumerate(graph.values)
         ],
-        "largest_difference": off,
     }
