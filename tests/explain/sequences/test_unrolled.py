@@ -229,3 +229,19 @@ def test_what_cannot_be(given: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError) as caught:
         unrolled(**given)
     assert said in str(caught.value)
+
+
+def test_uses_of_the_weights_add_up_in_the_table() -> None:
+    explanation = unrolled(None, 3)
+    (table,) = (
+        section.parts[0]
+        for section in explanation.page.sections
+        if section.heading == "One set of weights"
+    )
+    assert isinstance(table, parts.Table)
+    assert table.columns == ("through", "bias", "input", "recurrent")
+    assert [row[0] for row in table.rows] == ["h₁", "h₂", "h₃", "sum"]
+    biases = [[float(n.replace("−", "-")) for n in row[1].split()] for row in table.rows]
+    np.testing.assert_allclose(np.sum(biases[:-1], axis=0), biases[-1], atol=0.02)
+    gradient = values(explanation.data)["θ"]["gradient"]
+    np.testing.assert_allclose(biases[-1], gradient[:2], atol=0.005)
