@@ -305,6 +305,7 @@ def test_where_there_is_no_path(tmp_path: Path) -> None:
         ("start", "steps = 3\nstart", "leave steps out"),
         ("start", 'states = ["a"]\nstart', "states must be a list of 2 names"),
         ("start", 'states = ["a", "a"]\nstart', "states must be different"),
+        ("start", 'states = ["<a>", "‹a›"]\nstart', "states must be different"),
     ],
 )
 def test_files_that_are_wrong_get_one_sentence(

@@ -17,7 +17,7 @@ import numpy as np
 
 from thalweg.errors import SpecError
 
-__all__ = ["END", "START", "Chain", "Tree", "read_chain", "read_tree", "tree_of"]
+__all__ = ["END", "START", "Chain", "Tree", "drawn_name", "read_chain", "read_tree", "tree_of"]
 
 #: The word that ends sequences; of probability 1 where a tree says nothing of it.
 END = "(end)"
@@ -282,11 +282,16 @@ def _names(name: str, place: str, held: Any, count: int) -> tuple[str, ...]:
     if not isinstance(held, list) or len(held) != count:
         raise SpecError(f"{name}: {place} must be a list of {count} names")
     names = tuple(map(str, held))
-    if len(set(names)) != count:
+    if len(set(map(drawn_name, names))) != count:
         raise SpecError(f"{name}: {place} must be different from each other")
     if any(not each.strip() for each in names):
         raise SpecError(f"{name}: {place} must be names, got an empty one")
     return names
+
+
+def drawn_name(name: str) -> str:
+    """A name as it stands in graphs, whose edges are a>b."""
+    return name.replace("<", "‹").replace(">", "›")
 
 
 def _place(name: str, place: str, wanted: Any, names: Sequence[str]) -> int:

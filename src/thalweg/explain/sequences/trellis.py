@@ -21,7 +21,7 @@ from thalweg.catalogue.decoders import Model
 from thalweg.catalogue.markov import back_pointers
 from thalweg.catalogue.markov import viterbi as most_likely
 from thalweg.explain.explanation import Explanation
-from thalweg.explain.sequences.files import Chain, read_chain
+from thalweg.explain.sequences.files import Chain, drawn_name, read_chain
 from thalweg.explain.sequences.searches import (
     MOST_SEQUENCES,
     Found,
@@ -202,9 +202,7 @@ def _best(chain: Chain, trellis: Trellis, brute: Found | None) -> Iterator[parts
 
 
 def _name(chain: Chain, time: int, state: int) -> str:
-    # Names of nodes are without ">", as edges are a>b.
-    plain = chain.states[state].replace("<", "‹").replace(">", "›")
-    return f"{plain}{subscript(time + 1)}"
+    return f"{drawn_name(chain.states[state])}{subscript(time + 1)}"
 
 
 def _group(chain: Chain, time: int) -> str:
