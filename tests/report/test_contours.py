@@ -10,7 +10,7 @@ from scipy.interpolate import RegularGridInterpolator
 from tests.report.test_drawings import WIDTHS, check, check_panel
 
 from thalweg.report import figure_svg, to_html, to_markdown, to_text
-from thalweg.report.colours import Theme, ramp
+from thalweg.report.colours import Theme
 from thalweg.report.contours import plane_rows, rings_below
 from thalweg.report.figure import draw, legend
 from thalweg.report.parts import (
@@ -167,7 +167,7 @@ def test_hills_are_drawn_from_the_farthest_to_the_nearest() -> None:
     assert heights.index(max(heights)) == len(heights) - 1
     assert heights.index(min(heights)) < PATCHES
     colours = {colour for _, _, colour in patches}
-    assert {ramp(0.0), ramp(1.0)} - colours == set() or len(colours) > 15
+    assert len(colours) > 15
 
 
 def test_a_way_lies_on_its_hills() -> None:

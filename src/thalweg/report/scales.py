@@ -43,7 +43,7 @@ class Scale:
         return math.log10(value) if value > 0 else -math.inf
 
     def ticks(self, count: int) -> list[tuple[float, str]]:
-        """About ``count`` round values within the limits, with their names."""
+        """About ``count`` round values within the limits, two at least, with their names."""
         if self.log and self.high / self.low >= 8:
             values = _decades(self.low, self.high, count)
             return [(value, _log_name(value)) for value in values]
@@ -51,6 +51,8 @@ class Scale:
         step = max(step, 1.0) if self.whole else step
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
+        if first == last and not self.whole:
+            return self.ticks(count + 1)  # one tick alone says no scale
         values = [index * step for index in range(first, last + 1)]
         if self.log:
             values = [value for value in values if value > 0]

@@ -97,8 +97,8 @@ def facts(explanation: Any) -> dict[str, str]:
 def test_gated_cells_as_the_layer(cell: Any, design: str, truncation: int | None) -> None:
     explanation = unrolled(cell, 3, design, truncation)
     assert explanation.data["largest_difference"] < 1e-12
-    said = facts(explanation)["catalogue"]
-    assert said.rpartition(" ")[2] == "0" or "×10⁻¹" in said
+    assert explanation.data["differs_from_layer_by"] < 1e-12
+    assert "through the layer Recurrent" in facts(explanation)["catalogue"]
 
 
 def test_truncation_says_where_gradients_stop() -> None:

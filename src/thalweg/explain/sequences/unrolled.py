@@ -126,7 +126,8 @@ def _explained(
         f"{UNITS} units that start at 0; weights and numbers of seed {seed}",
     )
     data = values_of(shown, back, given)
-    data |= {"largest_difference": off, "targets": network.targets.tolist()}
+    data |= {"largest_difference": off, "differs_from_layer_by": layer}
+    data["targets"] = network.targets.tolist()
     return Explanation(page, data)
 
 
