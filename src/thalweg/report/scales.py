@@ -51,8 +51,8 @@ class Scale:
         step = max(step, 1.0) if self.whole else step
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
-        if first == last and not self.whole:
-            return self.ticks(count + 1)  # one tick alone says no scale
+        if first >= last and not self.whole:
+            return self.ticks(count + 1)  # one tick says no scale
         values = [index * step for index in range(first, last + 1)]
         if self.log:
             values = [value for value in values if value > 0]
