@@ -103,7 +103,7 @@ def test_gated_cells_as_the_layer(cell: Any, design: str, truncation: int | None
 
 def test_truncation_says_where_gradients_stop() -> None:
     text = unrolled(None, 5, truncation=2).text().replace("\n", " ")
-    assert "get nothing for it: h₂, h₄." in text
+    assert "get no gradient for it: h₂, h₄." in text
     assert "as long as the sequence" in unrolled(None, 2, truncation=2).text().replace("\n", " ")
 
 

@@ -273,7 +273,8 @@ def _routes(graph: Graph, back: Backward, network: Network) -> Iterator[parts.Pa
         ("state", "from", "gradient", "length"),
         tuple(rows),
         "lllr",
-        "∂L by every state, the last first: by its own output, by the next step, and their sum.",
+        "The derivative of L with respect to every state, the last first: what comes back from its "
+        "own output, what from the next step, and their sum.",
     )
     if network.truncation:
         stops = [
@@ -284,7 +285,7 @@ def _routes(graph: Graph, back: Backward, network: Network) -> Iterator[parts.Pa
         said = ", ".join(dict.fromkeys(stops)) or "none: the stretch is as long as the sequence"
         yield parts.Paragraph(
             f"After {count(network.truncation, 'step')} the state goes on and no gradient goes "
-            f"back. States that hand on a value and get nothing for it: {said}.",
+            f"back. States that hand on a value and get no gradient for it: {said}.",
             "warning",
         )
 
