@@ -136,9 +136,13 @@ def test_what_is_asked_for() -> None:
     held = of_landscape("cliff", "gradient_descent = { learning_rate = 0.5 }", clip=clip)
     assert held.data["runs"][0]["outcome"] == "arrived"
     # A rate that is not written is chosen, and the page says so.
-    chosen = of_landscape("bowl", "momentum, adam = { learning_rate = 0.05 }", steps=20)
+    asked = 'momentum = { learning_rate_in = "step" }, adam = { "learning_rate" = 0.05 }'
+    chosen = of_landscape("bowl", asked, steps=20)
     used = [run["optimizer"] for run in chosen.data["runs"]]
-    assert used == ["Momentum(learning_rate=0.1)", "Adam(learning_rate=0.05)"]
+    assert used == [
+        "Momentum(learning_rate=0.1, learning_rate_in='step')",
+        "Adam(learning_rate=0.05)",
+    ]
     assert "that were not given (momentum) are, of 15" in " ".join(chosen.text().split())
     assert "were not given" not in held.text()
     listed = of_landscape("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
@@ -30,6 +31,10 @@ STUDIES: Mapping[str, tuple[str, str]] = {
     "mini_batches": ("errors of gradients, by the size of mini-batches", "hard"),
     "surrogate": ("the 0–1 loss, what is trained in its place, early stopping", "surrogates"),
 }
+
+
+# That a learning rate is written, and not, say, learning_rate_in.
+_RATE = re.compile(r"""\blearning_rate["']?\s*=""")
 
 
 def of_landscape(
@@ -63,7 +68,7 @@ def of_landscape(
     ground = landscape_of(where)
     written = list(apart(optimizers))
     chosen = [part_from(own, "optimizers", "--optimizers") for own in written]
-    tune = [place for place, own in enumerate(written) if "learning_rate" not in own]
+    tune = [place for place, own in enumerate(written) if not _RATE.search(own)]
     begun = None
     if "=" in start:
         at = assignments(list(apart(start)), ground.names)
