@@ -79,10 +79,11 @@ def hard_places() -> Explanation:
 
 
 _HARD = (
-    "In the ravine the walls allow no rate that its floor could use. The saddle holds those who "
-    "come along its ridge, and Newton's method for good. On the plateau steps in proportion to the "
-    "slope are tiny. The cliff throws far away whoever is not clipped. Among the dents descent "
-    "stays in the first; among the hollows the slope leads to one that is not the deepest."
+    "In the ravine the largest rate that its walls allow is too small for its floor. The saddle "
+    "holds up descent that comes along its ridge, and Newton's method for good. On the plateau "
+    "steps in proportion to the slope are tiny. The cliff throws descent far away unless gradients "
+    "are clipped. Among the dents descent stays in the first; among the hollows the slope leads to "
+    "one that is not the deepest."
 )
 _ESCAPE = (
     "Gradient descent on x² − y² with η = 0.1, until |y| is above 1. The distance grows by a fifth "

@@ -221,8 +221,8 @@ def _findings(
         yield parts.Paragraph(
             f"A wider beam is not always better: with {wide.name[6:]} the search finds "
             f"{fixed(wide.totals[0], 2)}, with {narrow.name[6:]} it finds "
-            f"{fixed(narrow.totals[0], 2)}. More room lets in beginnings that promise more than "
-            "they keep.",
+            f"{fixed(narrow.totals[0], 2)}. The wider one keeps beginnings that are likelier so "
+            "far, and end less likely.",
             "warning",
         )
     yield compared(found, words, best)
