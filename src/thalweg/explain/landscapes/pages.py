@@ -17,7 +17,6 @@ from thalweg.explain.landscapes.critical import CriticalPoint, critical_points
 from thalweg.explain.landscapes.functions import LANDSCAPES, Landscape, landscape_of
 from thalweg.explain.landscapes.races import RATES, Run, race, tuned
 from thalweg.explain.words import amount
-from thalweg.part import part_name
 from thalweg.report import parts
 from thalweg.report.words import count, short
 
@@ -299,7 +298,7 @@ def _rate(run: Run) -> str:
     rate = getattr(run.optimizer, "learning_rate", None)
     if rate is None:
         return "–"
-    return short(float(rate)) if isinstance(rate, int | float) else part_name(rate)
+    return short(float(rate)) if isinstance(rate, int | float) else str(rate)
 
 
 def _about(ground: Landscape, found: Sequence[CriticalPoint]) -> Iterator[parts.Part]:
