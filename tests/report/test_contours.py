@@ -124,6 +124,17 @@ def test_in_characters() -> None:
     assert max(map(len, rows)) <= 24
 
 
+def test_arrows_in_characters() -> None:
+    slope = np.add.outer(np.zeros(31), np.linspace(0, 1, 41))
+    ways = {"→": (1, 0), "↗": (1, 1), "↑": (0, 1), "↖": (-1, 1), "←": (-1, 0)}
+    ways |= {"↙": (-1, -1), "↓": (0, -1), "↘": (1, -1), "·": (0, 0)}
+    for sign, (right, up) in ways.items():
+        arrow = Arrow("down", (0.0, 1.0), (0.3 * right, 1.0 + 0.3 * up))
+        rows = plane_rows(panel(slope, (0.5,), arrows=(arrow,)), 24, 5)
+        assert rows[3][rows[3].index("│") + 1 + 10] == sign  # amid 20 columns and 5 rows
+        assert rows[-1] == f"{sign} down"
+
+
 def test_in_text_and_markdown() -> None:
     figure = Figure("Waves", "Lower is darker.", (panel(trails=TRAILS, marks=(Mark(0, 0),)),))
     page = Page("About waves", (Section("Waves", (figure,)),))

@@ -348,6 +348,9 @@ def plane_rows(panel: ContourPanel, width: int, height: int = 18) -> list[str]:
     margin = max(len(high), len(low))
     columns = max(min(width - margin - 2, 64), 4)
     cells = _ground(panel, columns, height)
+    for arrow in panel.arrows:
+        for column, row in _crossed(np.array([arrow.start]), panel, columns, height):
+            cells[row][column] = _pointing(arrow, panel)
     for number, trail in reversed(list(enumerate(panel.trails))):
         for column, row in _crossed(_finite(trail), panel, columns, height):
             cells[row][column] = LETTERS[number % len(LETTERS)]
@@ -369,7 +372,19 @@ def plane_rows(panel: ContourPanel, width: int, height: int = 18) -> list[str]:
     kinds: list[MarkKind] = [
         kind for kind in MARKS if any(mark.kind == kind for mark in panel.marks)
     ]
-    return [*rows, *_wrapped([*names, *(f"{_SIGNS[kind]} {kind}" for kind in kinds)], width)]
+    directions = {arrow.name: f"{_pointing(arrow, panel)} {arrow.name}" for arrow in panel.arrows}
+    signs = [*directions.values(), *(f"{_SIGNS[kind]} {kind}" for kind in kinds)]
+    return [*rows, *_wrapped([*names, *signs], width)]
+
+
+def _pointing(arrow: Arrow, panel: ContourPanel) -> str:
+    """The character that points where an arrow does, as it is drawn."""
+    x0, x1, y0, y1 = map(float, panel.extent)
+    right = (arrow.end[0] - arrow.start[0]) / ((x1 - x0) or 1.0)
+    up = (arrow.end[1] - arrow.start[1]) / ((y1 - y0) or 1.0)
+    if not math.isfinite(right + up) or right == up == 0:
+        return "·"
+    return "→↗↑↖←↙↓↘"[round(math.atan2(up, right) / (math.pi / 4)) % 8]
 
 
 def _ground(panel: ContourPanel, columns: int, height: int) -> list[list[str]]:

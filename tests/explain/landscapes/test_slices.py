@@ -18,6 +18,7 @@ from thalweg.catalogue.optimizers import GradientDescent, Momentum
 from thalweg.data import Moons
 from thalweg.errors import SpecError
 from thalweg.explain.landscapes.critical import curvature_at, sharpness
+from thalweg.explain.landscapes.fields import downwards
 from thalweg.explain.landscapes.slices import (
     Plane,
     along_line,
@@ -201,3 +202,20 @@ def test_a_way_that_diverges_has_no_slice() -> None:
     data = Moons(samples=30).load()
     with pytest.raises(SpecError, match="gradient_descent diverged"):
         trained(network, BinaryCrossEntropy(), data, GradientDescent(learning_rate=1e200), 20)
+
+
+def test_arrows_point_down_and_skip_what_has_no_slope() -> None:
+    def gradients(at: np.ndarray) -> np.ndarray:
+        slopes = np.stack([2 * at[:, 0], 8 * at[:, 1]], axis=1)  # of x² + 4y²
+        slopes[np.abs(at[:, 0]) < 1e-9] = np.nan
+        return slopes
+
+    arrows = downwards(gradients, (-3.0, 3.0, -1.0, 1.0))
+    assert len(arrows) == 11 * 11 - 11
+    for arrow in arrows:
+        (x, y), moved = arrow.start, np.subtract(arrow.end, arrow.start)
+        steepest = -np.array([2 * x, 8 * y])
+        assert moved @ steepest == pytest.approx(np.linalg.norm(moved) * np.linalg.norm(steepest))
+    lengths = sorted(np.linalg.norm(np.subtract(arrow.end, arrow.start)) for arrow in arrows)
+    assert lengths[-1] < 2 / 12  # no longer than places are apart
+    assert lengths[0] < 0.5 * lengths[-1]

@@ -2,6 +2,7 @@
 
 functions.py  functions to walk on, with their minima
 critical.py   where there is no slope, and what those points are
+fields.py     which way is down
 races.py      optimizers on one landscape, step by step
 slices.py     losses of many parameters along lines and over planes
 training.py   the way of a network, its slices and its curvature

@@ -7,6 +7,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from thalweg.catalogue.clipping import Clipping
@@ -14,6 +16,7 @@ from thalweg.catalogue.optimizers.optimizer import Optimizer
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.expressions import Expression
 from thalweg.explain.landscapes.critical import CriticalPoint, critical_points
+from thalweg.explain.landscapes.fields import downwards
 from thalweg.explain.landscapes.functions import LANDSCAPES, Landscape, landscape_of
 from thalweg.explain.landscapes.races import RATES, Run, race, tuned
 from thalweg.explain.words import amount
@@ -67,7 +70,7 @@ def landscape(
     found = critical_points(ground)
     ends = _ends(ground, runs, tolerance, changed)
     title = f"{heading(ground)}: {count(steps, 'step')} of {', '.join(r.name for r in runs)}"
-    seen = (_from_the_side(ground, runs),) if len(ground.names) == 2 else ()
+    seen = (_field(ground, runs), _from_the_side(ground, runs)) if len(ground.names) == 2 else ()
     sections = [
         parts.Section("The race", (_race(ground, runs, found), ends)),
         parts.Section("Over the steps", (_over_steps(ground, runs),)),
@@ -97,6 +100,16 @@ def _race(ground: Landscape, runs: Sequence[Run], found: Sequence[CriticalPoint]
         "stops them."
     )
     return parts.Figure("The race", caption, (panel,))
+
+
+def _field(ground: Landscape, runs: Sequence[Run]) -> parts.Figure:
+    panel = contours(ground, runs)
+    with jax.enable_x64(True):
+        slopes = jax.jit(jax.vmap(jax.grad(ground)))
+        arrows = downwards(lambda places: slopes(jnp.asarray(places)), panel.extent)
+    caption = "The way down from each place, the longer the steeper: as the root of the slope."
+    panel = replace(panel, trails=(), marks=(), arrows=arrows)
+    return parts.Figure("Downwards", caption, (panel,), 2)
 
 
 def _from_the_side(ground: Landscape, runs: Sequence[Run]) -> parts.Figure:

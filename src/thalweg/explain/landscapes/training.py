@@ -19,6 +19,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.errors import SpecError
 from thalweg.explain.explanation import Explanation
 from thalweg.explain.landscapes.critical import CriticalPoint, curvature_at, sharpness
+from thalweg.explain.landscapes.fields import downwards
 from thalweg.explain.landscapes.pages import levels_of
 from thalweg.explain.landscapes.slices import (
     Plane,
@@ -34,8 +35,8 @@ from thalweg.report.words import count, short
 
 __all__ = ["Training", "of_training", "started", "trained", "way"]
 
-#: Points of a slice along each coordinate, and arrows of a field.
-POINTS, ARROWS = 41, 11
+#: Points of a slice along each coordinate.
+POINTS = 41
 #: Hessians of more parameters are not written out.
 MOST_PARAMETERS = 600
 MOMENTS = 4
@@ -218,7 +219,7 @@ def _way(own: Training, plane: Plane, far: np.ndarray) -> Iterator[parts.Part]:
     places = plane.coordinates(own.points)
     extent = _extent(places)
     trail = parts.Trail(part_name(own.optimizer), places)
-    panel = _sliced(own, plane, extent, trails=(trail,), arrows=_field(own, plane, extent))
+    panel = _sliced(own, plane, extent, trails=(trail,), arrows=_arrows(own, plane, extent))
     share = 100 * sum(plane.explained)
     caption = (
         f"The plane in which the way spreads most holds {share:.1f} % of its variance. Lines "
@@ -241,24 +242,13 @@ def _way(own: Training, plane: Plane, far: np.ndarray) -> Iterator[parts.Part]:
     yield parts.Figure("Over the steps", "Of the way itself.", (value, distance), 2)
 
 
-def _field(
+def _arrows(
     own: Training, plane: Plane, extent: tuple[float, float, float, float]
 ) -> tuple[parts.Arrow, ...]:
-    """Arrows against the gradient, as long as the root of its length."""
-    x0, x1, y0, y1 = extent
-    across = np.linspace(x0, x1, ARROWS + 2)[1:-1]
-    up = np.linspace(y0, y1, ARROWS + 2)[1:-1]
-    places = np.stack(np.meshgrid(across, up), -1).reshape(-1, 2)
-    down = -gradients_on(own.objective, own.like, plane, places)
-    lengths = np.linalg.norm(down, axis=1)
-    longest = 0.8 * min(across[1] - across[0], up[1] - up[0])
-    scale = longest / np.sqrt(np.maximum(lengths, 1e-300) * max(lengths.max(), 1e-300))
-    return tuple(
-        parts.Arrow("downwards in the plane", (x, y), (x + right, y + above))
-        for (x, y), (right, above) in zip(
-            places.tolist(), (down * scale[:, None]).tolist(), strict=True
-        )
-    )
+    def gradients(places: np.ndarray) -> np.ndarray:
+        return gradients_on(own.objective, own.like, plane, places)
+
+    return downwards(gradients, extent, "downwards in the plane")
 
 
 def _moments(own: Training, plane: Plane) -> Iterator[parts.Section]:
