@@ -189,6 +189,21 @@ def test_a_pipe_where_a_file_should_be(written):
                 attempt()
 
 
+def test_a_file_that_goes_while_it_is_looked_at_is_missing(written, monkeypatch):
+    path = file_of(written, "array_file")
+    look = Path.stat
+
+    def looked(self, **more):
+        found = look(self, **more)
+        if self == path:
+            os.unlink(path)  # another process has written a newer one
+        return found
+
+    monkeypatch.setattr(Path, "stat", looked)
+    with pytest.raises(files.FileMissing):
+        files.check(path, None)
+
+
 @pytest.mark.parametrize("page", range(1, 20))
 def test_a_page_of_the_database_is_torn(written, page):
     database = written / "record.sqlite"

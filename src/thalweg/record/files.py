@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -223,7 +224,8 @@ def _opened(path: Path) -> Iterator[Any]:
 def _explained(path: Path) -> Iterator[None]:
     """Turn what is wrong with a file into a sentence with what to do."""
     try:
-        if path.exists() and not path.is_file():
+        # Looked at once: between two looks another process may take the place of the file.
+        if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("it is no file")  # opening or reading it might not end
         yield
     except FileNotFoundError as error:
