@@ -183,14 +183,14 @@ class Return:
         inputs, result = pattern.split("->")
         first, second = inputs.split(",")
         mine, other, letters = (first, b, second) if self.place == 0 else (second, a, first)
-        if other.text == "1" and len(other.shape) == 1:
+        if other.is_ones:
             kept = [n for n, own in enumerate(mine) if own in result]
             return (
                 terms.repeated(self.gradient, self.given[self.place].shape, kept),
                 "sum rule, the same for each term",
             )
         rule = "product rule, of matrices"
-        if f"{first},{second}->{result}" in ("ij,jk->ik",):
+        if pattern == "ij,jk->ik":
             if self.place == 0:
                 return terms.product(self.gradient, terms.transposed(b)), rule
             return terms.product(terms.transposed(a), self.gradient), rule

@@ -153,6 +153,6 @@ def _contraction(numbers: Any, a: Term, b: Term) -> Term:
     inputs, result = pattern.split("->")
     first, second = inputs.split(",")
     for ones, other, axes in ((b, a, first), (a, b, second)):
-        if ones.text == "1" and len(ones.shape) == 1:
+        if ones.is_ones:
             return terms.summed(other, [n for n, own in enumerate(axes) if own not in result])
     return terms.contracted(pattern, a, b)

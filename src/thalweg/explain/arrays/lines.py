@@ -231,7 +231,7 @@ def _fitted(term: Term, shape: tuple[int, ...]) -> Term:
     repeated = [
         axis
         for axis, size in enumerate(term.shape)
-        if axis < more or (axis >= more and shape[axis - more] == 1 and size != 1)
+        if axis < more or (shape[axis - more] == 1 and size != 1)
     ]
     summed = terms.summed(term, repeated)
     if int(np.prod(summed.shape)) == int(np.prod(shape)):

@@ -78,6 +78,11 @@ class Term:
     turned: Term | None = None
     shaped: Term | None = None
 
+    @property
+    def is_ones(self) -> bool:
+        """Whether it is a vector of ones, so that a product with it is a sum."""
+        return self.text == "1" and len(self.shape) == 1
+
     def within(self, level: int) -> tuple[str, str]:
         """Text and LaTeX where something of a level is expected."""
         if self.level >= level:
